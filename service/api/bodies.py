@@ -1,0 +1,91 @@
+"""Request bodies: bytes counted on the stream, kept in memory, never on disk."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect, Request
+
+from service.errors import ErrorCode, FaunalensError
+from service.settings import Settings
+
+MULTIPART = "multipart/form-data"
+_MAX_FIELDS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One file of a multipart request. ``name`` is the client's name for it, shown back and never used as a path."""
+
+    name: str
+    data: bytes
+
+
+class _MemoryParser(MultiPartParser):
+    spool_max_size = 2**40
+
+
+def is_multipart(request: Request) -> bool:
+    """Whether the body is multipart; raises ``unsupported_content_type`` unless it is that, an image, or raw bytes."""
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if kind == MULTIPART:
+        return True
+    if kind.startswith("image/") or kind in ("application/octet-stream", ""):
+        return False
+    raise FaunalensError(
+        ErrorCode.UNSUPPORTED_CONTENT_TYPE,
+        "Send the image as the raw body (Content-Type: image/*), or files as multipart/form-data.",
+        {"content_type": kind[:100]},
+    )
+
+
+async def read_image(request: Request, settings: Settings) -> bytes:
+    """The raw body; raises ``too_many_bytes`` as soon as the stream passes the limit, ``empty_image`` without bytes."""
+    chunks = [chunk async for chunk in _counted(request, settings.max_bytes)]
+    data = b"".join(chunks)
+    if not data:
+        raise FaunalensError(ErrorCode.EMPTY_IMAGE, "The request body has no bytes.")
+    return data
+
+
+async def read_uploads(request: Request, settings: Settings) -> list[Upload]:
+    """The files of a multipart body, in order.
+
+    Raises ``malformed_body``, ``too_many_bytes``, ``too_many_files`` or ``no_image``.
+    """
+    stream = _counted(request, settings.max_request_bytes)
+    parser = _MemoryParser(request.headers, stream, max_files=settings.max_files, max_fields=_MAX_FIELDS)
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise _malformed(error, settings) from error
+    except KeyError as error:
+        raise FaunalensError(ErrorCode.MALFORMED_BODY, "The multipart body has no boundary.") from error
+    async with form:
+        files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
+        uploads = [Upload(file.filename or f"file-{i}", await file.read()) for i, file in enumerate(files, 1)]
+    if not uploads:
+        raise FaunalensError(ErrorCode.NO_IMAGE, "The multipart body holds no file.")
+    return uploads
+
+
+def _malformed(error: MultiPartException, settings: Settings) -> FaunalensError:
+    if error.message.startswith("Too many files"):
+        message = f"More than {settings.max_files} files in one request."
+        return FaunalensError(ErrorCode.TOO_MANY_FILES, message, {"max_files": settings.max_files})
+    return FaunalensError(ErrorCode.MALFORMED_BODY, "The multipart body cannot be read.", {"reason": error.message})
+
+
+async def _counted(request: Request, most: int) -> AsyncGenerator[bytes, None]:
+    received = 0
+    try:
+        async for chunk in request.stream():
+            received += len(chunk)
+            if received > most:
+                raise FaunalensError(
+                    ErrorCode.TOO_MANY_BYTES, f"The request has more than {most} bytes.", {"max_bytes": most}
+                )
+            yield chunk
+    except ClientDisconnect as error:
+        raise FaunalensError(ErrorCode.MALFORMED_BODY, "The client went away before its body ended.") from error

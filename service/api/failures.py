@@ -1,0 +1,73 @@
+"""Every failure leaves in one shape: ``{"error": {"code", "message", "request_id", "details"}}``."""
+
+import logging
+from typing import Any, cast
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from service.answer import ErrorAnswer
+from service.api.state import state_of
+from service.errors import ErrorCode, FaunalensError
+
+log = logging.getLogger("faunalens")
+RETRY_SECONDS = "1"
+
+
+def error_docs(*codes: ErrorCode) -> dict[int | str, dict[str, Any]]:
+    """The ``responses`` of a route, for the API page: error codes by status."""
+    by_status: dict[int | str, list[str]] = {}
+    for code in codes:
+        by_status.setdefault(code.status, []).append(code.code)
+    return {status: {"model": ErrorAnswer, "description": ", ".join(names)} for status, names in by_status.items()}
+
+
+def respond(request: Request, error: FaunalensError) -> JSONResponse:
+    """The response of an error; 503 carries ``Retry-After``."""
+    headers = {"Retry-After": RETRY_SECONDS} if error.code.status == 503 else None
+    request_id = request.scope.get("faunalens.request_id")
+    return JSONResponse({"error": error.to_dict(request_id)}, error.code.status, headers)
+
+
+def install(app: FastAPI) -> None:
+    """Register the handlers."""
+    app.add_exception_handler(FaunalensError, _own)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _own(request: Request, error: Exception) -> JSONResponse:
+    own = cast(FaunalensError, error)
+    state_of(request).metrics.failures.labels(own.code.code).inc()
+    return respond(request, own)
+
+
+async def _validation(request: Request, error: Exception) -> JSONResponse:
+    problems = [
+        {"parameter": ".".join(str(part) for part in problem["loc"]), "problem": problem["msg"]}
+        for problem in cast(RequestValidationError, error).errors()
+    ]
+    message = "A parameter of the request is not valid."
+    return respond(request, FaunalensError(ErrorCode.INVALID_PARAMETER, message, {"problems": problems}))
+
+
+async def _http(request: Request, error: Exception) -> JSONResponse:
+    http = cast(HTTPException, error)
+    code = {404: ErrorCode.NOT_FOUND, 405: ErrorCode.METHOD_NOT_ALLOWED}.get(http.status_code, ErrorCode.MALFORMED_BODY)
+    messages = {
+        ErrorCode.NOT_FOUND: "There is nothing at this address.",
+        ErrorCode.METHOD_NOT_ALLOWED: "This address does not take this method.",
+        ErrorCode.MALFORMED_BODY: "The request cannot be read.",
+    }
+    response = respond(request, FaunalensError(code, messages[code]))
+    response.headers.update(http.headers or {})
+    return response
+
+
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    log.error("unexpected %s at %s", type(error).__name__, request.url.path, exc_info=error)
+    return respond(request, FaunalensError(ErrorCode.INTERNAL_ERROR, "Something went wrong here; it was logged."))

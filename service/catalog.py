@@ -1,0 +1,95 @@
+"""The catalogue: what each category is, its CITES listing as information, and notices for uploaders in nine languages."""
+
+import datetime
+import tomllib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from service.contract import Contract, Maturity
+from service.errors import ErrorCode, FaunalensError, StartError
+
+SHIPPED = Path(__file__).parent / "catalog.toml"
+DEFAULT_LANGUAGE = "en"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Listing(_Frozen):
+    """The CITES listing of one taxon on a date. Information about trade rules, never a statement about an item."""
+
+    taxon: str
+    appendix: str
+    note: str
+    as_of: datetime.date
+    source: str
+    verified: bool
+
+
+class Notice(_Frozen):
+    """Words for the uploader in one language."""
+
+    name: str
+    why: str
+
+
+class CatalogCategory(_Frozen):
+    """One category of the catalogue."""
+
+    id: str
+    maturity: Maturity
+    description: str
+    taxa: tuple[str, ...]
+    lookalikes: tuple[str, ...]
+    lookalike_hints: str
+    cites: tuple[Listing, ...]
+    notice: dict[str, Notice]
+
+    @property
+    def name(self) -> str:
+        """Plain English name."""
+        return self.notice[DEFAULT_LANGUAGE].name
+
+    @property
+    def notice_key(self) -> str:
+        """Key of the notice, stable over catalogue versions."""
+        return f"notice.{self.id}"
+
+
+class Catalog(_Frozen):
+    """The whole catalogue file."""
+
+    version: str
+    languages: tuple[str, ...]
+    instead: dict[str, str]
+    category: tuple[CatalogCategory, ...]
+
+    def __getitem__(self, category: str) -> CatalogCategory:
+        for entry in self.category:
+            if entry.id == category:
+                return entry
+        raise FaunalensError(ErrorCode.UNKNOWN_CATEGORY, f"There is no category {category!r}.")
+
+    def check_language(self, language: str) -> str:
+        """``language`` if the catalogue speaks it; raises ``unknown_language``."""
+        if language not in self.languages:
+            raise FaunalensError(
+                ErrorCode.UNKNOWN_LANGUAGE,
+                f"The catalogue does not speak {language!r}.",
+                {"languages": list(self.languages)},
+            )
+        return language
+
+
+def load_catalog(contract: Contract, path: Path = SHIPPED) -> Catalog:
+    """Read the catalogue; raises :class:`StartError` when it is broken or lacks a category of the model."""
+    try:
+        catalog = Catalog.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
+        raise StartError(f"the catalogue {path} cannot be used: {error}") from error
+    missing = set(contract.ids) - {entry.id for entry in catalog.category}
+    if missing:
+        raise StartError(f"the catalogue {path} lacks the categories {sorted(missing)}")
+    return catalog

@@ -1,0 +1,147 @@
+"""The console command ``faunalens``.
+
+``serve`` and ``scan`` live here; ``train``, ``evaluate`` and ``export`` are entry points of the training package, so
+that the service never imports it.
+"""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, NoReturn
+
+import click
+
+from service import __version__
+from service.errors import StartError
+
+if TYPE_CHECKING:
+    from service.scan import Tally
+
+_GROUP = "faunalens.commands"
+
+
+class _Commands(click.Group):
+    """Adds the commands that installed packages offer under the entry point group ``faunalens.commands``."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *(point.name for point in entry_points(group=_GROUP))})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        own = super().get_command(ctx, cmd_name)
+        if own is not None:
+            return own
+        for point in entry_points(group=_GROUP, name=cmd_name):
+            command: click.Command = point.load()
+            return command
+        return None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="faunalens")
+def main() -> None:
+    """Recognise wildlife products in the photos of online listings."""
+
+
+@main.command()
+@click.option("--host", help="Address to listen on (FAUNALENS_HOST, default 127.0.0.1).")
+@click.option("--port", type=int, help="Port to listen on (FAUNALENS_PORT, default 8000).")
+def serve(host: str | None, port: int | None) -> None:
+    """Start the HTTP service.
+
+    Every setting is an environment variable FAUNALENS_*; see docs/settings.md. The API page is at /docs.
+    Exit code 3: the service could not start, and the message says why.
+    """
+    from service.server import run
+    from service.settings import load_settings
+
+    try:
+        sys.exit(run(load_settings(host=host, port=port)))
+    except StartError as error:
+        _stop(error)
+
+
+@main.command()
+@click.argument("paths", nargs=-1)
+@click.option("--format", "kind", type=click.Choice(["jsonl", "csv", "table"]), help="Default: table on a terminal, jsonl otherwise.")  # fmt: skip
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write records here instead of standard output.")  # fmt: skip
+@click.option("--resume", "resumed", type=click.Path(dir_okay=False, path_type=Path), help="Go on with an interrupted run: append to this JSON-lines file, skipping what it holds.")  # fmt: skip
+@click.option("--policy", help="Name of the policy (default: FAUNALENS_POLICY, or 'default').")
+@click.option("--threads", type=click.IntRange(1, 256), help="Pictures worked on at once (default: one per core).")
+def scan(
+    paths: tuple[str, ...],
+    kind: str | None,
+    output: Path | None,
+    resumed: Path | None,
+    policy: str | None,
+    threads: int | None,
+) -> None:
+    """Judge files and folders; print one record a file.
+
+    PATHS are files or folders (walked recursively; endings of any case; hidden entries skipped). Without PATHS, or
+    with "-", paths are read from standard input, one a line. Records are the endpoint's answers plus "file"; a file
+    that cannot be judged becomes a record with "error" and never ends the run.
+
+    Exit code: 0 nothing found, 4 findings, 8 failures, 12 both, 2 wrong usage, 3 could not start.
+    """
+    from service import scan as bulk
+    from service.cores import available_cores
+    from service.detector import Detector
+    from service.records import WRITERS
+    from service.settings import load_settings
+
+    if resumed and (output or kind not in (None, "jsonl")):
+        raise click.UsageError("--resume names the output itself and writes jsonl")
+    if not paths and sys.stdin.isatty():
+        raise click.UsageError("give files or folders, or paths on standard input")
+    try:
+        settings = load_settings(policy=policy, threads=threads)
+        detector = Detector(settings)
+    except StartError as error:
+        _stop(error)
+    done = bulk.resume(resumed) if resumed else set()
+    given = bulk.lines_of_stdin() if paths in ((), ("-",)) else iter(paths)
+    files = bulk.skip_done(bulk.find_files(given), done)
+    tally = bulk.Tally()
+    with _output(resumed or output, append=bool(resumed)) as stream, _progress(stream) as step:
+        table = stream is sys.stdout and stream.isatty()
+        writer = WRITERS[kind or ("jsonl" if resumed or not table else "table")](stream, detector.contract.ids)
+        for record in bulk.scan(detector, detector.policy(None), files, settings.threads or available_cores()):
+            writer.write(record)
+            tally.add(record)
+            step(tally)
+    click.echo(
+        f"{tally.priority} priority, {tally.review} review, {tally.clear} clear, {tally.failures} failed", err=True
+    )
+    sys.exit(tally.exit_code)
+
+
+@contextlib.contextmanager
+def _output(path: Path | None, append: bool) -> Iterator[IO[str]]:
+    if path is None:
+        yield sys.stdout
+    else:
+        with path.open("a" if append else "w", encoding="utf-8", newline="") as stream:
+            yield stream
+
+
+@contextlib.contextmanager
+def _progress(stream: IO[str]) -> Iterator["Callable[[Tally], None]"]:
+    """A progress line on standard error when that is a terminal and the records go elsewhere."""
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    shown = console.is_terminal and not (stream is sys.stdout and stream.isatty())
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not shown) as progress:
+        task = progress.add_task("scanning", total=None)
+        yield lambda tally: progress.update(
+            task, advance=1, description=f"{tally.priority} priority, {tally.review} review, {tally.failures} failed"
+        )
+
+
+def _stop(error: StartError) -> NoReturn:
+    click.echo(f"faunalens: {error}", err=True)
+    sys.exit(3)

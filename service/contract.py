@@ -1,0 +1,101 @@
+"""The contract that travels with the weights: ``weights/<name>.json``.
+
+It holds everything needed to turn bytes into calibrated probabilities: input size and resize rule, categories in the
+order of the outputs, calibration, thresholds chosen on ``val``, the SHA-256 of the ONNX file and a self-test.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from service.errors import StartError
+
+Maturity = Literal["core", "experimental"]
+OPERATING_POINTS = ("sensitive", "review", "priority")
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Preprocessing(_Frozen):
+    """How pixels reach the network: RGB, uint8, NHWC, stretched to ``size`` x ``size``; normalised inside the graph."""
+
+    size: int = Field(ge=32, le=1024, description="side of the square input, pixels")
+    resize: Literal["stretch"] = "stretch"
+    filter: Literal["bilinear"] = "bilinear"
+    scaled_decoding: bool = Field(True, description="JPEG is decoded at the smallest DCT scale not under `size`")
+    reducing_gap: float = Field(2.0, ge=1.0, description="Pillow's two-step resizing, see Image.resize")
+    mean: tuple[float, float, float] = Field(description="subtracted from RGB / 255, inside the graph")
+    std: tuple[float, float, float] = Field(description="divides RGB / 255 - mean, inside the graph")
+
+
+class Calibration(_Frozen):
+    """``probability = sigmoid(logit / temperature + bias)`` (Platt scaling; Guo et al. 2017 for the temperature)."""
+
+    temperature: float = Field(gt=0)
+    bias: float
+    fitted_on: str = Field(description="what it was fitted on, with the number of positives")
+
+
+class Category(_Frozen):
+    """One output of the network."""
+
+    id: str
+    maturity: Maturity
+    calibration: Calibration
+    thresholds: dict[str, float] = Field(description="calibrated probability by operating point, chosen on val")
+    support: dict[str, int] = Field(description="photos of the category by split")
+
+
+class SelfTest(_Frozen):
+    """A built-in picture and the probabilities that this network gave it when it was exported."""
+
+    file: str
+    probabilities: dict[str, float]
+    tolerance: float = 2e-3
+
+
+class Contract(_Frozen):
+    """The whole of ``weights/<name>.json``."""
+
+    name: str
+    created: str
+    file: str
+    sha256: str
+    preprocessing: Preprocessing
+    categories: tuple[Category, ...]
+    selftest: SelfTest
+    val_prevalence: dict[str, float] = Field(description="share of each category among the photos calibrated on")
+    training: dict[str, Any] = Field(description="summary of the training data and recipe")
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Category ids in output order."""
+        return tuple(category.id for category in self.categories)
+
+    def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Calibrate ``logits`` float32 ``[N, C]`` to probabilities float64 ``[N, C]``."""
+        temperature = np.array([c.calibration.temperature for c in self.categories])
+        bias = np.array([c.calibration.bias for c in self.categories])
+        return 1.0 / (1.0 + np.exp(-(logits.astype(np.float64) / temperature + bias)))
+
+
+def load_contract(path: Path) -> Contract:
+    """Read and check a contract. Raises :class:`StartError` with the reason."""
+    try:
+        return Contract.model_validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise StartError(f"no model contract at {path}: set FAUNALENS_MODEL to a weights/<name>.json") from error
+    except ValidationError as error:
+        raise StartError(f"the model contract {path} is not valid: {error}") from error
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file as 64 hex digits, read in blocks."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

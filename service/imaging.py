@@ -1,0 +1,201 @@
+"""Bytes to pixels: the only place where a picture is opened, checked, decoded, oriented and resized.
+
+Formats are allowed by content, limits are checked on the header before a pixel is decoded, transparency is composited
+on white, EXIF orientation is applied, 16-bit pictures are scaled (not clipped) to 8 bits, ICC profiles are ignored.
+Limits follow the practice of imgproxy (50 megapixels, header first) and Pillow's security handbook (``formats=``
+allow-list, bomb warnings as errors).
+"""
+
+import hashlib
+import io
+import struct
+import warnings
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from service.contract import Preprocessing
+from service.errors import ErrorCode, FaunalensError
+
+warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP", "TIFF")
+ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".gif", ".avif", ".bmp", ".tif", ".tiff")
+_BACKGROUND = (255, 255, 255)
+_DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
+_DECODER_ERRORS = (OSError, SyntaxError, ValueError, TypeError, EOFError, KeyError, IndexError, AttributeError,
+                   ZeroDivisionError, OverflowError, RuntimeError, struct.error, zlib.error)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a picture may cost: bytes as received, pixels and frames as its header declares."""
+
+    max_bytes: int = 20_000_000
+    max_pixels: int = 50_000_000
+    max_frames: int = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What is known before decoding. ``width`` and ``height`` are pixels after orientation."""
+
+    sha256: str
+    format: str
+    width: int
+    height: int
+    frames: int
+    orientation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The first frame as an upright RGB image, possibly decoded at a reduced scale."""
+
+    header: Header
+    rgb: Image.Image
+
+
+def sniff(data: bytes) -> str | None:
+    """The allowed format that ``data`` starts like, or None."""
+    if data[:3] == b"\xff\xd8\xff":
+        return "JPEG"
+    if data[:8] == b"\x89PNG\r\n\x1a\n":
+        return "PNG"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WEBP"
+    if data[:6] in (b"GIF87a", b"GIF89a"):
+        return "GIF"
+    if data[4:8] == b"ftyp" and (data[8:12] in (b"avif", b"avis") or b"avif" in data[16:64]):
+        return "AVIF"
+    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return "TIFF"
+    return "BMP" if data[:2] == b"BM" else None
+
+
+def decode(data: bytes, limits: Limits, least: int | None = None) -> Picture:
+    """Decode the first frame of ``data``.
+
+    ``least``: JPEGs may be decoded at a smaller DCT scale as long as both sides keep at least this many pixels; None
+    decodes at full size. Raises :class:`FaunalensError` with ``empty_image``, ``unsupported_format``,
+    ``corrupt_image``, ``truncated_image``, ``too_many_bytes``, ``too_many_pixels`` or ``too_many_frames``.
+    """
+    _check_bytes(data, limits)
+    kind = sniff(data)
+    if kind is None:
+        raise FaunalensError(
+            ErrorCode.UNSUPPORTED_FORMAT,
+            f"The file is not one of the supported formats ({', '.join(FORMATS)}); its content decides, not its name.",
+        )
+    try:
+        with Image.open(io.BytesIO(data), formats=(kind,)) as image:
+            header = _read_header(image, data, kind, limits)
+            if least is not None:
+                image.draft(None, (least, least))
+            return Picture(header, _upright(_to_rgb(image), header.orientation))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_many_pixels(limits) from error
+    except UnidentifiedImageError as error:
+        raise FaunalensError(ErrorCode.CORRUPT_IMAGE, f"The file starts like {kind} but cannot be read.") from error
+    except (*_DECODER_ERRORS, MemoryError) as error:
+        raise _decoding_failed(error, kind) from error
+
+
+def to_pixels(rgb: Image.Image, rule: Preprocessing) -> NDArray[np.uint8]:
+    """Resize an RGB image by the contract's rule to uint8 ``[size, size, 3]``."""
+    resized = rgb.resize((rule.size, rule.size), Image.Resampling.BILINEAR, reducing_gap=rule.reducing_gap)
+    return np.asarray(resized)
+
+
+def prepare(data: bytes, limits: Limits, rule: Preprocessing) -> tuple[Header, NDArray[np.uint8]]:
+    """Bytes to ``(header, pixels uint8 [size, size, 3])`` by the contract's rule; raises what :func:`decode` does."""
+    picture = decode(data, limits, rule.size if rule.scaled_decoding else None)
+    return picture.header, to_pixels(picture.rgb, rule)
+
+
+def _check_bytes(data: bytes, limits: Limits) -> None:
+    if not data:
+        raise FaunalensError(ErrorCode.EMPTY_IMAGE, "The image has no bytes.")
+    if len(data) > limits.max_bytes:
+        raise FaunalensError(
+            ErrorCode.TOO_MANY_BYTES,
+            f"The image has more than {limits.max_bytes} bytes.",
+            {"bytes": len(data), "max_bytes": limits.max_bytes},
+        )
+
+
+def _too_many_pixels(limits: Limits) -> FaunalensError:
+    return FaunalensError(
+        ErrorCode.TOO_MANY_PIXELS,
+        f"The image has more than {limits.max_pixels} pixels.",
+        {"max_pixels": limits.max_pixels},
+    )
+
+
+def _decoding_failed(error: BaseException, kind: str) -> FaunalensError:
+    text = str(error).lower()
+    if "truncated" in text or "unexpected end" in text or isinstance(error, EOFError):
+        return FaunalensError(ErrorCode.TRUNCATED_IMAGE, f"The {kind} ends before its picture does.")
+    return FaunalensError(ErrorCode.CORRUPT_IMAGE, f"The {kind} cannot be decoded.")
+
+
+def _read_header(image: Image.Image, data: bytes, kind: str, limits: Limits) -> Header:
+    width, height = image.size
+    if width * height > limits.max_pixels:
+        raise _too_many_pixels(limits)
+    frames = int(getattr(image, "n_frames", 1))
+    if frames > limits.max_frames:
+        raise FaunalensError(
+            ErrorCode.TOO_MANY_FRAMES,
+            f"The image has more than {limits.max_frames} frames.",
+            {"frames": frames, "max_frames": limits.max_frames},
+        )
+    orientation = _orientation(image)
+    if orientation >= 5:
+        width, height = height, width
+    return Header(hashlib.sha256(data).hexdigest(), kind, width, height, frames, orientation)
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation 1..8; unreadable metadata counts as upright."""
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except _DECODER_ERRORS:
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    image.load()
+    if image.mode in _DEEP_MODES:
+        image = _scale_to_8_bits(image)
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        canvas = Image.new("RGB", image.size, _BACKGROUND)
+        canvas.paste(rgba, mask=rgba.getchannel("A"))
+        return canvas
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _scale_to_8_bits(image: Image.Image) -> Image.Image:
+    """Scale 16-bit grey to 8 bits; Pillow's ``convert`` would clip at 255."""
+    values = np.asarray(image).astype(np.int64)
+    return Image.fromarray((np.clip(values, 0, 65535) >> 8).astype(np.uint8))
+
+
+_TRANSPOSE = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def _upright(rgb: Image.Image, orientation: int) -> Image.Image:
+    return rgb.transpose(_TRANSPOSE[orientation]) if orientation in _TRANSPOSE else rgb

@@ -1,0 +1,113 @@
+"""Policies: a readable file turns calibrated probabilities into findings and a verdict, so that nobody edits code."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from service.contract import OPERATING_POINTS, Category, Contract
+from service.errors import ErrorCode, FaunalensError, StartError
+
+SHIPPED = Path(__file__).parent / "policies.toml"
+Verdict = Literal["clear", "review", "priority"]
+Threshold = Annotated[float, Field(ge=0, le=1)] | Literal["sensitive", "review", "priority", "off"]
+_NEVER = 2.0
+
+
+class Rule(BaseModel):
+    """Thresholds of one category."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    review: Threshold
+    priority: Threshold = "off"
+
+
+class PolicyFile(BaseModel):
+    """One policy as written in the file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: str
+    description: str = ""
+    categories: dict[str, Rule]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A category at or above its review threshold."""
+
+    category: str
+    probability: float
+    threshold: float
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A policy resolved against a model: numbers only."""
+
+    name: str
+    version: str
+    description: str
+    thresholds: Mapping[str, tuple[float, float]]
+
+    def judge(self, probabilities: Mapping[str, float]) -> list[Judgement]:
+        """The findings among calibrated ``probabilities``, most probable first."""
+        found = []
+        for category, probability in probabilities.items():
+            review, priority = self.thresholds[category]
+            if probability >= min(review, priority):
+                threshold, verdict = (priority, "priority") if probability >= priority else (review, "review")
+                found.append(Judgement(category, probability, threshold, verdict))  # type: ignore[arg-type]
+        return sorted(found, key=lambda judgement: -judgement.probability)
+
+
+def verdict_of(judgements: list[Judgement]) -> Verdict:
+    """The gravest verdict among findings; ``clear`` without any."""
+    if any(judgement.verdict == "priority" for judgement in judgements):
+        return "priority"
+    return "review" if judgements else "clear"
+
+
+def load_policies(path: Path, contract: Contract) -> dict[str, Policy]:
+    """Read a policy file and resolve it against ``contract``; raises :class:`StartError` naming what is wrong."""
+    try:
+        written = TypeAdapter(dict[str, PolicyFile]).validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
+        raise StartError(f"the policy file {path} cannot be used: {error}") from error
+    return {name: _resolve(name, policy, contract, path) for name, policy in written.items()}
+
+
+def find_policy(policies: Mapping[str, Policy], name: str) -> Policy:
+    """The policy called ``name``; raises ``unknown_policy``."""
+    if name not in policies:
+        raise FaunalensError(
+            ErrorCode.UNKNOWN_POLICY, f"There is no policy {name!r}.", {"policies": sorted(policies)}
+        )
+    return policies[name]
+
+
+def _resolve(name: str, written: PolicyFile, contract: Contract, path: Path) -> Policy:
+    unknown = sorted(set(written.categories) - set(contract.ids) - {"*"})
+    if unknown:
+        raise StartError(f"{path}: policy {name!r} names categories the model does not have: {', '.join(unknown)}")
+    thresholds = {}
+    for category in contract.categories:
+        rule = written.categories.get(category.id) or written.categories.get("*")
+        if rule is None:
+            raise StartError(f"{path}: policy {name!r} has no rule for {category.id} and no '*'")
+        thresholds[category.id] = (_number(rule.review, category), _number(rule.priority, category))
+    return Policy(name, written.version, written.description, thresholds)
+
+
+def _number(threshold: Threshold, category: Category) -> float:
+    if threshold == "off":
+        return _NEVER
+    if isinstance(threshold, str):
+        assert threshold in OPERATING_POINTS
+        return category.thresholds[threshold]
+    return threshold

@@ -1,0 +1,138 @@
+"""The bulk run: files in, one record a file out, in order, in constant memory, on all cores."""
+
+import json
+import os
+import sys
+import uuid
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.answer import ErrorInfo, FileAnswer, FileFailure
+from service.detector import Detector
+from service.errors import ErrorCode, FaunalensError
+from service.imaging import ENDINGS
+from service.policy import Policy
+from service.records import Record
+
+FINDINGS_EXIT, FAILURES_EXIT = 4, 8
+_AHEAD = 4
+
+
+@dataclass
+class Tally:
+    """Counts of a run."""
+
+    clear: int = 0
+    review: int = 0
+    priority: int = 0
+    failures: int = 0
+
+    def add(self, record: Record) -> None:
+        """Count one record."""
+        name = record.verdict if isinstance(record, FileAnswer) else "failures"
+        setattr(self, name, getattr(self, name) + 1)
+
+    @property
+    def exit_code(self) -> int:
+        """0: nothing found, nothing failed; 4: findings; 8: failures; 12: both."""
+        return FINDINGS_EXIT * bool(self.review + self.priority) + FAILURES_EXIT * bool(self.failures)
+
+
+def find_files(paths: Iterable[str]) -> Iterator[str]:
+    """Files as given; folders walked in name order for image endings of any case, hidden entries skipped."""
+    for path in paths:
+        if os.path.isdir(path):
+            yield from _walk(path)
+        else:
+            yield path
+
+
+def _walk(folder: str) -> Iterator[str]:
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted((e.name, e.is_dir(follow_symlinks=False)) for e in found if not e.name.startswith("."))
+    except OSError:
+        yield folder
+        return
+    for name, is_folder in entries:
+        path = os.path.join(folder, name)
+        if is_folder:
+            yield from _walk(path)
+        elif name.lower().endswith(ENDINGS):
+            yield path
+
+
+def judge_file(detector: Detector, policy: Policy, path: str, run_id: str) -> Record:
+    """One file to one record; whatever is wrong with it becomes a failure."""
+    try:
+        answer = detector.answer(_read(path, detector.settings.max_bytes), run_id, policy)
+    except FaunalensError as error:
+        return FileFailure(file=path, error=ErrorInfo(**error.to_dict(run_id)))
+    return FileAnswer(file=path, **dict(answer))
+
+
+def _read(path: str, max_bytes: int) -> bytes:
+    try:
+        with open(path, "rb") as stream:
+            data = stream.read(max_bytes + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise FaunalensError(ErrorCode.UNREADABLE_FILE, "The file cannot be read.", {"reason": reason}) from error
+    return data
+
+
+def scan(detector: Detector, policy: Policy, files: Iterable[str], threads: int) -> Iterator[Record]:
+    """Judge ``files`` on ``threads`` threads; records come in the order of the files, few are held at a time."""
+    run_id = uuid.uuid4().hex
+    waiting: deque[Future[Record]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="scan") as pool:
+        try:
+            for path in files:
+                waiting.append(pool.submit(judge_file, detector, policy, path, run_id))
+                if len(waiting) >= threads * _AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def resume(output: Path) -> set[int]:
+    """Hashes of the files already recorded in ``output`` (JSON lines); a torn last line is cut off."""
+    done: set[int] = set()
+    if not output.exists():
+        return done
+    with output.open("rb+") as stream:
+        keep = 0
+        for line in stream:
+            file = _recorded(line)
+            if file is None:
+                break
+            done.add(hash(file))
+            keep += len(line)
+        stream.truncate(keep)
+    return done
+
+
+def _recorded(line: bytes) -> str | None:
+    """The file of a complete record, or None for a torn or foreign line."""
+    try:
+        file = json.loads(line)["file"] if line.endswith(b"\n") else None
+    except (ValueError, KeyError, TypeError):
+        return None
+    return file if isinstance(file, str) else None
+
+
+def skip_done(files: Iterable[str], done: set[int]) -> Iterator[str]:
+    """The files that are not recorded yet."""
+    return (path for path in files if hash(path) not in done)
+
+
+def lines_of_stdin() -> Iterator[str]:
+    """Paths from standard input, one a line."""
+    return (line.rstrip("\r\n") for line in sys.stdin if line.strip())
+

@@ -1,0 +1,60 @@
+"""Platt scaling of each category's logit on the val split (Platt 1999, with his smoothed targets)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.contract import Calibration
+
+ENOUGH = 20
+_PRIOR = 0.05
+_ROUNDS = 100
+
+
+def platt(logits: NDArray[np.float64], positive: NDArray[np.bool_], slope: float | None = None) -> tuple[float, float]:
+    """Slope and bias of ``sigmoid(slope * logit + bias)`` by Newton's method; with ``slope`` given, only the bias.
+
+    A weak prior keeps the slope near 1, so that separable data do not send it to infinity.
+    """
+    count, others = int(positive.sum()), int((~positive).sum())
+    goal = np.where(positive, (count + 1) / (count + 2), 1 / (others + 2))
+    weights = np.array([1.0 if slope is None else slope, 0.0])
+    free = [0, 1] if slope is None else [1]
+    columns = np.stack([logits, np.ones_like(logits)], axis=1)
+    for _ in range(_ROUNDS):
+        p = 1 / (1 + np.exp(-np.clip(columns @ weights, -40, 40)))
+        gradient = columns.T @ (p - goal) + _PRIOR * (weights - [1.0, 0.0])
+        hessian = (columns * (p * (1 - p))[:, None]).T @ columns + _PRIOR * np.eye(2)
+        step = np.linalg.solve(hessian[np.ix_(free, free)], gradient[free])
+        weights[free] -= np.clip(step, -1.0, 1.0)
+        if np.abs(step).max() < 1e-8:
+            break
+    return max(float(weights[0]), 0.05), float(weights[1])
+
+
+def calibrate(
+    categories: Sequence[str], logits: NDArray[np.float64], positive: NDArray[np.bool_]
+) -> dict[str, Calibration]:
+    """Calibration of each category from ``logits`` and ``positive``, both ``[N, C]``.
+
+    Categories with fewer than 20 positives share the slope of the well supported ones and one bias, fitted on all of
+    them together: a handful of photos cannot carry two parameters each.
+    """
+    support = positive.sum(axis=0)
+    own = [index for index in range(len(categories)) if support[index] >= ENOUGH]
+    rare = [index for index in range(len(categories)) if support[index] < ENOUGH]
+    fitted: dict[str, Calibration] = {}
+    for index in own:
+        slope, bias = platt(logits[:, index], positive[:, index])
+        fitted[categories[index]] = _calibration(slope, bias, f"val, {support[index]} positives")
+    if rare:
+        shared = float(np.mean([1 / fitted[categories[index]].temperature for index in own])) if own else 1.0
+        _, bias = platt(logits[:, rare].ravel(), positive[:, rare].ravel(), shared)
+        note = f"val, pooled over {len(rare)} rare categories, {int(support[rare].sum())} positives"
+        fitted.update({categories[index]: _calibration(shared, bias, note) for index in rare})
+    return fitted
+
+
+def _calibration(slope: float, bias: float, note: str) -> Calibration:
+    return Calibration(temperature=round(1 / slope, 6), bias=round(bias, 6), fitted_on=note)

@@ -1,0 +1,129 @@
+"""The commands ``faunalens train``, ``export`` and ``evaluate``; torch is imported only when one runs."""
+
+from pathlib import Path
+
+import click
+
+RECIPES = Path(__file__).parent / "recipes"
+EXCLUSIONS = Path(__file__).parent / "exclusions.csv"
+MAX_DIFFERENCE = 1e-3
+DATA_HELP = "Folder with manifest.csv and the photos (environment: FAUNALENS_DATA)."
+
+
+@click.command()
+@click.option("--data", type=click.Path(path_type=Path), default=Path("../shared/data"), envvar="FAUNALENS_DATA", show_default=True, help=DATA_HELP)  # fmt: skip
+@click.option("--recipe", type=click.Path(exists=True, path_type=Path), default=RECIPES / "faunalens-1.toml", help="The training recipe, a TOML file.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for checkpoint.pt and log.csv; an interrupted run resumes there.")  # fmt: skip
+@click.option("--trunk", help="timm model, or torchvision:<model>; replaces the recipe's.")
+@click.option("--trunk-weights", help="Path or URL of the trunk's weights; empty: the library's pretrained ones.")
+@click.option("--size", type=int, help="Input size in pixels; replaces the recipe's.")
+@click.option("--epochs", type=int, help="Number of epochs; replaces the recipe's.")
+@click.option("--seed", type=int, help="Seed; replaces the recipe's.")
+@click.option("--kind-weight", type=float, help="Weight of the auxiliary kind loss; replaces the recipe's.")
+@click.option("--leave-out-source", multiple=True, help="Leave every photo of this source out of training; repeatable.")
+@click.option("--device", help="cpu or cuda; default: cuda when there is one.")
+@click.option("--workers", type=int, default=1, show_default=True, help="Processes that read and augment photos.")
+def train(
+    data: Path,
+    recipe: Path,
+    out: Path,
+    trunk: str | None,
+    trunk_weights: str | None,
+    size: int | None,
+    epochs: int | None,
+    seed: int | None,
+    kind_weight: float | None,
+    leave_out_source: tuple[str, ...],
+    device: str | None,
+    workers: int,
+) -> None:
+    """Fine-tune a pretrained trunk on a manifest of photos.
+
+    Progress is shown per epoch, with AUROC and recall on the val split. Stop it at any time: the same command goes on
+    from the last finished epoch and ends with the same weights.
+    """
+    from training.manifest import apply_recipe, read_manifest
+    from training.recipe import load_recipe
+    from training.trainer import Trainer, choose_hardware
+
+    chosen = load_recipe(
+        recipe, trunk=trunk, trunk_weights=trunk_weights, size=size, epochs=epochs, seed=seed, kind_weight=kind_weight,
+        leave_out_sources=leave_out_source or None,
+    )  # fmt: skip
+    photos = apply_recipe(read_manifest(data, EXCLUSIONS), chosen)
+    path = Trainer(chosen, photos, out, choose_hardware(chosen, device, workers)).fit()
+    click.echo(f"checkpoint: {path}")
+
+
+@click.command()
+@click.option("--checkpoint", type=click.Path(exists=True, path_type=Path), required=True, help="A run's checkpoint.pt.")
+@click.option("--data", type=click.Path(path_type=Path), default=Path("../shared/data"), envvar="FAUNALENS_DATA", show_default=True, help=DATA_HELP)  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for NAME.onnx, NAME.json and NAME.selftest.png.")  # fmt: skip
+@click.option("--name", default="faunalens-1", show_default=True, help="Name of the weights.")
+@click.option("--picture", type=click.Path(exists=True, path_type=Path), required=True, help="Picture of the self-test; it is shipped with the weights.")  # fmt: skip
+@click.option("--validate", type=int, default=200, show_default=True, help="Val photos compared between torch and onnxruntime.")  # fmt: skip
+def export(checkpoint: Path, data: Path, out: Path, name: str, picture: Path, validate: int) -> None:
+    """Export a checkpoint to ONNX with its contract, and prove that onnxruntime agrees with torch.
+
+    Calibration and thresholds are chosen on the val split. Exit code 1 when any probability differs by more than 1e-3.
+    """
+    import sys
+
+    from service.classifier import Classifier
+    from training import export as exporting
+    from training.manifest import apply_recipe, read_manifest, select
+    from training.trainer import load_network
+
+    network, recipe = load_network(checkpoint)
+    photos = apply_recipe(read_manifest(data, EXCLUSIONS), recipe)
+    contract = exporting.export(network, recipe, photos, out, name, picture)
+    click.echo(f"{out / contract.file}: {(out / contract.file).stat().st_size / 1e6:.1f} MB, sha256 {contract.sha256}")
+    compared = select(photos, "val")[:: max(1, len(select(photos, "val")) // validate)][:validate]
+    worst = exporting.largest_difference(network, Classifier(contract, out), compared)
+    click.echo(f"largest differences over {len(compared)} photos: " + ", ".join(f"{k} {v:.2e}" for k, v in worst.items()))
+    sys.exit(int(worst["probabilities"] > MAX_DIFFERENCE))
+
+
+@click.command()
+@click.option("--model", type=click.Path(exists=True, path_type=Path), envvar="FAUNALENS_MODEL", help="The contract, weights/<name>.json; default: the shipped one.")  # fmt: skip
+@click.option("--data", type=click.Path(path_type=Path), default=Path("../shared/data"), envvar="FAUNALENS_DATA", show_default=True, help=DATA_HELP)  # fmt: skip
+@click.option("--split", type=click.Choice(["train", "val", "test"]), default="val", show_default=True, help="test is for reporting only: choose nothing by it.")  # fmt: skip
+@click.option("--policy", help="Name of the policy judged with.")
+@click.option("--positives-from", metavar="SOURCE", help="Products of this source only, from every split: for weights trained without it.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for report.json, report.md and the pictures.")  # fmt: skip
+@click.option("--rounds", type=int, default=1000, show_default=True, help="Bootstrap rounds.")
+@click.option("--contact-sheet", is_flag=True, help="Also write the worst false alarms; shows photos of the collection.")
+def evaluate(
+    model: Path | None,
+    data: Path,
+    split: str,
+    policy: str | None,
+    positives_from: str | None,
+    out: Path,
+    rounds: int,
+    contact_sheet: bool,
+) -> None:
+    """Judge a split by the service's own code path; write report.json, a table and pictures."""
+    import json
+
+    from service.detector import Detector
+    from service.settings import load_settings
+    from training import evaluation, pictures, tables
+    from training.manifest import read_manifest, select
+
+    detector = Detector(load_settings(model=model))
+    everything = read_manifest(data, EXCLUSIONS)
+    photos = select(everything, split)
+    if positives_from:
+        photos = [p for p in photos if not p.labels] + [p for p in everything if p.labels and p.source == positives_from]
+    scored = evaluation.score_photos(detector, photos, policy)
+    out.mkdir(parents=True, exist_ok=True)
+    result = {"split": split, "positives_from": positives_from, **evaluation.report(scored, detector, rounds)}
+    (out / "report.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    (out / "report.md").write_text(tables.markdown(result), encoding="utf-8")
+    pictures.precision_recall(scored, out / "precision-recall.png")
+    pictures.confusion_matrix(scored, out / "confusion.png")
+    pictures.reliability(scored, "ivory", out / "reliability.png")
+    if contact_sheet:
+        pictures.contact_sheet(evaluation.worst_false_alarms(scored, "ivory", 48), out / "worst-false-alarms.png")
+    click.echo((out / "report.md").read_text(encoding="utf-8"))

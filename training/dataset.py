@@ -1,0 +1,77 @@
+"""Photos as tensors: augmented draws for training, the service's own preprocessing for evaluation."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from service.contract import Preprocessing
+from service.imaging import Limits, decode, prepare
+from training.augment import augment
+from training.manifest import Photo
+from training.recipe import Recipe
+
+LIMITS = Limits()
+
+
+class TrainingDraws(Dataset[tuple[Tensor, Tensor, int]]):
+    """One epoch's draws: ``(pixels uint8 [S, S, 3], targets float32 [C], kind index)``.
+
+    The augmentation of a draw depends on the seed, the epoch and its position alone, so a resumed run repeats it.
+    """
+
+    def __init__(self, photos: Sequence[Photo], draws: Sequence[int], recipe: Recipe, epoch: int) -> None:
+        self.photos = photos
+        self.draws = draws
+        self.recipe = recipe
+        self.epoch = epoch
+        self.backgrounds = [index for index, photo in enumerate(photos) if photo.group == "listing"] or list(range(len(photos)))
+        self.kinds = kind_index(photos)
+
+    def __len__(self) -> int:
+        return len(self.draws)
+
+    def __getitem__(self, position: int) -> tuple[Tensor, Tensor, int]:
+        rng = np.random.default_rng((self.recipe.seed, self.epoch, position))
+        photo = self.photos[self.draws[position]]
+        image = augment(read_rgb(photo), self.recipe.size, self.recipe.augmentation, rng, self._background)
+        pixels = torch.from_numpy(np.array(image))
+        return pixels, targets(photo, tuple(self.recipe.categories)), self.kinds[photo.kind]
+
+    def _background(self, rng: np.random.Generator) -> Image.Image:
+        return read_rgb(self.photos[self.backgrounds[int(rng.integers(len(self.backgrounds)))]])
+
+
+class EvaluationPhotos(Dataset[tuple[Tensor, Tensor]]):
+    """``(pixels uint8 [S, S, 3], targets float32 [C])`` through :func:`service.imaging.prepare`."""
+
+    def __init__(self, photos: Sequence[Photo], categories: Sequence[str], rule: Preprocessing) -> None:
+        self.photos = photos
+        self.categories = tuple(categories)
+        self.rule = rule
+
+    def __len__(self) -> int:
+        return len(self.photos)
+
+    def __getitem__(self, position: int) -> tuple[Tensor, Tensor]:
+        photo = self.photos[position]
+        _, pixels = prepare(photo.path.read_bytes(), LIMITS, self.rule)
+        return torch.from_numpy(pixels.copy()), targets(photo, self.categories)
+
+
+def read_rgb(photo: Photo) -> Image.Image:
+    """The photo as an upright RGB image at full size."""
+    return decode(photo.path.read_bytes(), LIMITS).rgb
+
+
+def targets(photo: Photo, categories: Sequence[str]) -> Tensor:
+    """Multi-label targets float32 ``[C]``, 1 where the photo shows the category."""
+    return torch.tensor([float(category in photo.labels) for category in categories])
+
+
+def kind_index(photos: Sequence[Photo]) -> dict[str, int]:
+    """Kinds in alphabetical order to class indices of the auxiliary loss."""
+    return {kind: index for index, kind in enumerate(sorted({photo.kind for photo in photos}))}

@@ -1,0 +1,130 @@
+"""The network: a pretrained trunk and a fully convolutional head.
+
+The head scores every position; the score of the picture is a log-sum-exp (or mean) of those scores, so the map of
+per-position scores *is* the class activation map (Zhou et al. 2016; log-sum-exp pooling: Pinheiro & Collobert 2015).
+"""
+
+import math
+from typing import Any, cast
+
+import timm
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from training.recipe import Recipe
+
+_TORCHVISION = "torchvision:"
+_LITE_MEAN = (127.0 / 255.0,) * 3
+_LITE_STD = (128.0 / 255.0,) * 3
+_SAME_PADDED: dict[str, dict[str, Any]] = {"mobilenetv2_100": {"pad_type": "same", "bn_eps": 1e-3}}
+_NORMALISATION = {
+    "tf_efficientnet_lite0": (_LITE_MEAN, _LITE_STD),
+    "mobilenetv2_100": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+}
+
+
+class Network(nn.Module):
+    """uint8 pixels NHWC ``[N, H, W, 3]`` to ``(logits [N, C], map [N, C, h, w], embedding [N, D])``, float32."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, recipe: Recipe, kinds: int = 0) -> None:
+        super().__init__()
+        self.trunk, mean, std = make_trunk(recipe.trunk, recipe.trunk_weights)
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1) * 255.0)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1) * 255.0)
+        self.trunk.eval()
+        with torch.no_grad():
+            channels = self.features(torch.zeros(1, 64, 64, 3, dtype=torch.uint8)).shape[1]
+        self.dropout = nn.Dropout(recipe.dropout)
+        self.head = nn.Conv2d(channels, len(recipe.categories), kernel_size=1)
+        self.kind_head = nn.Linear(channels, kinds) if kinds else None
+        self.sharpness = recipe.sharpness if recipe.pooling == "lse" else 0.0
+        nn.init.normal_(self.head.weight, std=0.01)
+        nn.init.constant_(cast(Tensor, self.head.bias), -3.0)
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """Trunk features ``[N, D, h, w]``."""
+        planes = pixels.permute(0, 3, 1, 2).float()
+        normalised = (planes - self.mean) / self.std
+        return cast(Tensor, self.trunk(normalised.contiguous(memory_format=torch.channels_last)))
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Scores, activation map and embedding; see the class."""
+        features = self.features(pixels).float()
+        scores = self.head(self.dropout(features))
+        return self.pool(scores), scores, features.mean(dim=(2, 3))
+
+    def pool(self, scores: Tensor) -> Tensor:
+        """Pool per-position scores ``[N, C, h, w]`` to ``[N, C]``."""
+        if self.sharpness == 0.0:
+            return scores.mean(dim=(2, 3))
+        cells = scores.shape[2] * scores.shape[3]
+        return (torch.logsumexp(scores * self.sharpness, dim=(2, 3)) - math.log(cells)) / self.sharpness
+
+    def freeze(self, stages: int) -> None:
+        """Stop training the stem and the first ``stages`` stages, and keep batch-norm statistics everywhere."""
+        for part in _early_parts(self.trunk, stages):
+            part.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> "Network":
+        """Training mode with batch-norm statistics frozen: the trunks come with theirs folded."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        return self
+
+
+def make_trunk(name: str, weights: str) -> tuple[nn.Module, tuple[float, ...], tuple[float, ...]]:
+    """A trunk that maps ``[N, 3, H, W]`` to features, and the mean and std (of RGB / 255) it expects.
+
+    ``name``: a timm model, or ``torchvision:<model>``. ``weights``: a path or URL of a state dict (safetensors or
+    torch), or empty for the library's own pretrained weights. Raises RuntimeError when they do not fit.
+    """
+    if name.startswith(_TORCHVISION):
+        return _torchvision_trunk(name.removeprefix(_TORCHVISION), weights)
+    trunk = timm.create_model(name, pretrained=not weights, global_pool="", **_head_options(name))
+    if weights:
+        _load(trunk, weights)
+    config = trunk.pretrained_cfg
+    mean, std = _NORMALISATION.get(name, (config["mean"], config["std"]))
+    trunk.reset_classifier(0, "")
+    return trunk, tuple(mean), tuple(std)
+
+
+def _head_options(name: str) -> dict[str, Any]:
+    options = dict(_SAME_PADDED.get(name, {}))
+    if name == "tf_efficientnet_lite0":
+        options["num_classes"] = 0
+    return options
+
+
+def _torchvision_trunk(name: str, weights: str) -> tuple[nn.Module, tuple[float, ...], tuple[float, ...]]:
+    from torchvision.models import get_model
+
+    model = get_model(name, weights=None if weights else "DEFAULT")
+    if weights:
+        _load(model, weights)
+    return model.features, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def _load(model: nn.Module, weights: str) -> None:
+    if weights.endswith(".safetensors") and "://" not in weights:
+        state = load_file(weights)
+    elif "://" in weights:
+        state = torch.hub.load_state_dict_from_url(weights, map_location="cpu", weights_only=True)
+    else:
+        state = torch.load(weights, map_location="cpu", weights_only=True)
+    model.load_state_dict(state)
+
+
+def _early_parts(trunk: nn.Module, stages: int) -> list[nn.Module]:
+    if stages == 0:
+        return []
+    blocks = getattr(trunk, "blocks", None)
+    if blocks is None:
+        return list(cast(nn.Sequential, trunk))[: stages + 1]
+    return [cast(nn.Module, trunk.conv_stem), cast(nn.Module, trunk.bn1), *list(blocks)[:stages]]

@@ -1,0 +1,82 @@
+"""Results as pictures: precision-recall curves, reliability diagram, confusion with groups, worst false alarms."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+from PIL import Image
+
+from training.dataset import read_rgb
+from training.evaluation import Scored, confusion
+from training.manifest import GROUPS, Photo
+
+_BINS = 10
+
+
+def precision_recall(scored: Scored, path: Path) -> None:
+    """One curve a category, recall against precision on the split as it is (its prevalence, not the market's)."""
+    figure, axes = plt.subplots(figsize=(8, 6), layout="constrained")
+    for category in scored.categories:
+        scores, positive = scored.column(category)
+        if not positive.any():
+            continue
+        hits = positive[np.argsort(-scores, kind="stable")]
+        precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
+        axes.step(np.cumsum(hits) / hits.sum(), precision, label=f"{category} (n = {hits.sum()})")
+    axes.set(xlabel="recall", ylabel="precision", title="Precision and recall by category", xlim=(0, 1), ylim=(0, 1.02))
+    axes.legend(fontsize="small")
+    _save(figure, path)
+
+
+def reliability(scored: Scored, category: str, path: Path) -> None:
+    """Calibrated probability against observed frequency, in bins of equal width, with the number of photos."""
+    scores, positive = scored.column(category)
+    figure, axes = plt.subplots(figsize=(6, 5), layout="constrained")
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=1)
+    bins = np.minimum((scores * _BINS).astype(int), _BINS - 1)
+    for b in np.unique(bins):
+        inside = bins == b
+        x, y = scores[inside].mean(), positive[inside].mean()
+        axes.plot(x, y, "o", color="tab:blue")
+        axes.annotate(str(int(inside.sum())), (x, y), textcoords="offset points", xytext=(6, -4), fontsize="small")
+    axes.set(xlabel="calibrated probability", ylabel="share of photos with the category", title=f"Reliability: {category}")
+    _save(figure, path)
+
+
+def confusion_matrix(scored: Scored, path: Path) -> None:
+    """True label (groups for negatives) against strongest finding."""
+    table = confusion(scored)
+    rows = [name for name in (*scored.categories, *GROUPS) if name in table]
+    columns = [*scored.categories, "clear"]
+    counts = np.array([[table[row].get(column, 0) for column in columns] for row in rows])
+    figure, axes = plt.subplots(figsize=(11, 9), layout="constrained")
+    axes.imshow(counts / counts.sum(axis=1, keepdims=True), cmap="Blues", vmin=0, vmax=1)
+    axes.set_xticks(range(len(columns)), columns, rotation=60, ha="right")
+    axes.set_yticks(range(len(rows)), rows)
+    axes.set(xlabel="strongest finding", ylabel="label, or group of a photo without product", title="Confusion")
+    for (r, c), count in np.ndenumerate(counts):
+        if count:
+            axes.text(c, r, str(count), ha="center", va="center", fontsize="small",
+                      color="white" if count > counts[r].sum() / 2 else "black")  # fmt: skip
+    _save(figure, path)
+
+
+def contact_sheet(alarms: Sequence[tuple[Photo, float]], path: Path, columns: int = 8, side: int = 160) -> None:
+    """The worst false alarms side by side. Shows photos of the collection: for the eyes of its holder only."""
+    rows = (len(alarms) + columns - 1) // columns
+    sheet = Image.new("RGB", (columns * side, rows * side), (40, 40, 40))
+    for index, (photo, _) in enumerate(alarms):
+        picture = read_rgb(photo)
+        picture.thumbnail((side - 4, side - 4))
+        sheet.paste(picture, (index % columns * side + 2, index // columns * side + 2))
+    sheet.save(path)
+
+
+def _save(figure: plt.Figure, path: Path) -> None:
+    figure.savefig(path, dpi=110)
+    plt.close(figure)

@@ -1,0 +1,73 @@
+"""A training recipe: every choice that shapes the weights, in one TOML file (``training/recipes/``)."""
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Augmentation(BaseModel):
+    """Probabilities (0..1) and ranges of the training augmentations; see :mod:`training.augment`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    crop_area: tuple[float, float] = Field((0.35, 1.0), description="share of the picture that a crop keeps")
+    crop_aspect: tuple[float, float] = Field((0.6, 1.67), description="stretch of a crop's aspect ratio")
+    whole: float = Field(0.25, description="probability that the whole picture is kept instead of a crop")
+    mirror: float = 0.5
+    upside_down: float = 0.05
+    quarter_turn: float = 0.12
+    tilt: float = Field(0.3, description="probability of a rotation by at most 20 degrees")
+    background: float = Field(0.35, description="probability of replacing a plain background")
+    colour: float = Field(0.8, description="probability of brightness, contrast, saturation and white balance")
+    grey: float = 0.05
+    overlay: float = Field(0.25, description="probability of text, banners or badges drawn over the picture")
+    border: float = Field(0.1, description="probability of a plain border around the picture")
+    blur: float = 0.15
+    resample: float = Field(0.25, description="probability of shrinking and enlarging again")
+    jpeg: float = Field(0.5, description="probability of JPEG compression, quality 30 to 95")
+
+
+class Recipe(BaseModel):
+    """All settings of one training run. Rates are per optimiser step; sizes in pixels."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = "faunalens-1"
+    seed: int = 1
+    trunk: str = Field("tf_efficientnet_lite0", description="timm model name, or torchvision:<model>")
+    trunk_weights: str = Field("", description="path or URL of a state dict; empty: the library's own weights")
+    size: int = 256
+    frozen_stages: int = Field(3, ge=0, description="stages of the trunk that are not trained, after the stem")
+    pooling: Literal["mean", "lse"] = "lse"
+    sharpness: float = Field(1.0, gt=0, description="r of the log-sum-exp pooling; 0 would be the mean")
+    dropout: float = 0.2
+    epochs: int = 20
+    epoch_size: int = Field(3200, description="photos drawn per epoch")
+    batch: int = 32
+    product_share: float = Field(0.3, description="share of draws that show a product")
+    rare_power: float = Field(0.5, description="a category is drawn in proportion to (its photos) ** rare_power")
+    group_shares: dict[str, float] = Field(
+        default_factory=lambda: {"listing": 0.45, "lookalike": 0.35, "live_animal": 0.2},
+        description="how the other draws are shared between the groups of negatives",
+    )
+    trunk_rate: float = 3e-4
+    head_rate: float = 2e-3
+    weight_decay: float = 0.03
+    warmup_epochs: float = 1.0
+    ema_decay: float = Field(0.998, description="decay of the averaged weights, per step")
+    label_smoothing: float = 0.0
+    kind_weight: float = Field(0.0, description="weight of the auxiliary loss that names the photo's kind")
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    leave_out_sources: tuple[str, ...] = ()
+    merge: dict[str, str] = Field(default_factory=dict, description="categories merged into another, old = new")
+    categories: dict[str, Literal["core", "experimental"]] = Field(description="category ids in output order")
+    augmentation: Augmentation = Augmentation()
+
+
+def load_recipe(path: Path, **changes: object) -> Recipe:
+    """Read a recipe; ``changes`` that are not None replace its values. Raises pydantic's ValidationError."""
+    values = tomllib.loads(path.read_text(encoding="utf-8"))
+    values.update({key: value for key, value in changes.items() if value is not None})
+    return Recipe.model_validate(values)

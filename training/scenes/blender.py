@@ -1,0 +1,11 @@
+"""The one door to Blender: its modules have no type stubs and are optional, so they come in by name, as `Any`."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+
+def module(name: str = "bpy") -> Any:
+    """Blender's Python module `name` (bpy, mathutils, bpy_extras.object_utils); ImportError without the extra."""
+    return importlib.import_module(name)

@@ -1,0 +1,96 @@
+"""Ranking and calibration statistics with bootstrap intervals.
+
+Recall at a false-positive rate uses the smallest threshold whose false-positive rate on the negatives is not above the
+rate; a photo is positive where its score is *above* the threshold, so ties never help.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Scores = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Statistic = Callable[[Scores, Flags], float]
+
+
+def auroc(scores: Scores, positive: Flags) -> float:
+    """Area under the ROC curve by ranks (Mann-Whitney, ties count one half); nan without both classes."""
+    count, others = int(positive.sum()), int((~positive).sum())
+    if count == 0 or others == 0:
+        return float("nan")
+    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    mean_rank = np.cumsum(counts) - (counts - 1) / 2.0
+    rank_sum = mean_rank[inverse][positive].sum()
+    return float((rank_sum - count * (count + 1) / 2) / (count * others))
+
+
+def threshold_at(scores: Scores, positive: Flags, rate: float) -> float:
+    """The smallest threshold with at most ``rate`` of the negatives above it."""
+    negatives = np.sort(scores[~positive])[::-1]
+    allowed = int(np.floor(rate * len(negatives) + 1e-9))
+    return float(negatives[allowed]) if allowed < len(negatives) else float("-inf")
+
+
+def recall_at(rate: float) -> Statistic:
+    """Recall at a false-positive rate, as a statistic of scores and flags."""
+
+    def statistic(scores: Scores, positive: Flags) -> float:
+        if not positive.any() or positive.all():
+            return float("nan")
+        return float((scores[positive] > threshold_at(scores, positive, rate)).mean())
+
+    return statistic
+
+
+def precision_at_prevalence(recall: float, false_positive_rate: float, prevalence: float) -> float:
+    """Precision that a recall and a false-positive rate give where ``prevalence`` of the photos are positive."""
+    hits, alarms = recall * prevalence, false_positive_rate * (1 - prevalence)
+    return hits / (hits + alarms) if hits + alarms > 0 else float("nan")
+
+
+def average_precision(scores: Scores, positive: Flags) -> float:
+    """Area under the precision-recall curve as a step function; nan without positives."""
+    if not positive.any():
+        return float("nan")
+    order = np.argsort(-scores, kind="stable")
+    hits = positive[order]
+    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
+    return float(precision[hits].mean())
+
+
+def expected_calibration_error(probabilities: Scores, positive: Flags, bins: int = 15) -> float:
+    """Mean gap between probability and frequency over ``bins`` groups of equal size (Nixon et al. 2019, adaptive)."""
+    order = np.argsort(probabilities, kind="stable")
+    parts = [part for part in np.array_split(order, bins) if len(part)]
+    gaps = [abs(probabilities[part].mean() - positive[part].mean()) * len(part) for part in parts]
+    return float(sum(gaps) / len(order))
+
+
+def brier(probabilities: Scores, positive: Flags) -> float:
+    """Mean squared difference between probability and outcome."""
+    return float(np.mean((probabilities - positive) ** 2))
+
+
+def bootstrap(
+    statistic: Statistic, scores: Scores, positive: Flags, groups: Sequence[str], rounds: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """95 % percentile interval; whole ``groups`` (instances) are resampled, positives and negatives apart."""
+    rng = np.random.default_rng(seed)
+    _, codes = np.unique(np.asarray(groups), return_inverse=True)
+    strata = [_members(codes, positive), _members(codes, ~positive)]
+    if not strata[0] or not strata[1]:
+        return float("nan"), float("nan")
+    values = []
+    for _ in range(rounds):
+        drawn = [stratum[i] for stratum in strata for i in rng.integers(0, len(stratum), len(stratum))]
+        rows = np.concatenate(drawn)
+        values.append(statistic(scores[rows], positive[rows]))
+    low, high = np.nanpercentile(values, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _members(codes: NDArray[np.int64], chosen: Flags) -> list[NDArray[np.int64]]:
+    rows = np.flatnonzero(chosen)
+    ordered = rows[np.argsort(codes[rows], kind="stable")]
+    return [part for part in np.split(ordered, np.flatnonzero(np.diff(codes[ordered])) + 1) if len(part)]

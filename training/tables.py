@@ -1,0 +1,58 @@
+"""A report as a Markdown table, for the model card and for eyes."""
+
+from typing import Any
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """Categories, kinds, groups and sources of :func:`training.evaluation.report`."""
+    return "\n\n".join((_categories(report), _precision(report), _kinds(report), _groups(report))) + "\n"
+
+
+def _categories(report: dict[str, Any]) -> str:
+    lines = ["| category | n | AUROC | recall at 1 % FPR | recall at 0.1 % FPR | AP | ECE |", "|---|---|---|---|---|---|---|"]
+    for name, row in report["categories"].items():
+        if row["positives"] == 0:
+            lines.append(f"| {name} | 0 | | | | | |")
+            continue
+        cells = [_interval(row[key]) for key in ("auroc", "recall_at_1pct_fpr", "recall_at_0.1pct_fpr", "average_precision")]  # fmt: skip
+        lines.append(f"| {name} | {row['positives']} | {' | '.join(cells)} | {row['ece']:.4f} |")
+    return "\n".join(lines)
+
+
+def _precision(report: dict[str, Any]) -> str:
+    lines = ["| category | verdict | recall | false positives | precision at 0.1 % | at 1 % | at 5 % |", "|---|---|---|---|---|---|---|"]  # fmt: skip
+    for name, row in report["categories"].items():
+        for verdict, point in row.get("shipped", {}).items():
+            values = " | ".join(_share(value) for value in point["precision_at_prevalence"].values())
+            lines.append(f"| {name} | {verdict} | {_share(point['recall'])} | {100 * point['false_positive_rate']:.2f} % | {values} |")  # fmt: skip
+    return "\n".join(lines)
+
+
+def _kinds(report: dict[str, Any]) -> str:
+    lines = ["| category / kind | n | recall at the shipped threshold | recall at 1 % FPR |", "|---|---|---|---|"]
+    lines += [
+        f"| {name} | {row['photos']} | {_share(row['recall'])} | {_share(row['recall_at_1pct_fpr'])} |"
+        for name, row in report["kinds"].items()
+    ]
+    return "\n".join(lines)
+
+
+def _groups(report: dict[str, Any]) -> str:
+    lines = ["| group or source | photos | products found | other photos with a finding | share with a finding |", "|---|---|---|---|---|"]  # fmt: skip
+    for part in ("groups", "sources"):
+        for name, row in report[part].items():
+            low, high = row["interval"]
+            lines.append(
+                f"| {name} | {row['photos']} | {row['products_found']} of {row['products']} | {row['others_found']} "
+                f"| {_share(row['share'])} [{100 * low:.1f}, {100 * high:.1f}] |"
+            )
+    return "\n".join(lines)
+
+
+def _interval(cell: dict[str, Any]) -> str:
+    low, high = cell["interval"]
+    return f"{cell['value']:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.1f} %"

@@ -1,4 +1,4 @@
-"""The catalogue: what each category is, its CITES listing as information, and notices for uploaders in nine languages."""
+"""The catalogue: what each category is, its CITES listing as information, notices for uploaders in nine languages."""
 
 import datetime
 import tomllib

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from service.scan import Tally
 
 _GROUP = "faunalens.commands"
+_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 class _Commands(click.Group):
@@ -64,9 +65,11 @@ def serve(host: str | None, port: int | None) -> None:
 
 @main.command()
 @click.argument("paths", nargs=-1)
-@click.option("--format", "kind", type=click.Choice(["jsonl", "csv", "table"]), help="Default: table on a terminal, jsonl otherwise.")  # fmt: skip
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write records here instead of standard output.")  # fmt: skip
-@click.option("--resume", "resumed", type=click.Path(dir_okay=False, path_type=Path), help="Go on with an interrupted run: append to this JSON-lines file, skipping what it holds.")  # fmt: skip
+@click.option(
+    "--format", "kind", type=click.Choice(["jsonl", "csv", "table"]), help="Default: table on a terminal, else jsonl."
+)
+@click.option("--output", type=_FILE, help="Write records here instead of standard output.")
+@click.option("--resume", "resumed", type=_FILE, help="Go on with an interrupted run: append to this JSON-lines file.")
 @click.option("--policy", help="Name of the policy (default: FAUNALENS_POLICY, or 'default').")
 @click.option("--threads", type=click.IntRange(1, 256), help="Pictures worked on at once (default: one per core).")
 def scan(

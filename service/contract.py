@@ -82,7 +82,8 @@ class Contract(_Frozen):
         """Calibrate ``logits`` float32 ``[N, C]`` to probabilities float64 ``[N, C]``."""
         temperature = np.array([c.calibration.temperature for c in self.categories])
         bias = np.array([c.calibration.bias for c in self.categories])
-        return 1.0 / (1.0 + np.exp(-(logits.astype(np.float64) / temperature + bias)))
+        values: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-(logits.astype(np.float64) / temperature + bias)))
+        return values
 
 
 def load_contract(path: Path) -> Contract:

@@ -13,7 +13,7 @@ from service.answer import Answer, Box, Finding, ImageInfo, ModelName, PolicyNam
 from service.catalog import Catalog, load_catalog
 from service.classifier import Classifier, Scores
 from service.contract import load_contract
-from service.errors import StartError
+from service.errors import ErrorCode, FaunalensError, StartError
 from service.policy import SHIPPED as SHIPPED_POLICIES
 from service.policy import Judgement, Policy, find_policy, load_policies, verdict_of
 from service.settings import Settings
@@ -97,9 +97,11 @@ class Detector:
         )  # fmt: skip
 
     def heatmap(self, data: bytes, category: str | None = None) -> bytes:
-        """PNG overlay of ``category``, by default the one nearest to its review threshold."""
+        """PNG overlay of ``category``, by default the one nearest to its review threshold; raises ``unknown_category``."""
+        if category and category not in self.contract.ids:
+            raise FaunalensError(ErrorCode.UNKNOWN_CATEGORY, f"The model has no category {category!r}.")
         seen = self.see(data)
-        return self._overlay(data, seen, self.catalog[category].id if category else self._nearest(seen))
+        return self._overlay(data, seen, category or self._nearest(seen))
 
     def _nearest(self, seen: Seen) -> str:
         reviews = {category.id: category.thresholds["review"] for category in self.contract.categories}

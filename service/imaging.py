@@ -20,6 +20,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from service.contract import Preprocessing
 from service.errors import ErrorCode, FaunalensError
 
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\..*")
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP", "TIFF")

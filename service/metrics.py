@@ -1,4 +1,4 @@
-"""Prometheus metrics: requests, latency by stage, verdicts, findings by category, queue. No photo, no name, no address."""
+"""Prometheus metrics: requests, latency by stage, verdicts, findings by category, queue. No photo, name or address."""
 
 from collections.abc import Callable
 

@@ -85,9 +85,7 @@ def load_policies(path: Path, contract: Contract) -> dict[str, Policy]:
 def find_policy(policies: Mapping[str, Policy], name: str) -> Policy:
     """The policy called ``name``; raises ``unknown_policy``."""
     if name not in policies:
-        raise FaunalensError(
-            ErrorCode.UNKNOWN_POLICY, f"There is no policy {name!r}.", {"policies": sorted(policies)}
-        )
+        raise FaunalensError(ErrorCode.UNKNOWN_POLICY, f"There is no policy {name!r}.", {"policies": sorted(policies)})
     return policies[name]
 
 

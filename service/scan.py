@@ -135,4 +135,3 @@ def skip_done(files: Iterable[str], done: set[int]) -> Iterator[str]:
 def lines_of_stdin() -> Iterator[str]:
     """Paths from standard input, one a line."""
     return (line.rstrip("\r\n") for line in sys.stdin if line.strip())
-

@@ -1,6 +1,7 @@
 """Runs the application under uvicorn; stops with a clear message when the model cannot be used."""
 
 import logging
+import signal
 
 import uvicorn
 
@@ -24,5 +25,8 @@ def run(settings: Settings) -> int:
         log_config=None, server_header=False,
     )  # fmt: skip
     server = uvicorn.Server(config)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn raises the signal again once it has drained; without this the process would not end with 0
+        signal.signal(number, lambda *_: None)
     server.run()
     return START_FAILED if failures or not server.started else 0

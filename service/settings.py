@@ -13,6 +13,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from service.errors import StartError
 from service.imaging import Limits
 
+# Read elsewhere: where settings are, where the photo collection is, and whether tests may go without it.
+_OTHER_VARIABLES = {"FAUNALENS_CONFIG", "FAUNALENS_DATA", "FAUNALENS_REQUIRE_DATA"}
 Positive = Annotated[int, Field(gt=0)]
 
 
@@ -72,7 +74,7 @@ def load_settings(**changes: object) -> Settings:
 
 
 def _refuse_unknown_variables() -> None:
-    known = {f"FAUNALENS_{name}".upper() for name in Settings.model_fields} | {"FAUNALENS_CONFIG", "FAUNALENS_DATA"}
+    known = {f"FAUNALENS_{name}".upper() for name in Settings.model_fields} | _OTHER_VARIABLES
     unknown = sorted(name for name in os.environ if name.startswith("FAUNALENS_") and name.upper() not in known)
     if unknown:
         raise StartError(f"unknown settings: {', '.join(unknown)} (docs/settings.md lists them all)")

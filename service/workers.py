@@ -1,4 +1,4 @@
-"""A bounded pool of threads that judge pictures: decoding and onnxruntime release the GIL, so threads fill the cores."""
+"""A bounded pool of threads that judge pictures: decoding and onnxruntime release the GIL, so they fill the cores."""
 
 import asyncio
 from collections.abc import Callable

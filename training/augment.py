@@ -81,7 +81,7 @@ def overlay(image: Image.Image, rng: Rng) -> Image.Image:
     draw = ImageDraw.Draw(layer)
     width, height = image.size
     for _ in range(int(rng.integers(1, 4))):
-        colour = (*(int(c) for c in rng.integers(0, 256, 3)), int(rng.integers(90, 256)))
+        colour = _random_colour(rng, int(rng.integers(90, 256)))
         if rng.random() < 0.4:
             top = int(rng.choice([0, height * rng.uniform(0.8, 0.95), rng.uniform(0, height)]))
             right = width if rng.random() < 0.6 else int(width * rng.uniform(0.2, 0.6))
@@ -89,10 +89,15 @@ def overlay(image: Image.Image, rng: Rng) -> Image.Image:
         elif rng.random() < 0.3:
             x, y, r = rng.uniform(0, width), rng.uniform(0, height), rng.uniform(0.05, 0.15) * width
             draw.ellipse((x - r, y - r, x + r, y + r), fill=colour)
-        font = ImageFont.load_default(size=float(rng.uniform(0.04, 0.12) * height + 6))
+        font = ImageFont.load_default(size=int(rng.uniform(0.04, 0.12) * height + 6))
         place = (rng.uniform(0, width * 0.7), rng.uniform(0, height * 0.95))
-        draw.text(place, str(rng.choice(_WORDS)), fill=(*(int(c) for c in rng.integers(0, 256, 3)), colour[3]), font=font)
+        draw.text(place, str(rng.choice(_WORDS)), fill=_random_colour(rng, colour[3]), font=font)
     return Image.alpha_composite(base, layer).convert("RGB")
+
+
+def _random_colour(rng: Rng, opacity: int) -> tuple[int, int, int, int]:
+    red, green, blue = (int(value) for value in rng.integers(0, 256, 3))
+    return red, green, blue, opacity
 
 
 def _turn(image: Image.Image, settings: Augmentation, rng: Rng) -> Image.Image:
@@ -110,7 +115,8 @@ def _turn(image: Image.Image, settings: Augmentation, rng: Rng) -> Image.Image:
 
 
 def _border(image: Image.Image, rng: Rng) -> Image.Image:
-    colour = tuple(int(c) for c in rng.choice([[255] * 3, [0] * 3, list(rng.integers(0, 256, 3))]))
+    red, green, blue, _ = _random_colour(rng, 255)
+    colour = [(255, 255, 255), (0, 0, 0), (red, green, blue)][int(rng.integers(3))]
     left, top, right, bottom = (int(rng.uniform(0, 0.2) * side) for side in (*image.size, *image.size))
     framed = Image.new("RGB", (image.width + left + right, image.height + top + bottom), colour)
     framed.paste(image, (left, top))
@@ -146,7 +152,9 @@ def _degrade(image: Image.Image, settings: Augmentation, rng: Rng) -> Image.Imag
         image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.8)))
     if rng.random() < settings.resample:
         small = tuple(max(32, int(side * rng.uniform(0.35, 0.9))) for side in image.size)
-        image = image.resize((small[0], small[1]), Image.Resampling.BILINEAR).resize(image.size, Image.Resampling.BICUBIC)
+        image = image.resize((small[0], small[1]), Image.Resampling.BILINEAR).resize(
+            image.size, Image.Resampling.BICUBIC
+        )
     if rng.random() < settings.jpeg:
         buffer = io.BytesIO()
         image.save(buffer, "JPEG", quality=int(rng.integers(30, 96)))

@@ -56,7 +56,9 @@ def train(
 
 
 @click.command()
-@click.option("--checkpoint", type=click.Path(exists=True, path_type=Path), required=True, help="A run's checkpoint.pt.")
+@click.option(
+    "--checkpoint", type=click.Path(exists=True, path_type=Path), required=True, help="A run's checkpoint.pt."
+)
 @click.option("--data", type=click.Path(path_type=Path), default=Path("../shared/data"), envvar="FAUNALENS_DATA", show_default=True, help=DATA_HELP)  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for NAME.onnx, NAME.json and NAME.selftest.png.")  # fmt: skip
 @click.option("--name", default="faunalens-1", show_default=True, help="Name of the weights.")
@@ -80,7 +82,9 @@ def export(checkpoint: Path, data: Path, out: Path, name: str, picture: Path, va
     click.echo(f"{out / contract.file}: {(out / contract.file).stat().st_size / 1e6:.1f} MB, sha256 {contract.sha256}")
     compared = select(photos, "val")[:: max(1, len(select(photos, "val")) // validate)][:validate]
     worst = exporting.largest_difference(network, Classifier(contract, out), compared)
-    click.echo(f"largest differences over {len(compared)} photos: " + ", ".join(f"{k} {v:.2e}" for k, v in worst.items()))
+    click.echo(
+        f"largest differences over {len(compared)} photos: " + ", ".join(f"{k} {v:.2e}" for k, v in worst.items())
+    )
     sys.exit(int(worst["probabilities"] > MAX_DIFFERENCE))
 
 
@@ -92,7 +96,9 @@ def export(checkpoint: Path, data: Path, out: Path, name: str, picture: Path, va
 @click.option("--positives-from", metavar="SOURCE", help="Products of this source only, from every split: for weights trained without it.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for report.json, report.md and the pictures.")  # fmt: skip
 @click.option("--rounds", type=int, default=1000, show_default=True, help="Bootstrap rounds.")
-@click.option("--contact-sheet", is_flag=True, help="Also write the worst false alarms; shows photos of the collection.")
+@click.option(
+    "--contact-sheet", is_flag=True, help="Also write the worst false alarms; shows photos of the collection."
+)
 def evaluate(
     model: Path | None,
     data: Path,
@@ -115,7 +121,9 @@ def evaluate(
     everything = read_manifest(data, EXCLUSIONS)
     photos = select(everything, split)
     if positives_from:
-        photos = [p for p in photos if not p.labels] + [p for p in everything if p.labels and p.source == positives_from]
+        photos = [p for p in photos if not p.labels] + [
+            p for p in everything if p.labels and p.source == positives_from
+        ]
     scored = evaluation.score_photos(detector, photos, policy)
     out.mkdir(parents=True, exist_ok=True)
     result = {"split": split, "positives_from": positives_from, **evaluation.report(scored, detector, rounds)}

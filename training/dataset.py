@@ -28,7 +28,9 @@ class TrainingDraws(Dataset[tuple[Tensor, Tensor, int]]):
         self.draws = draws
         self.recipe = recipe
         self.epoch = epoch
-        self.backgrounds = [index for index, photo in enumerate(photos) if photo.group == "listing"] or list(range(len(photos)))
+        self.backgrounds = [index for index, photo in enumerate(photos) if photo.group == "listing"] or list(
+            range(len(photos))
+        )
         self.kinds = kind_index(photos)
 
     def __len__(self) -> int:

@@ -14,12 +14,25 @@ from service.cores import available_cores
 from service.detector import Detector
 from training.manifest import Photo
 from training.statistics import (
-    Flags, Scores, auroc, average_precision, bootstrap, brier, expected_calibration_error, precision_at_prevalence,
+    Flags,
+    Scores,
+    auroc,
+    average_precision,
+    bootstrap,
+    brier,
+    expected_calibration_error,
+    precision_at_prevalence,
     recall_at,
 )  # fmt: skip
 
 PREVALENCES = (0.001, 0.01, 0.05)
 SMALL = 20
+STATISTICS = {
+    "auroc": auroc,
+    "average_precision": average_precision,
+    "recall_at_1pct_fpr": recall_at(0.01),
+    "recall_at_0.1pct_fpr": recall_at(0.001),
+}
 
 
 @dataclass(frozen=True)
@@ -43,7 +56,7 @@ class Scored:
 
     def subset(self, chosen: Flags) -> "Scored":
         """The photos where ``chosen`` is true."""
-        rows = np.flatnonzero(chosen)
+        rows = [int(row) for row in np.flatnonzero(chosen)]
         return Scored([self.photos[i] for i in rows], [self.answers[i] for i in rows], self.categories,
                       self.scores[rows], self.positive[rows])  # fmt: skip
 
@@ -86,8 +99,7 @@ def category_report(scored: Scored, category: str, rounds: int) -> dict[str, Any
     result: dict[str, Any] = {"positives": count, "negatives": int((~positive).sum()), "small_sample": count < SMALL}
     if count == 0:
         return result
-    for name, statistic in (("auroc", auroc), ("average_precision", average_precision),
-                            ("recall_at_1pct_fpr", recall_at(0.01)), ("recall_at_0.1pct_fpr", recall_at(0.001))):  # fmt: skip
+    for name, statistic in STATISTICS.items():
         interval = bootstrap(statistic, scores, positive, groups, rounds)
         result[name] = {"value": statistic(scores, positive), "interval": interval}
     result["ece"] = expected_calibration_error(scores, positive)
@@ -141,7 +153,7 @@ def _kinds(scored: Scored) -> dict[str, dict[str, Any]]:
         if not positive.any():
             continue
         found = scored.found(category)
-        for kind in sorted({scored.photos[i].kind for i in np.flatnonzero(positive)}):
+        for kind in sorted({scored.photos[i].kind for i in map(int, np.flatnonzero(positive))}):
             of_kind = np.array([photo.kind == kind for photo in scored.photos]) & positive
             others = of_kind | ~positive
             kinds[f"{category}/{kind}"] = {
@@ -170,7 +182,7 @@ def worst_false_alarms(scored: Scored, category: str, most: int) -> list[tuple[P
     """The photos without ``category`` that score highest on it."""
     scores, positive = scored.column(category)
     order = np.argsort(-np.where(positive, -1.0, scores))[:most]
-    return [(scored.photos[i], float(scores[i])) for i in order]
+    return [(scored.photos[int(i)], float(scores[i])) for i in order]
 
 
 def _parts(scored: Scored, key: Callable[[Photo], str]) -> Iterable[tuple[str, Scored]]:

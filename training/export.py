@@ -29,7 +29,7 @@ def export_onnx(network: Network, path: Path, size: int) -> None:
 
     Uses torch's TorchScript exporter: the newer one needs onnxscript, and this network has no dynamic control flow.
     """
-    plain = network.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    plain = network.eval().to(memory_format=torch.contiguous_format)
     names = ["logits", "map", "embedding"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -113,9 +113,7 @@ def _draft(recipe: Recipe, rule: Preprocessing, name: str, onnx_path: Path, phot
 def _with_choices(draft: Contract, val: Sequence[Photo], logits: NDArray[np.float32]) -> Contract:
     wanted = np.array([[category in photo.labels for category in draft.ids] for photo in val])
     calibrations = calibrate(draft.ids, logits.astype(np.float64), wanted)
-    fitted = [
-        category.model_copy(update={"calibration": calibrations[category.id]}) for category in draft.categories
-    ]
+    fitted = [category.model_copy(update={"calibration": calibrations[category.id]}) for category in draft.categories]
     calibrated = draft.model_copy(update={"categories": tuple(fitted)})
     thresholds = choose_thresholds(calibrated, calibrated.probabilities(logits), wanted, [p.group for p in val])
     final = tuple(c.model_copy(update={"thresholds": thresholds[c.id]}) for c in fitted)

@@ -89,9 +89,9 @@ def make_trunk(name: str, weights: str) -> tuple[nn.Module, tuple[float, ...], t
     trunk = timm.create_model(name, pretrained=not weights, global_pool="", **_head_options(name))
     if weights:
         _load(trunk, weights)
-    config = trunk.pretrained_cfg
-    mean, std = _NORMALISATION.get(name, (config["mean"], config["std"]))
-    trunk.reset_classifier(0, "")
+    config = cast(dict[str, Any], trunk.pretrained_cfg)
+    mean, std = _NORMALISATION.get(name) or (config["mean"], config["std"])
+    cast(Any, trunk).reset_classifier(0, "")
     return trunk, tuple(mean), tuple(std)
 
 

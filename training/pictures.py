@@ -9,6 +9,7 @@ mpl.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 from PIL import Image
 
 from training.dataset import read_rgb
@@ -44,7 +45,9 @@ def reliability(scored: Scored, category: str, path: Path) -> None:
         x, y = scores[inside].mean(), positive[inside].mean()
         axes.plot(x, y, "o", color="tab:blue")
         axes.annotate(str(int(inside.sum())), (x, y), textcoords="offset points", xytext=(6, -4), fontsize="small")
-    axes.set(xlabel="calibrated probability", ylabel="share of photos with the category", title=f"Reliability: {category}")
+    axes.set(
+        xlabel="calibrated probability", ylabel="share of photos with the category", title=f"Reliability: {category}"
+    )
     _save(figure, path)
 
 
@@ -77,6 +80,6 @@ def contact_sheet(alarms: Sequence[tuple[Photo, float]], path: Path, columns: in
     sheet.save(path)
 
 
-def _save(figure: plt.Figure, path: Path) -> None:
+def _save(figure: Figure, path: Path) -> None:
     figure.savefig(path, dpi=110)
     plt.close(figure)

@@ -63,7 +63,7 @@ class Recipe(BaseModel):
     leave_out_sources: tuple[str, ...] = ()
     merge: dict[str, str] = Field(default_factory=dict, description="categories merged into another, old = new")
     categories: dict[str, Literal["core", "experimental"]] = Field(description="category ids in output order")
-    augmentation: Augmentation = Augmentation()
+    augmentation: Augmentation = Field(default_factory=lambda: Augmentation.model_validate({}))
 
 
 def load_recipe(path: Path, **changes: object) -> Recipe:

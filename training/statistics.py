@@ -50,13 +50,13 @@ def precision_at_prevalence(recall: float, false_positive_rate: float, prevalenc
 
 
 def average_precision(scores: Scores, positive: Flags) -> float:
-    """Area under the precision-recall curve as a step function; nan without positives."""
+    """Area under the precision-recall curve as a step function, ties as one step; nan without positives."""
     if not positive.any():
         return float("nan")
-    order = np.argsort(-scores, kind="stable")
-    hits = positive[order]
-    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
-    return float(precision[hits].mean())
+    _, step = np.unique(-scores, return_inverse=True)
+    hits, drawn = np.bincount(step, weights=positive), np.bincount(step)
+    precision = np.cumsum(hits) / np.cumsum(drawn)
+    return float((precision * hits).sum() / hits.sum())
 
 
 def expected_calibration_error(probabilities: Scores, positive: Flags, bins: int = 15) -> float:

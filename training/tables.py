@@ -9,22 +9,32 @@ def markdown(report: dict[str, Any]) -> str:
 
 
 def _categories(report: dict[str, Any]) -> str:
-    lines = ["| category | n | AUROC | recall at 1 % FPR | recall at 0.1 % FPR | AP | ECE |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| category | n | AUROC | recall at 1 % FPR | recall at 0.1 % FPR | AP | ECE |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for name, row in report["categories"].items():
         if row["positives"] == 0:
             lines.append(f"| {name} | 0 | | | | | |")
             continue
-        cells = [_interval(row[key]) for key in ("auroc", "recall_at_1pct_fpr", "recall_at_0.1pct_fpr", "average_precision")]  # fmt: skip
+        cells = [
+            _interval(row[key]) for key in ("auroc", "recall_at_1pct_fpr", "recall_at_0.1pct_fpr", "average_precision")
+        ]
         lines.append(f"| {name} | {row['positives']} | {' | '.join(cells)} | {row['ece']:.4f} |")
     return "\n".join(lines)
 
 
 def _precision(report: dict[str, Any]) -> str:
-    lines = ["| category | verdict | recall | false positives | precision at 0.1 % | at 1 % | at 5 % |", "|---|---|---|---|---|---|---|"]  # fmt: skip
+    lines = [
+        "| category | verdict | recall | false positives | precision at 0.1 % | at 1 % | at 5 % |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for name, row in report["categories"].items():
         for verdict, point in row.get("shipped", {}).items():
             values = " | ".join(_share(value) for value in point["precision_at_prevalence"].values())
-            lines.append(f"| {name} | {verdict} | {_share(point['recall'])} | {100 * point['false_positive_rate']:.2f} % | {values} |")  # fmt: skip
+            lines.append(
+                f"| {name} | {verdict} | {_share(point['recall'])} | {100 * point['false_positive_rate']:.2f} % | {values} |"
+            )
     return "\n".join(lines)
 
 
@@ -38,7 +48,10 @@ def _kinds(report: dict[str, Any]) -> str:
 
 
 def _groups(report: dict[str, Any]) -> str:
-    lines = ["| group or source | photos | products found | other photos with a finding | share with a finding |", "|---|---|---|---|---|"]  # fmt: skip
+    lines = [
+        "| group or source | photos | products found | other photos with a finding | share with a finding |",
+        "|---|---|---|---|---|",
+    ]
     for part in ("groups", "sources"):
         for name, row in report[part].items():
             low, high = row["interval"]

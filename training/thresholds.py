@@ -31,7 +31,7 @@ def choose_thresholds(
             for i, category in enumerate(contract.categories)
         ]
         review = np.array([points["review"] for points in chosen])
-        flagged = (probabilities >= review).any(axis=1)
+        flagged: NDArray[np.bool_] = np.any(probabilities >= review, axis=1)
         if shrink < 0.05 or _within_budget(flagged, groups):
             return dict(zip(contract.ids, chosen, strict=True))
         shrink *= 0.85
@@ -39,9 +39,7 @@ def choose_thresholds(
 
 def _within_budget(flagged: NDArray[np.bool_], groups: Sequence[str]) -> bool:
     names = np.asarray(groups)
-    return all(
-        flagged[names == group].mean() <= budget for group, budget in BUDGET.items() if (names == group).any()
-    )
+    return all(flagged[names == group].mean() <= budget for group, budget in BUDGET.items() if (names == group).any())
 
 
 def _points(scores: NDArray[np.float64], positive: NDArray[np.bool_], floor: float, shrink: float) -> dict[str, float]:

@@ -39,7 +39,7 @@ def choose_hardware(recipe: Recipe, device: str | None, workers: int) -> Hardwar
     """CUDA when there is one (or as asked); bf16 as the recipe says, ``auto``: on CUDA, and on CPUs built for it."""
     chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if recipe.precision == "auto":
-        half = chosen.type == "cuda" or bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+        half = chosen.type == "cuda" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     else:
         half = recipe.precision == "bf16"
     return Hardware(chosen, half, workers)
@@ -71,8 +71,9 @@ class Trainer:
             started = time.monotonic()
             loss = self._train_epoch()
             self.epoch += 1
+            row = {"epoch": self.epoch, "loss": round(loss, 5), **self._validate()}
             self._save()
-            self._log({"epoch": self.epoch, "loss": round(loss, 5), **self._validate(), "seconds": round(time.monotonic() - started)})  # fmt: skip
+            self._log({**row, "seconds": round(time.monotonic() - started)})
         return self.out / CHECKPOINT
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
@@ -120,7 +121,7 @@ class Trainer:
             named = self.network.kind_head(embedding.float())
             loss = loss + self.recipe.kind_weight * nn.functional.cross_entropy(named, kinds.to(device))
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self.optimizer.step()
         self._update_average()
@@ -185,7 +186,7 @@ def preprocessing(recipe: Recipe, network: Network) -> Preprocessing:
     """The preprocessing contract of a recipe's network."""
     mean = [float(value) / 255.0 for value in network.mean.flatten()]
     std = [float(value) / 255.0 for value in network.std.flatten()]
-    return Preprocessing(size=recipe.size, mean=(mean[0], mean[1], mean[2]), std=(std[0], std[1], std[2]))
+    return Preprocessing.model_validate({"size": recipe.size, "mean": mean, "std": std})
 
 
 @torch.inference_mode()

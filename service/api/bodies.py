@@ -62,9 +62,11 @@ async def read_uploads(request: Request, settings: Settings) -> list[Upload]:
         raise _malformed(error, settings) from error
     except KeyError as error:
         raise FaunalensError(ErrorCode.MALFORMED_BODY, "The multipart body has no boundary.") from error
-    async with form:
-        files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
+    files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
+    try:
         uploads = [Upload(file.filename or f"file-{i}", await file.read()) for i, file in enumerate(files, 1)]
+    finally:
+        await form.close()
     if not uploads:
         raise FaunalensError(ErrorCode.NO_IMAGE, "The multipart body holds no file.")
     return uploads

@@ -91,9 +91,7 @@ async def _judge(state: State, data: bytes, request_id: str, policy: Policy, hea
     return answer
 
 
-async def _judge_all(
-    state: State, uploads: list[Upload], request_id: str, policy: Policy, heatmap: bool
-) -> Answers:
+async def _judge_all(state: State, uploads: list[Upload], request_id: str, policy: Policy, heatmap: bool) -> Answers:
     slots = asyncio.Semaphore(state.workers.threads)
 
     async def one(upload: Upload) -> FileAnswer | FileFailure:

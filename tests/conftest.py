@@ -1,0 +1,62 @@
+"""Fixtures: the shipped detector, a client, sample pictures of our own, and the photo collection where there is one."""
+
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from service.api.app import create_app
+from service.detector import Detector
+from service.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+SAMPLES = ROOT / "docs" / "samples"
+
+
+@pytest.fixture(scope="session")
+def detector() -> Detector:
+    """The shipped weights."""
+    return Detector(Settings())
+
+
+@pytest.fixture(scope="session")
+def app() -> FastAPI:
+    """An application with the shipped weights."""
+    return create_app(Settings(max_bytes=300_000, max_request_bytes=600_000, max_files=4))
+
+
+@pytest.fixture(scope="session")
+def client(app: FastAPI) -> Iterator[TestClient]:
+    """A client of a ready application."""
+    with TestClient(app, raise_server_exceptions=False) as started:
+        while started.get("/readyz").status_code == 503:
+            pass
+        yield started
+
+
+@pytest.fixture(scope="session")
+def tusk() -> bytes:
+    """A rendered tusk, JPEG."""
+    return (SAMPLES / "tusk-single.jpg").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def photos() -> Path:
+    """The photo collection; skips without it, fails without it where FAUNALENS_REQUIRE_DATA is set."""
+    root = Path(os.environ.get("FAUNALENS_DATA", ROOT / ".." / "shared" / "data"))
+    if not (root / "manifest.csv").is_file():
+        assert not os.environ.get("FAUNALENS_REQUIRE_DATA"), f"the photo collection is missing at {root}"
+        pytest.skip("no photo collection beside the repository")
+    return root
+
+
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    """``image`` as a file of format ``kind``."""
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()

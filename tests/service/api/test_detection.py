@@ -1,0 +1,80 @@
+import base64
+import io
+
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from service.detector import Detector
+from tests.conftest import SAMPLES, encoded
+
+JPEG = {"Content-Type": "image/jpeg"}
+
+
+def test_raw_body(client: TestClient, detector: Detector, tusk: bytes) -> None:
+    response = client.post("/v1/detect", content=tusk, headers={**JPEG, "X-Request-ID": "abc-1"})
+    answer = response.json()
+    assert response.status_code == 200 and response.headers["X-Request-ID"] == answer["request_id"] == "abc-1"
+    assert answer["scores"] == detector.see(tusk).probabilities
+    assert answer["model"] == {"name": "faunalens-1", "sha256": detector.contract.sha256}
+    assert answer["verdict"] in ("clear", "review", "priority") and "heatmap_png" not in answer
+
+
+def test_several_files_and_a_bad_one(client: TestClient, detector: Detector, tusk: bytes) -> None:
+    parts = [("file", ("a.jpg", tusk)), ("file", ("bad.jpg", b"no picture")), ("image", ("b.png", tusk))]
+    response = client.post("/v1/detect", files=parts)
+    body = response.json()
+    assert response.status_code == 200
+    assert [result["file"] for result in body["results"]] == ["a.jpg", "b.png"]
+    assert body["results"][1]["scores"] == detector.see(tusk).probabilities
+    assert [failure["file"] for failure in body["failures"]] == ["bad.jpg"]
+    assert body["failures"][0]["error"]["code"] == "unsupported_format"
+    assert body["failures"][0]["error"]["request_id"] == body["request_id"]
+
+
+def test_policy_by_name(client: TestClient, tusk: bytes) -> None:
+    answer = client.post("/v1/detect?policy=sensitive", content=tusk, headers=JPEG).json()
+    assert answer["policy"]["name"] == "sensitive" and answer["findings"][0]["category"] == "ivory"
+    assert answer["findings"][0]["cites"][0]["appendix"]
+    assert client.post("/v1/detect?policy=no", content=tusk, headers=JPEG).json()["error"]["code"] == "unknown_policy"
+
+
+def test_heat_maps(client: TestClient, tusk: bytes) -> None:
+    answer = client.post("/v1/detect?heatmap=true", content=tusk, headers=JPEG).json()
+    embedded = base64.b64decode(answer["heatmap_png"])
+    assert Image.open(io.BytesIO(embedded)).size == (480, 360)
+    response = client.post("/v1/heatmap?category=ivory", content=tusk, headers=JPEG)
+    assert response.headers["content-type"] == "image/png"
+    assert Image.open(io.BytesIO(response.content)).size == (480, 360)
+    assert (
+        client.post("/v1/heatmap?category=x", content=tusk, headers=JPEG).json()["error"]["code"] == "unknown_category"
+    )
+
+
+def test_content_decides_not_the_header(client: TestClient) -> None:
+    png = encoded(Image.new("RGB", (20, 10)), "PNG")
+    assert client.post("/v1/detect", content=png, headers=JPEG).json()["image"]["format"] == "PNG"
+    response = client.post("/v1/detect", content=b"%PDF-1.4", headers=JPEG)
+    assert (response.status_code, response.json()["error"]["code"]) == (415, "unsupported_format")
+
+
+def test_refusals(client: TestClient, tusk: bytes) -> None:
+    def code(**request: object) -> tuple[int, str]:
+        response = client.post("/v1/detect", **request)  # type: ignore[arg-type]
+        return response.status_code, response.json()["error"]["code"]
+
+    assert code(content=b"", headers=JPEG) == (422, "empty_image")
+    assert code(content=tusk[:9000], headers=JPEG) == (422, "truncated_image")
+    assert code(content=b"x" * 300_001, headers=JPEG) == (413, "too_many_bytes")
+    assert code(content=iter([b"x" * 200_000] * 3), headers=JPEG) == (413, "too_many_bytes")
+    assert code(content=b"x", headers={"Content-Type": "text/html"}) == (415, "unsupported_content_type")
+    assert code(files=[("f", (str(i), b"x")) for i in range(5)]) == (413, "too_many_files")
+    assert code(files=[("f", ("a", b"x" * 700_000))]) == (413, "too_many_bytes")
+    assert code(files={"text": (None, "words")}) == (422, "no_image")
+    assert code(content=b"x", headers={"Content-Type": "multipart/form-data"}) == (400, "malformed_body")
+    assert code(content=tusk, headers=JPEG, params={"heatmap": "perhaps"}) == (422, "invalid_parameter")
+
+
+def test_names_are_shown_back_never_used(client: TestClient) -> None:
+    data = (SAMPLES / "bananas.jpg").read_bytes()
+    body = client.post("/v1/detect", files=[("file", ("../../etc/passwd", data))]).json()
+    assert body["results"][0]["file"] == "../../etc/passwd"

@@ -1,0 +1,39 @@
+import io
+
+import numpy as np
+from PIL import Image
+
+from service.activation import box, overlay_png
+
+
+def spot(row: int, column: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    scores = np.full((8, 8), -4.0, np.float32)
+    scores[row, column] = 3.0
+    return scores
+
+
+def test_box_surrounds_the_peak_in_original_pixels() -> None:
+    left, top, right, bottom = box(spot(1, 6), 1600, 800)
+    assert 1100 < left < 1300 <= 1350 < right <= 1600
+    assert 50 < top < 150 < bottom < 280
+
+
+def test_box_leaves_a_second_object_out() -> None:
+    scores = np.maximum(spot(1, 1), spot(6, 6) - 0.5)
+    _, _, right, bottom = box(scores, 100, 100)
+    assert right < 50 and bottom < 50
+
+
+def test_box_of_a_flat_map_is_the_whole_picture() -> None:
+    assert box(np.zeros((7, 7), np.float32), 30, 20) == (0, 0, 30, 20)
+
+
+def test_overlay_colours_the_evidence_only() -> None:
+    grey = Image.new("RGB", (400, 200), (90, 90, 90))
+    heat = np.zeros((8, 8), np.float32)
+    heat[:, 6:] = 0.9
+    overlay = Image.open(io.BytesIO(overlay_png(grey, heat, 200)))
+    assert overlay.format == "PNG" and overlay.size == (200, 100)
+    pixels = np.asarray(overlay).astype(int)
+    assert np.abs(pixels[50, 10] - 90).max() <= 2
+    assert pixels[50, 190, 0] - pixels[50, 190, 2] > 60

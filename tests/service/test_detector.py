@@ -1,0 +1,53 @@
+import csv
+
+import pytest
+
+from service.answer import significant
+from service.detector import Detector
+from service.errors import FaunalensError
+from tests.conftest import SAMPLES
+
+
+def test_answer_is_complete(detector: Detector, tusk: bytes) -> None:
+    answer = detector.answer(tusk, "r1", detector.policy("sensitive"))
+    assert answer.request_id == "r1" and answer.policy.name == "sensitive"
+    assert list(answer.scores) == list(detector.contract.ids)
+    assert all(0 <= p <= 1 for p in answer.scores.values())
+    assert (answer.image.width, answer.image.height, answer.image.format) == (480, 360, "JPEG")
+    assert set(answer.timing_ms) == {"decode", "infer", "total"}
+    assert answer.judged_at.utcoffset() is not None
+    assert answer.heatmap_png is None
+
+
+def test_a_finding_carries_what_a_moderator_needs(detector: Detector, tusk: bytes) -> None:
+    finding = next(f for f in detector.answer(tusk, "r", detector.policy("sensitive")).findings)
+    assert finding.category == "ivory" and finding.maturity == "core" and finding.name
+    assert finding.probability >= finding.threshold
+    assert 0 <= finding.box.left < finding.box.right <= 480
+    assert 0 <= finding.box.top < finding.box.bottom <= 360
+    assert finding.cites and finding.notice_key == "notice.ivory"
+
+
+def test_look_alikes_of_our_own_are_clear(detector: Detector) -> None:
+    with (SAMPLES / "samples.csv").open(newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["label"] == "none"]
+    assert len(rows) >= 6
+    for row in rows:
+        answer = detector.answer((SAMPLES / row["file"]).read_bytes(), "r", detector.policy(None))
+        assert answer.verdict == "clear", row["file"]
+
+
+def test_same_bytes_same_scores(detector: Detector, tusk: bytes) -> None:
+    assert detector.see(tusk).probabilities == detector.see(tusk).probabilities
+
+
+def test_heatmap_of_a_category(detector: Detector, tusk: bytes) -> None:
+    assert detector.heatmap(tusk, "ivory").startswith(b"\x89PNG")
+    assert detector.heatmap(tusk) == detector.heatmap(tusk, detector._nearest(detector.see(tusk)))
+    with pytest.raises(FaunalensError, match="unicorn"):
+        detector.heatmap(tusk, "unicorn")
+
+
+def test_six_significant_digits() -> None:
+    assert significant(0.123456789) == 0.123457
+    assert significant(1.23456789e-7) == 1.23457e-07

@@ -1,0 +1,143 @@
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from service.contract import Preprocessing
+from service.errors import ErrorCode, FaunalensError
+from service.imaging import FORMATS, Limits, decode, prepare, sniff
+from tests.conftest import SAMPLES, encoded
+
+LIMITS = Limits()
+RULE = Preprocessing.model_validate({"size": 64, "mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)})
+
+
+def corners() -> Image.Image:
+    """Red, green / blue, white quarters, 64 x 32."""
+    image = Image.new("RGB", (64, 32), (255, 255, 255))
+    image.paste((255, 0, 0), (0, 0, 32, 16))
+    image.paste((0, 255, 0), (32, 0, 64, 16))
+    image.paste((0, 0, 255), (0, 16, 32, 32))
+    return image
+
+
+def refused(data: bytes, limits: Limits = LIMITS) -> ErrorCode:
+    with pytest.raises(FaunalensError) as caught:
+        decode(data, limits)
+    return caught.value.code
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_format_is_read_by_content(kind: str) -> None:
+    data = encoded(corners(), kind)
+    picture = decode(data, LIMITS)
+    assert sniff(data) == picture.header.format == kind
+    assert (picture.header.width, picture.header.height, picture.header.frames) == (64, 32, 1)
+    red = picture.rgb.getpixel((8, 4))
+    assert red[0] > 200 and red[1] < 60 and red[2] < 60
+
+
+@pytest.mark.parametrize("kind", ["PPM", "TGA", "ICO", "JPEG2000"])
+def test_other_formats_are_unsupported(kind: str) -> None:
+    assert refused(encoded(corners(), kind)) is ErrorCode.UNSUPPORTED_FORMAT
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_gives_the_same_upright_picture(orientation: int) -> None:
+    upright = corners()
+    undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
+    stored = upright.transpose(Image.Transpose(undo[orientation])) if orientation > 1 else upright
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture = decode(encoded(stored, "PNG", exif=exif), LIMITS)
+    assert picture.header.orientation == orientation
+    assert (picture.header.width, picture.header.height) == (64, 32)
+    assert np.array_equal(np.asarray(picture.rgb), np.asarray(upright))
+
+
+def test_transparency_is_white() -> None:
+    clear = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
+    assert decode(encoded(clear, "PNG"), LIMITS).rgb.getpixel((4, 4)) == (255, 255, 255)
+    half = Image.new("RGBA", (8, 8), (0, 0, 0, 128))
+    assert decode(encoded(half, "PNG"), LIMITS).rgb.getpixel((4, 4)) == (127, 127, 127)
+
+
+def test_palette_with_transparent_colour_is_white() -> None:
+    image = Image.new("P", (8, 8), 1)
+    image.putpalette([0, 0, 0, 10, 20, 30])
+    data = encoded(image, "PNG", transparency=1)
+    assert decode(data, LIMITS).rgb.getpixel((4, 4)) == (255, 255, 255)
+    assert decode(encoded(image, "PNG"), LIMITS).rgb.getpixel((4, 4)) == (10, 20, 30)
+
+
+def test_sixteen_bits_are_scaled_not_clipped() -> None:
+    values = np.full((8, 8), 0x8000, dtype=np.uint16)
+    assert decode(encoded(Image.fromarray(values), "PNG"), LIMITS).rgb.getpixel((4, 4)) == (128, 128, 128)
+    assert decode(encoded(Image.fromarray(values), "TIFF"), LIMITS).rgb.getpixel((4, 4)) == (128, 128, 128)
+
+
+def test_cmyk_jpeg_has_its_colours() -> None:
+    red, green, blue = decode(encoded(corners().convert("CMYK"), "JPEG"), LIMITS).rgb.getpixel((40, 4))
+    assert green > 200 and red < 60 and blue < 60
+
+
+def test_animation_gives_its_first_frame() -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ((255, 0, 0), (0, 255, 0), (0, 0, 255))]
+    data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    picture = decode(data, LIMITS)
+    assert picture.header.frames == 3
+    assert picture.rgb.getpixel((4, 4)) == (255, 0, 0)
+    assert refused(data, Limits(max_frames=2)) is ErrorCode.TOO_MANY_FRAMES
+
+
+def test_pixels_are_refused_from_the_header_alone() -> None:
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    chunk = b"IHDR" + header
+    bomb = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    bomb += struct.pack(">I", 4) + b"IDAT" + bytes(8)
+    assert refused(bomb) is ErrorCode.TOO_MANY_PIXELS
+    assert refused(encoded(corners(), "PNG"), Limits(max_pixels=64 * 32 - 1)) is ErrorCode.TOO_MANY_PIXELS
+
+
+def test_bytes_empty_and_truncated() -> None:
+    data = (SAMPLES / "tusks.jpg").read_bytes()
+    assert refused(b"") is ErrorCode.EMPTY_IMAGE
+    assert refused(data, Limits(max_bytes=len(data) - 1)) is ErrorCode.TOO_MANY_BYTES
+    assert refused(data[: len(data) // 2]) is ErrorCode.TRUNCATED_IMAGE
+    assert refused(b"\xff\xd8\xff" + b"\0" * 50) is ErrorCode.CORRUPT_IMAGE
+    assert refused(b"hello world, not a picture") is ErrorCode.UNSUPPORTED_FORMAT
+
+
+def test_scaled_decoding_keeps_what_the_network_needs() -> None:
+    rng = np.random.default_rng(1)
+    small = Image.fromarray(rng.integers(0, 256, (40, 60, 3), dtype=np.uint8))
+    data = encoded(small.resize((1600, 1200), Image.Resampling.BICUBIC), "JPEG", quality=90)
+    assert decode(data, LIMITS, least=64).rgb.size == (200, 150)
+    header, scaled = prepare(data, LIMITS, RULE)
+    _, full = prepare(data, LIMITS, RULE.model_copy(update={"scaled_decoding": False}))
+    assert (header.width, header.height) == (1600, 1200)
+    assert scaled.shape == (64, 64, 3) and scaled.dtype == np.uint8
+    assert np.abs(scaled.astype(int) - full.astype(int)).mean() < 2.0
+
+
+def test_any_bytes_give_a_picture_or_a_typed_error() -> None:
+    rng = np.random.default_rng(0)
+    good = [encoded(corners(), kind) for kind in FORMATS]
+    for round_ in range(300):
+        data = bytearray(good[round_ % len(good)])
+        for position in rng.integers(0, len(data), 4):
+            data[position] = int(rng.integers(256))
+        try:
+            decode(bytes(data), LIMITS)
+        except FaunalensError as error:
+            assert error.code.status in (413, 415, 422)
+
+
+def test_the_sample_pictures_decode() -> None:
+    files = sorted(SAMPLES.glob("*.jpg"))
+    assert len(files) >= 12
+    for file in files:
+        assert Image.open(io.BytesIO(file.read_bytes())).size == decode(file.read_bytes(), LIMITS).rgb.size

@@ -1,0 +1,41 @@
+from pathlib import Path
+
+import pytest
+
+from service.errors import StartError
+from service.settings import load_settings
+
+
+def test_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "faunalens.toml"
+    file.write_text('port = 9001\nhost = "0.0.0.0"\n')
+    monkeypatch.setenv("FAUNALENS_CONFIG", str(file))
+    monkeypatch.setenv("FAUNALENS_PORT", "9002")
+    settings = load_settings()
+    assert (settings.host, settings.port) == ("0.0.0.0", 9002)
+    assert load_settings(port=9003).port == 9003
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("FAUNALENS_PORT", "99999", "port"),
+        ("FAUNALENS_MAX_BYTES", "0", "max_bytes"),
+        ("FAUNALENS_QUEUE", "many", "queue"),
+        ("FAUNALENS_LOG_LEVEL", "loud", "log_level"),
+        ("FAUNALENS_TREADS", "2", "FAUNALENS_TREADS"),
+        ("FAUNALENS_CONFIG", "/nowhere.toml", "nowhere"),
+    ],
+)
+def test_bad_settings_are_named(name: str, value: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(StartError, match=message):
+        load_settings()
+
+
+def test_unknown_key_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "faunalens.toml"
+    file.write_text("prot = 9001\n")
+    monkeypatch.setenv("FAUNALENS_CONFIG", str(file))
+    with pytest.raises(StartError, match="prot"):
+        load_settings()

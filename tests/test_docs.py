@@ -1,0 +1,97 @@
+"""Everything a user can set, call or meet is documented, and the README's commands work as written."""
+
+import csv
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from fastapi import FastAPI
+
+from service.api.app import create_app
+from service.cli import main
+from service.errors import ErrorCode
+from service.settings import Settings
+from tests.conftest import ROOT, SAMPLES
+
+DOCS = ROOT / "docs"
+
+
+def headings(page: str) -> set[str]:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    return {line.lstrip("# ").replace("`", "").strip() for line in text.splitlines() if line.startswith("#")}
+
+
+def test_every_setting_has_a_heading() -> None:
+    wanted = {f"FAUNALENS_{name.upper()}" for name in Settings.model_fields} | {"FAUNALENS_CONFIG", "FAUNALENS_DATA"}
+    assert wanted - headings("settings.md") == set()
+    named = {title for title in headings("settings.md") if title.startswith("FAUNALENS_")}
+    assert named - wanted <= {"FAUNALENS_REQUIRE_DATA"}
+
+
+def test_every_error_code_has_a_heading_and_its_status() -> None:
+    text = (DOCS / "errors.md").read_text(encoding="utf-8")
+    assert {code.code for code in ErrorCode} - headings("errors.md") == set()
+    for code in ErrorCode:
+        section = text.split(f"`{code.code}`\n", 1)[1].split("\n## ", 1)[0]
+        assert str(code.status) in section, code.code
+
+
+def test_every_endpoint_has_a_heading() -> None:
+    app: FastAPI = create_app(Settings())
+    wanted = {
+        f"{method.upper()} {path}" for path, methods in app.openapi()["paths"].items() for method in methods
+    }  # fmt: skip
+    assert len(wanted) == 7
+    assert wanted - headings("api.md") == set()
+
+
+def test_every_command_and_option_is_documented() -> None:
+    text = (DOCS / "commands.md").read_text(encoding="utf-8")
+    context = click.Context(main)
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        assert command is not None
+        section = text.split(f"faunalens {name}\n", 1)[1].split("\n## ", 1)[0]
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                assert parameter.opts[0] in section, f"{name} {parameter.opts[0]}"
+
+
+def test_readme_names_real_files() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (ROOT / target).exists(), target
+
+
+def blocks(language: str) -> list[str]:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.mark.parametrize("block", blocks("python"))
+def test_readme_python_blocks_run(block: str) -> None:
+    done = subprocess.run([sys.executable, "-c", block], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_readme_shell_blocks_name_real_commands() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("make ")]
+    assert {line.split()[1] for line in lines} >= {"serve", "test", "scan"}
+    assert {line.split()[1] for line in lines} <= targets
+
+
+def test_samples_are_described() -> None:
+    with (SAMPLES / "samples.csv").open(newline="") as stream:
+        listed = {row["file"] for row in csv.DictReader(stream)}
+    assert listed == {path.name for path in SAMPLES.glob("*.jpg")}
+
+
+def test_no_photo_of_the_collection_is_committed() -> None:
+    done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    pictures = [Path(f) for f in done.stdout.split() if f.endswith((".jpg", ".jpeg", ".png", ".webp", ".gif"))]
+    allowed = {Path("docs/samples"), Path("docs/pictures"), Path("weights")}
+    assert [str(p) for p in pictures if p.parent not in allowed] == []

@@ -1,0 +1,96 @@
+"""The README's curl commands against a real server on a real port."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start(port: int, **environment: str) -> "subprocess.Popen[str]":
+    code = "from service.cli import main; main()"
+    return subprocess.Popen(
+        [sys.executable, "-c", code, "serve", "--port", str(port)], cwd=ROOT, text=True,
+        env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def wait(port: int) -> None:
+    for _ in range(200):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    raise AssertionError("the service did not become ready")
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """A running service; afterwards SIGTERM must end it with exit code 0."""
+    chosen = free_port()
+    process = start(chosen)
+    try:
+        wait(chosen)
+        yield chosen
+    finally:
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=20)
+    assert process.returncode == 0, output
+    assert "Traceback" not in output
+
+
+def curls() -> list[str]:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    found = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    return [line for block in found for line in block.replace("\\\n", " ").splitlines() if line.startswith("curl ")]
+
+
+@pytest.mark.parametrize("command", curls())
+def test_curl_commands_of_the_readme(command: str, port: int, tmp_path: Path) -> None:
+    command = command.replace("127.0.0.1:8000", f"127.0.0.1:{port}").replace("heatmap.png", str(tmp_path / "h.png"))
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, check=True)
+    if "heatmap" in command and "--output" in command:
+        assert (tmp_path / "h.png").read_bytes().startswith(b"\x89PNG")
+    else:
+        assert "error" not in json.loads(done.stdout)
+
+
+def test_the_readme_shows_what_the_service_answers(port: int) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = json.loads(re.findall(r"```json\n(.*?)```", text, re.DOTALL)[0])
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/v1/detect?policy=sensitive",
+        (ROOT / "docs/samples/tusk-single.jpg").read_bytes(), {"Content-Type": "image/jpeg"},
+    )  # fmt: skip
+    with urllib.request.urlopen(request, timeout=20) as response:
+        answer = json.load(response)
+    assert shown["verdict"] == answer["verdict"]
+    assert shown["model"] == answer["model"] and shown["image"] == answer["image"]
+    for one, other in zip(shown["findings"], answer["findings"], strict=True):
+        assert one["category"] == other["category"] and one["box"] == other["box"]
+        assert one["probability"] == pytest.approx(other["probability"], abs=2e-3)
+
+
+def test_a_service_that_cannot_start_says_why() -> None:
+    process = start(free_port(), FAUNALENS_MODEL="/nowhere/model.json")
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 3
+    assert "no model contract at /nowhere/model.json" in output

@@ -97,7 +97,7 @@ class Detector:
         )  # fmt: skip
 
     def heatmap(self, data: bytes, category: str | None = None) -> bytes:
-        """PNG overlay of ``category``, by default the one nearest to its review threshold; raises ``unknown_category``."""
+        """PNG overlay of ``category``, by default the one nearest to its threshold; raises ``unknown_category``."""
         if category and category not in self.contract.ids:
             raise FaunalensError(ErrorCode.UNKNOWN_CATEGORY, f"The model has no category {category!r}.")
         seen = self.see(data)

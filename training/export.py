@@ -15,10 +15,9 @@ from service.contract import Category, Contract, Preprocessing, SelfTest, file_s
 from service.imaging import Limits, prepare
 from training.calibration import calibrate
 from training.manifest import Photo, label_counts, select
-from training.network import Network
+from training.network import Network, preprocessing
 from training.recipe import Recipe
 from training.thresholds import choose_thresholds
-from training.trainer import preprocessing
 
 LIMITS = Limits()
 _SELFTEST_SIDE = 160

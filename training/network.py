@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from service.contract import Preprocessing
 from training.recipe import Recipe
 
 _TORCHVISION = "torchvision:"
@@ -76,6 +77,13 @@ class Network(nn.Module):
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()
         return self
+
+
+def preprocessing(recipe: Recipe, network: Network) -> Preprocessing:
+    """The preprocessing contract of a recipe's network."""
+    mean = [float(value) / 255.0 for value in network.mean.flatten()]
+    std = [float(value) / 255.0 for value in network.std.flatten()]
+    return Preprocessing.model_validate({"size": recipe.size, "mean": mean, "std": std})
 
 
 def make_trunk(name: str, weights: str) -> tuple[nn.Module, tuple[float, ...], tuple[float, ...]]:

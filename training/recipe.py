@@ -60,6 +60,12 @@ class Recipe(BaseModel):
     label_smoothing: float = 0.0
     kind_weight: float = Field(0.0, description="weight of the auxiliary loss that names the photo's kind")
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    interpolation: float = Field(
+        1.0, ge=0, le=1, description="share of the fine-tuned trunk in the final one; the rest is the pretrained one"
+    )
+    head_strength: float = Field(
+        0.0, ge=0, description="fit the head anew by logistic regression with this C; 0: keep the trained head"
+    )
     leave_out_sources: tuple[str, ...] = ()
     merge: dict[str, str] = Field(default_factory=dict, description="categories merged into another, old = new")
     categories: dict[str, Literal["core", "experimental"]] = Field(description="category ids in output order")

@@ -1,7 +1,7 @@
 """Thresholds at the operating points, chosen on the negatives of the val split.
 
 A rate is the share of photos without the category that score at or above the threshold. The ``review`` rates shrink
-together until findings of *any* category stay within the budget of each group of negatives.
+(those of rare categories first) until findings of *any* category stay within the budget of each group of negatives.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from training.statistics import threshold_at
 SUPPORTED = 20
 RATES = {"sensitive": 0.02, "review": 0.006, "priority": 0.001}
 RARE_RATES = {"sensitive": 0.005, "review": 0.0016, "priority": 0.0008}
-FLOOR = {"core": 0.05, "experimental": 0.2}
+FLOOR = {"core": 0.005, "experimental": 0.01}
 BUDGET = {"listing": 0.007, "live_animal": 0.012}
 _MARGIN = 1e-4
 
@@ -32,7 +32,7 @@ def choose_thresholds(
         ]
         review = np.array([points["review"] for points in chosen])
         flagged: NDArray[np.bool_] = np.any(probabilities >= review, axis=1)
-        if shrink < 0.05 or _within_budget(flagged, groups):
+        if shrink < 1e-6 or _within_budget(flagged, groups):
             return dict(zip(contract.ids, chosen, strict=True))
         shrink *= 0.85
 
@@ -43,10 +43,11 @@ def _within_budget(flagged: NDArray[np.bool_], groups: Sequence[str]) -> bool:
 
 
 def _points(scores: NDArray[np.float64], positive: NDArray[np.bool_], floor: float, shrink: float) -> dict[str, float]:
-    rates = RATES if positive.sum() >= SUPPORTED else RARE_RATES
-    review = _threshold(scores, positive, rates["review"] * shrink, floor)
+    supported = positive.sum() >= SUPPORTED
+    rates = RATES if supported else RARE_RATES
+    review = _threshold(scores, positive, rates["review"] * (shrink**0.25 if supported else shrink), floor)
     sensitive = _threshold(scores, positive, rates["sensitive"], floor / 2)
-    priority = _threshold(scores, positive, rates["priority"] * min(1.0, shrink * 2), 0.5)
+    priority = _threshold(scores, positive, rates["priority"], 0.5)
     return {"sensitive": min(sensitive, review), "review": review, "priority": max(priority, review)}
 
 

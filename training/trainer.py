@@ -18,12 +18,14 @@ from tqdm import tqdm
 from service.contract import Preprocessing
 from training.dataset import EvaluationPhotos, TrainingDraws, kind_index
 from training.manifest import Photo
-from training.network import Network
+from training.network import Network, preprocessing
 from training.recipe import Recipe
+from training.refit import refit
 from training.sampling import draw_epoch
 from training.statistics import auroc, recall_at
 
 CHECKPOINT = "checkpoint.pt"
+FINAL = "final.pt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Trainer:
         self.epoch = 0
 
     def fit(self, stop_after: int | None = None) -> Path:
-        """Train from the last checkpoint to the last epoch (or ``stop_after``); returns the checkpoint's path."""
+        """Train from the last checkpoint to the last epoch (or ``stop_after``); returns the path to export."""
         self.out.mkdir(parents=True, exist_ok=True)
         self._resume()
         last = min(self.recipe.epochs, stop_after or self.recipe.epochs)
@@ -74,7 +76,16 @@ class Trainer:
             row = {"epoch": self.epoch, "loss": round(loss, 5), **self._validate()}
             self._save()
             self._log({**row, "seconds": round(time.monotonic() - started)})
-        return self.out / CHECKPOINT
+        return (
+            self.finish() if self.epoch == self.recipe.epochs and self.recipe.head_strength else self.out / CHECKPOINT
+        )
+
+    def finish(self) -> Path:
+        """Interpolate and refit the averaged network (:mod:`training.refit`); returns the path of ``final.pt``."""
+        averaged, _ = load_network(self.out / CHECKPOINT)
+        network, recipe = refit(averaged, self.recipe, self.train_photos, self.hardware.workers)
+        torch.save({"recipe": recipe.model_dump(mode="json"), "average": network.state_dict()}, self.out / FINAL)
+        return self.out / FINAL
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
         trained = [(n, p) for n, p in self.network.named_parameters() if p.requires_grad]
@@ -180,13 +191,6 @@ class Trainer:
                 writer.writeheader()
             writer.writerow(row)
         print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
-
-
-def preprocessing(recipe: Recipe, network: Network) -> Preprocessing:
-    """The preprocessing contract of a recipe's network."""
-    mean = [float(value) / 255.0 for value in network.mean.flatten()]
-    std = [float(value) / 255.0 for value in network.std.flatten()]
-    return Preprocessing.model_validate({"size": recipe.size, "mean": mean, "std": std})
 
 
 @torch.inference_mode()

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from service.answer import ErrorAnswer
+from service.api.observe import HEADER
 from service.api.state import state_of
 from service.errors import ErrorCode, FaunalensError
 
@@ -26,9 +27,12 @@ def error_docs(*codes: ErrorCode) -> dict[int | str, dict[str, Any]]:
 
 
 def respond(request: Request, error: FaunalensError) -> JSONResponse:
-    """The response of an error; 503 carries ``Retry-After``."""
-    headers = {"Retry-After": RETRY_SECONDS} if error.code.status == 503 else None
+    """The response of an error with its request id; 503 carries ``Retry-After``."""
     request_id = request.scope.get("faunalens.request_id")
+    headers = {"Retry-After": RETRY_SECONDS} if error.code.status == 503 else {}
+    if request_id:
+        # an unexpected error is answered outside the middleware that sets it
+        headers[HEADER] = request_id
     return JSONResponse({"error": error.to_dict(request_id)}, error.code.status, headers)
 
 

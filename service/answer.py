@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from service.catalog import Listing
 from service.contract import Maturity
+from service.errors import FaunalensError
 from service.policy import Verdict
 
 
@@ -90,6 +91,11 @@ class FileAnswer(Answer):
 
     file: str = Field(description="The file's name as given")
 
+    @classmethod
+    def of(cls, file: str, answer: Answer) -> "FileAnswer":
+        """``answer`` with the name of its file."""
+        return cls(file=file, **dict(answer))
+
 
 class ErrorInfo(_Answer):
     """The one error shape."""
@@ -110,6 +116,11 @@ class FileFailure(ErrorAnswer):
     """A file of several that could not be judged."""
 
     file: str
+
+    @classmethod
+    def of(cls, file: str, error: FaunalensError, request_id: str) -> "FileFailure":
+        """``error`` with the name of its file."""
+        return cls(file=file, error=ErrorInfo(**error.to_dict(request_id)))
 
 
 class Answers(_Answer):

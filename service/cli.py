@@ -107,9 +107,9 @@ def scan(
     given = bulk.lines_of_stdin() if paths in ((), ("-",)) else iter(paths)
     files = bulk.skip_done(bulk.find_files(given), done)
     tally = bulk.Tally()
-    with _output(resumed or output, append=bool(resumed)) as stream, _progress(stream) as step:
-        table = stream is sys.stdout and stream.isatty()
-        writer = WRITERS[kind or ("jsonl" if resumed or not table else "table")](stream, detector.contract.ids)
+    on_terminal = not (resumed or output) and sys.stdout.isatty()
+    with _output(resumed or output, append=bool(resumed)) as stream, _progress(not on_terminal) as step:
+        writer = WRITERS[kind or ("table" if on_terminal else "jsonl")](stream, detector.contract.ids)
         for record in bulk.scan(detector, detector.policy(None), files, settings.threads or available_cores()):
             writer.write(record)
             tally.add(record)
@@ -130,15 +130,14 @@ def _output(path: Path | None, append: bool) -> Iterator[IO[str]]:
 
 
 @contextlib.contextmanager
-def _progress(stream: IO[str]) -> Iterator["Callable[[Tally], None]"]:
-    """A progress line on standard error when that is a terminal and the records go elsewhere."""
+def _progress(wanted: bool) -> Iterator["Callable[[Tally], None]"]:
+    """A progress line on standard error, when ``wanted`` and that is a terminal."""
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
-    shown = console.is_terminal and not (stream is sys.stdout and stream.isatty())
     columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not shown) as progress:
+    with Progress(*columns, console=console, disable=not (wanted and console.is_terminal)) as progress:
         task = progress.add_task("scanning", total=None)
         yield lambda tally: progress.update(
             task, advance=1, description=f"{tally.priority} priority, {tally.review} review, {tally.failures} failed"

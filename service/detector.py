@@ -73,8 +73,9 @@ class Detector:
         started = time.perf_counter()
         seen = self.see(data)
         judgements = policy.judge(seen.probabilities)
-        shown = judgements[0].category if judgements else self._nearest(seen)
-        overlay = self._overlay(data, seen, shown) if heatmap else None
+        overlay = None
+        if heatmap:
+            overlay = self._overlay(data, seen, judgements[0].category if judgements else self._nearest(seen))
         header = seen.header
         return Answer(
             request_id=request_id,
@@ -109,9 +110,9 @@ class Detector:
 
     def _overlay(self, data: bytes, seen: Seen, category: str) -> bytes:
         index = self.contract.ids.index(category)
-        calibration = self.contract.categories[index].calibration
-        logits = seen.scores.maps[0, index] / calibration.temperature + calibration.bias
-        heat = (1.0 / (1.0 + np.exp(-logits))).astype(np.float32)
+        maps = seen.scores.maps[0]
+        cells = self.contract.probabilities(maps.reshape(len(maps), -1).T)
+        heat = cells[:, index].reshape(maps.shape[1:]).astype(np.float32)
         picture = imaging.decode(data, self.settings.limits, self.settings.heatmap_side)
         return activation.overlay_png(picture.rgb, heat, self.settings.heatmap_side)
 

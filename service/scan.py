@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.answer import ErrorInfo, FileAnswer, FileFailure
+from service.answer import FileAnswer, FileFailure
 from service.detector import Detector
 from service.errors import ErrorCode, FaunalensError
 from service.imaging import ENDINGS
@@ -70,8 +70,8 @@ def judge_file(detector: Detector, policy: Policy, path: str, run_id: str) -> Re
     try:
         answer = detector.answer(_read(path, detector.settings.max_bytes), run_id, policy)
     except FaunalensError as error:
-        return FileFailure(file=path, error=ErrorInfo(**error.to_dict(run_id)))
-    return FileAnswer(file=path, **dict(answer))
+        return FileFailure.of(path, error, run_id)
+    return FileAnswer.of(path, answer)
 
 
 def _read(path: str, max_bytes: int) -> bytes:

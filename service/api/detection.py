@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from service.answer import Answer, Answers, ErrorInfo, FileAnswer, FileFailure
+from service.answer import Answer, Answers, FileAnswer, FileFailure
 from service.api.bodies import Upload, is_multipart, read_image, read_uploads
 from service.api.failures import error_docs
 from service.api.state import State, state_of
@@ -100,8 +100,8 @@ async def _judge_all(state: State, uploads: list[Upload], request_id: str, polic
                 answer = await _judge(state, upload.data, request_id, policy, heatmap)
         except FaunalensError as error:
             state.metrics.failures.labels(error.code.code).inc()
-            return FileFailure(file=upload.name, error=ErrorInfo(**error.to_dict(request_id)))
-        return FileAnswer(file=upload.name, **dict(answer))
+            return FileFailure.of(upload.name, error, request_id)
+        return FileAnswer.of(upload.name, answer)
 
     done = await asyncio.gather(*(one(upload) for upload in uploads))
     return Answers(

@@ -13,7 +13,7 @@ DATA_HELP = "Folder with manifest.csv and the photos (environment: FAUNALENS_DAT
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path), default=Path("../shared/data"), envvar="FAUNALENS_DATA", show_default=True, help=DATA_HELP)  # fmt: skip
 @click.option("--recipe", type=click.Path(exists=True, path_type=Path), default=RECIPES / "faunalens-1.toml", help="The training recipe, a TOML file.")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for checkpoint.pt and log.csv; an interrupted run resumes there.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for checkpoint.pt, log.csv and final.pt; an interrupted run resumes there.")  # fmt: skip
 @click.option("--trunk", help="timm model, or torchvision:<model>; replaces the recipe's.")
 @click.option("--trunk-weights", help="Path or URL of the trunk's weights; empty: the library's pretrained ones.")
 @click.option("--size", type=int, help="Input size in pixels; replaces the recipe's.")
@@ -57,7 +57,7 @@ def train(
 
 @click.command()
 @click.option(
-    "--checkpoint", type=click.Path(exists=True, path_type=Path), required=True, help="A run's checkpoint.pt."
+    "--checkpoint", type=click.Path(exists=True, path_type=Path), required=True, help="A run's final.pt, or its checkpoint.pt."
 )
 @click.option("--data", type=click.Path(path_type=Path), default=Path("../shared/data"), envvar="FAUNALENS_DATA", show_default=True, help=DATA_HELP)  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for NAME.onnx, NAME.json and NAME.selftest.png.")  # fmt: skip

@@ -27,6 +27,7 @@ def export_onnx(network: Network, path: Path, size: int) -> None:
     """Write the network with a dynamic batch: ``pixels`` to ``logits``, ``map`` and ``embedding``.
 
     Uses torch's TorchScript exporter: the newer one needs onnxscript, and this network has no dynamic control flow.
+    Constants are not folded, so that what is kept in half precision stays so in the file; onnxruntime folds them.
     """
     plain = network.eval().to(memory_format=torch.contiguous_format)
     names = ["logits", "map", "embedding"]
@@ -34,7 +35,8 @@ def export_onnx(network: Network, path: Path, size: int) -> None:
         warnings.simplefilter("ignore")
         torch.onnx.export(
             plain, (torch.zeros(2, size, size, 3, dtype=torch.uint8),), str(path), dynamo=False, opset_version=18,
-            input_names=["pixels"], output_names=names, dynamic_axes={name: {0: "n"} for name in ["pixels", *names]},
+            do_constant_folding=False, input_names=["pixels"], output_names=names,
+            dynamic_axes={name: {0: "n"} for name in ["pixels", *names]},
         )  # fmt: skip
 
 

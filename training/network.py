@@ -1,20 +1,25 @@
-"""The network: a pretrained trunk and a fully convolutional head.
+"""The network: a pretrained trunk, a fully convolutional head to train it with, and the kernel head it ends with.
 
-The head scores every position; the score of the picture is a log-sum-exp (or mean) of those scores, so the map of
-per-position scores *is* the class activation map (Zhou et al. 2016; log-sum-exp pooling: Pinheiro & Collobert 2015).
+The convolutional head scores every position; the score of the picture is a log-sum-exp (or mean) of those scores, so
+the map of per-position scores *is* the class activation map (Zhou et al. 2016; log-sum-exp pooling: Pinheiro &
+Collobert 2015). The kernel head (:mod:`training.kernel`), once fitted, takes its place.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, cast
 
 import timm
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from service.contract import Preprocessing
+from training.kernel import KernelHead
 from training.recipe import Recipe
 
+TOP = "top"
 _TORCHVISION = "torchvision:"
 _LITE_MEAN = (127.0 / 255.0,) * 3
 _LITE_STD = (128.0 / 255.0,) * 3
@@ -41,6 +46,7 @@ class Network(nn.Module):
             channels = self.features(torch.zeros(1, 64, 64, 3, dtype=torch.uint8)).shape[1]
         self.dropout = nn.Dropout(recipe.dropout)
         self.head = nn.Conv2d(channels, len(recipe.categories), kernel_size=1)
+        self.kernel: KernelHead | None = None
         self.kind_head = nn.Linear(channels, kinds) if kinds else None
         self.sharpness = recipe.sharpness if recipe.pooling == "lse" else 0.0
         nn.init.normal_(self.head.weight, std=0.01)
@@ -52,8 +58,30 @@ class Network(nn.Module):
         normalised = (planes - self.mean) / self.std
         return cast(Tensor, self.trunk(normalised.contiguous(memory_format=torch.channels_last)))
 
+    def levels(self, pixels: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
+        """Outputs ``[N, D, h, w]`` of the trunk's parts ``names`` (``top``: its last), by name.
+
+        Raises AttributeError for a part that the trunk does not have.
+        """
+        found: dict[str, Tensor] = {}
+
+        def keep(name: str) -> RemovableHandle:
+            part = self.trunk.get_submodule(name)
+            return part.register_forward_hook(lambda _part, _given, output: found.__setitem__(name, output))
+
+        handles = [keep(name) for name in names if name != TOP]
+        try:
+            found[TOP] = self.features(pixels)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return found
+
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Scores, activation map and embedding; see the class."""
+        """Scores, activation map and embedding (the mean features of the top); see the class."""
+        if self.kernel is not None:
+            levels = self.levels(pixels, self.kernel.levels)
+            return *self.kernel(levels), levels[TOP].mean(dim=(2, 3))
         features = self.features(pixels).float()
         scores = self.head(self.dropout(features))
         return self.pool(scores), scores, features.mean(dim=(2, 3))

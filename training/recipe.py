@@ -29,6 +29,20 @@ class Augmentation(BaseModel):
     jpeg: float = Field(0.5, description="probability of JPEG compression, quality 30 to 95")
 
 
+class Kernel(BaseModel):
+    """The kernel head that is fitted after the last epoch, see :mod:`training.kernel`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    levels: dict[str, float] = Field(
+        default_factory=lambda: {"top": 1.0},
+        description="parts of the trunk, and the weight of the mean squared difference of their features",
+    )
+    landmarks: int = Field(1400, ge=1, description="training photos whose features are kept with the weights")
+    strength: float = Field(100.0, gt=0, description="weight of the losses against the squared norm")
+    size: int = Field(0, ge=0, description="input size of the final network, pixels; 0: as trained")
+
+
 class Recipe(BaseModel):
     """All settings of one training run. Rates are per optimiser step; sizes in pixels."""
 
@@ -63,9 +77,7 @@ class Recipe(BaseModel):
     interpolation: float = Field(
         1.0, ge=0, le=1, description="share of the fine-tuned trunk in the final one; the rest is the pretrained one"
     )
-    head_strength: float = Field(
-        0.0, ge=0, description="fit the head anew by logistic regression with this C; 0: keep the trained head"
-    )
+    kernel: Kernel | None = Field(None, description="the kernel head fitted last; without: keep the trained head")
     leave_out_sources: tuple[str, ...] = ()
     merge: dict[str, str] = Field(default_factory=dict, description="categories merged into another, old = new")
     categories: dict[str, Literal["core", "experimental"]] = Field(description="category ids in output order")

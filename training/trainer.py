@@ -20,7 +20,7 @@ from training.dataset import EvaluationPhotos, TrainingDraws, kind_index
 from training.manifest import Photo
 from training.network import Network, preprocessing
 from training.recipe import Recipe
-from training.refit import refit
+from training.refit import kernel_head, refit
 from training.sampling import draw_epoch
 from training.statistics import auroc, recall_at
 
@@ -76,12 +76,12 @@ class Trainer:
             row = {"epoch": self.epoch, "loss": round(loss, 5), **self._validate()}
             self._save()
             self._log({**row, "seconds": round(time.monotonic() - started)})
-        return (
-            self.finish() if self.epoch == self.recipe.epochs and self.recipe.head_strength else self.out / CHECKPOINT
-        )
+        return self.finish() if self.epoch == self.recipe.epochs and self.recipe.kernel else self.out / CHECKPOINT
 
     def finish(self) -> Path:
         """Interpolate and refit the averaged network (:mod:`training.refit`); returns the path of ``final.pt``."""
+        if not self.epoch:
+            self._save()
         averaged, _ = load_network(self.out / CHECKPOINT)
         network, recipe = refit(averaged, self.recipe, self.train_photos, self.hardware.workers)
         torch.save({"recipe": recipe.model_dump(mode="json"), "average": network.state_dict()}, self.out / FINAL)
@@ -214,5 +214,7 @@ def load_network(path: Path, averaged: bool = True) -> tuple[Network, Recipe]:
     weights = state["average" if averaged else "network"]
     kinds = weights["kind_head.weight"].shape[0] if "kind_head.weight" in weights else 0
     network = Network(recipe, kinds)
+    if recipe.kernel and "kernel.landmarks" in weights:
+        network.kernel = kernel_head(network, recipe.kernel, weights["kernel.landmarks"].shape[0])
     network.load_state_dict(weights)
     return network.eval(), recipe

@@ -1,5 +1,6 @@
 """The exported model says what torch says."""
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from service.imaging import prepare
 from training.export import LIMITS, export, largest_difference, score
 from training.manifest import Photo, select
 from training.network import Network
-from training.recipe import Recipe
+from training.recipe import Kernel, Recipe
+from training.refit import refit
 
 pytestmark = pytest.mark.training
 NAME = "tiny"
@@ -30,13 +32,18 @@ class Exported:
     folder: Path
 
 
-@pytest.fixture(scope="module")
-def exported(recipe: Recipe, photos: list[Photo], tmp_path_factory: pytest.TempPathFactory) -> Exported:
+@pytest.fixture(scope="module", params=["convolutional", "kernel"])
+def exported(
+    recipe: Recipe, photos: list[Photo], tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Exported:
     folder = tmp_path_factory.mktemp("exported")
     with torch.random.fork_rng():
         torch.manual_seed(3)
         network = Network(recipe, 4)
         torch.nn.init.normal_(network.head.weight, std=0.5)
+    if request.param == "kernel":
+        kernel = Kernel.model_validate({"levels": {"blocks.4": 0.3, "top": 0.3}, "landmarks": 10})
+        network, _ = refit(network, recipe.model_copy(update={"kernel": kernel}), select(photos, "train"), workers=0)
     contract = export(network, recipe, photos, folder / "new", NAME, photos[0].path)
     return Exported(network, contract, folder / "new")
 
@@ -52,9 +59,12 @@ def test_torch_and_onnx_agree(exported: Exported, photos: list[Photo]) -> None:
     assert worst["logits"] < 1e-2
 
 
-def test_difference_sees_another_network(exported: Exported, photos: list[Photo], recipe: Recipe) -> None:
+def test_difference_sees_another_network(exported: Exported, photos: list[Photo]) -> None:
     classifier = Classifier(exported.contract, exported.folder)
-    worst = largest_difference(Network(recipe), classifier, select(photos, "val")[:2])
+    other = copy.deepcopy(exported.network)
+    with torch.no_grad():
+        next(other.trunk.parameters()).mul_(0.5)
+    worst = largest_difference(other, classifier, select(photos, "val")[:2])
     assert worst["logits"] > 1e-2
 
 

@@ -1,31 +1,17 @@
-import numpy as np
+from pathlib import Path
+
 import pytest
 import torch
 
 from training.manifest import Photo
 from training.network import Network
-from training.recipe import Recipe
-from training.refit import fit_head, interpolate, refit
+from training.recipe import Kernel, Recipe
+from training.refit import interpolate, refit
+from training.trainer import FINAL, Hardware, Trainer, load_network
 
-
-def test_fit_head_finds_the_direction() -> None:
-    torch.manual_seed(0)
-    features = torch.randn(400, 6, dtype=torch.float64) * 3 + 1
-    targets = torch.stack([(features[:, 2] > 1).double(), (features[:, 4] < 1).double()], dim=1)
-    weight, bias = fit_head(features, targets, 1.0)
-    assert weight.shape == (2, 6)
-    assert weight[0].argmax() == 2
-    assert weight[1].argmin() == 4
-    found = (features.float() @ weight.T + bias > 0).double()
-    assert (found == targets).double().mean() > 0.97
-
-
-def test_a_weak_head_says_how_frequent_a_category_is() -> None:
-    torch.manual_seed(0)
-    features = torch.randn(1000, 5, dtype=torch.float64)
-    targets = (torch.arange(1000) % 10 == 0).double()[:, None]
-    weight, bias = fit_head(features, targets, 1e-6)
-    assert float(torch.sigmoid(features.float() @ weight.T + bias).mean()) == pytest.approx(0.1, abs=0.01)
+pytestmark = pytest.mark.training
+CPU = Hardware(torch.device("cpu"), half=False, workers=0)
+KERNEL = Kernel.model_validate({"levels": {"blocks.4": 0.2, "top": 0.3}, "landmarks": 8, "size": 96})
 
 
 def test_interpolation_is_between_the_two(recipe: Recipe) -> None:
@@ -38,12 +24,35 @@ def test_interpolation_is_between_the_two(recipe: Recipe) -> None:
     assert torch.allclose(next(first.trunk.parameters()), before + 0.25, atol=1e-6)
 
 
-def test_refit_changes_pooling_and_separates(recipe: Recipe, photos: list[Photo]) -> None:
-    changed = recipe.model_copy(update={"head_strength": 1.0, "interpolation": 0.5})
+def test_refit_knows_the_photos_it_keeps(recipe: Recipe, photos: list[Photo]) -> None:
+    changed = recipe.model_copy(update={"kernel": KERNEL, "interpolation": 0.5})
     train = [photo for photo in photos if photo.split == "train"]
     network, described = refit(Network(changed), changed, train, workers=0)
-    assert described.pooling == "mean"
-    assert network.sharpness == 0.0
-    scores = torch.zeros(1, 2, 3, 3)
-    scores[0, 0, 1, 1] = 9.0
-    assert np.allclose(network.pool(scores).numpy(), [[1.0, 0.0]])
+    assert described.size == 96
+    assert network.kernel is not None
+    assert network.kernel.landmarks.shape == (8, sum(network.kernel.widths))
+    assert network.kernel.landmarks.dtype == torch.float16
+    with torch.inference_mode():
+        logits, maps, embedding = network(torch.zeros(2, 96, 96, 3, dtype=torch.uint8))
+    assert logits.shape == (2, 2)
+    assert maps.shape == (2, 2, 6, 6)
+    assert embedding.shape == (2, network.head.in_channels)
+
+
+@pytest.mark.parametrize("epochs", [0, 1])
+def test_a_run_ends_with_the_kernel_head(recipe: Recipe, photos: list[Photo], tmp_path: Path, epochs: int) -> None:
+    changed = recipe.model_copy(update={"kernel": KERNEL, "epochs": epochs})
+    path = Trainer(changed, photos, tmp_path, CPU).fit()
+    assert path == tmp_path / FINAL
+    network, described = load_network(path)
+    again, _ = load_network(Trainer(changed, photos, tmp_path, CPU).fit())
+    pixels = torch.randint(0, 256, (1, described.size, described.size, 3), dtype=torch.uint8)
+    with torch.inference_mode():
+        torch.testing.assert_close(network(pixels)[0], again(pixels)[0])
+        assert network(pixels)[0].abs().max() > 0
+
+
+def test_a_level_that_the_trunk_lacks_is_an_error(recipe: Recipe, photos: list[Photo]) -> None:
+    wrong = recipe.model_copy(update={"kernel": Kernel.model_validate({"levels": {"blocks.99": 1.0}})})
+    with pytest.raises(AttributeError):
+        refit(Network(wrong), wrong, photos[:4], workers=0)

@@ -1,7 +1,7 @@
 """Class activation maps to boxes and heat maps.
 
-A map holds the network's score of every position of the picture (Zhou et al. 2016); it is coarse, a cell being 1/7 to
-1/10 of a side, and shows where the evidence is, not the outline of an object.
+A map holds the network's score of every position of the picture (Zhou et al. 2016). It is coarse, some 18 cells a side,
+and shows where the evidence is, not the outline of an object.
 """
 
 import io
@@ -16,7 +16,7 @@ _FINE = 56
 _COLOURS = ((0, 0, 4), (51, 16, 104), (137, 34, 106), (203, 65, 73), (245, 125, 21), (249, 201, 50), (252, 255, 164))
 
 
-def box(scores: Map, width: int, height: int, level: float = 0.5) -> tuple[int, int, int, int]:
+def box(scores: Map, width: int, height: int, level: float = 0.6) -> tuple[int, int, int, int]:
     """Box ``(left, top, right, bottom)`` in pixels of a ``width`` x ``height`` picture around the map's peak.
 
     ``scores`` float32 ``[h, w]``; the box holds the cells connected to the peak that are at least ``level`` of the way

@@ -1,8 +1,13 @@
-"""The commands ``faunalens train``, ``export`` and ``evaluate``; torch is imported only when one runs."""
+"""The commands ``faunalens train``, ``export``, ``evaluate`` and ``thresholds``; torch is imported only when one runs."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from service.detector import Detector
+    from training.evaluation import Scored
 
 RECIPES = Path(__file__).parent / "recipes"
 EXCLUSIONS = Path(__file__).parent / "exclusions.csv"
@@ -57,7 +62,10 @@ def train(
 
 @click.command()
 @click.option(
-    "--checkpoint", type=click.Path(exists=True, path_type=Path), required=True, help="A run's final.pt, or its checkpoint.pt."
+    "--checkpoint",
+    type=click.Path(exists=True, path_type=Path),
+    required=True,
+    help="A run's final.pt, or its checkpoint.pt.",
 )
 @click.option("--data", type=click.Path(path_type=Path), default=Path("../shared/data"), envvar="FAUNALENS_DATA", show_default=True, help=DATA_HELP)  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for NAME.onnx, NAME.json and NAME.selftest.png.")  # fmt: skip
@@ -96,6 +104,7 @@ def export(checkpoint: Path, data: Path, out: Path, name: str, picture: Path, va
 @click.option("--positives-from", metavar="SOURCE", help="Products of this source only, from every split: for weights trained without it.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for report.json, report.md and the pictures.")  # fmt: skip
 @click.option("--rounds", type=int, default=1000, show_default=True, help="Bootstrap rounds.")
+@click.option("--robustness", type=int, metavar="N", help="Also measure 17 evasions at three strengths, with N photos without product.")  # fmt: skip
 @click.option(
     "--contact-sheet", is_flag=True, help="Also write the worst false alarms; shows photos of the collection."
 )
@@ -107,6 +116,7 @@ def evaluate(
     positives_from: str | None,
     out: Path,
     rounds: int,
+    robustness: int | None,
     contact_sheet: bool,
 ) -> None:
     """Judge a split by the service's own code path; write report.json, a table and pictures."""
@@ -132,6 +142,68 @@ def evaluate(
     pictures.precision_recall(scored, out / "precision-recall.png")
     pictures.confusion_matrix(scored, out / "confusion.png")
     pictures.reliability(scored, "ivory", out / "reliability.png")
+    if robustness is not None:
+        _robustness(scored, detector, out, robustness)
     if contact_sheet:
         pictures.contact_sheet(evaluation.worst_false_alarms(scored, "ivory", 48), out / "worst-false-alarms.png")
     click.echo((out / "report.md").read_text(encoding="utf-8"))
+
+
+@click.command()
+@click.option("--model", type=click.Path(exists=True, path_type=Path), envvar="FAUNALENS_MODEL", help="The contract, weights/<name>.json; default: the shipped one.")  # fmt: skip
+@click.option("--data", type=click.Path(path_type=Path), default=Path("../shared/data"), envvar="FAUNALENS_DATA", show_default=True, help=DATA_HELP)  # fmt: skip
+@click.option("--split", type=click.Choice(["val", "test"]), default="val", show_default=True, help="The labelled photos to measure on.")  # fmt: skip
+@click.option("--category", multiple=True, help="Category to set a threshold for; repeatable; default: core ones with products in the split.")  # fmt: skip
+@click.option("--prevalence", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.001, show_default=True, help="Share of your photos that show a category.")  # fmt: skip
+@click.option(
+    "--photos-per-day", type=click.FloatRange(1), required=True, help="Photos that your service judges a day."
+)
+@click.option("--review-capacity", type=click.FloatRange(0, min_open=True), required=True, help="Findings that your moderators can look at a day.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for thresholds.md, thresholds.png and policies.toml.")  # fmt: skip
+def thresholds(
+    model: Path | None,
+    data: Path,
+    split: str,
+    category: tuple[str, ...],
+    prevalence: float,
+    photos_per_day: float,
+    review_capacity: float,
+    out: Path,
+) -> None:
+    """Say what each threshold means on your own stream, and write the policy that your moderators can keep up with."""
+    import datetime
+
+    from service.detector import Detector
+    from service.settings import load_settings
+    from training import evaluation, operating, pictures, tables
+    from training.manifest import read_manifest, select
+
+    detector = Detector(load_settings(model=model))
+    scored = evaluation.score_photos(detector, select(read_manifest(data, EXCLUSIONS), split))
+    core = [c.id for c in detector.contract.categories if c.maturity == "core" and scored.column(c.id)[1].any()]
+    unknown = set(category) - {c for c in scored.categories if scored.column(c)[1].any()}
+    if unknown or not (category or core):
+        raise click.UsageError(f"no photo of {split} shows {', '.join(sorted(unknown)) or 'a core category'}")
+    stream = operating.Stream(photos_per_day, prevalence)
+    table = {name: operating.points(name, *scored.column(name), stream) for name in category or core}
+    try:
+        chosen = operating.choose(table, review_capacity)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    out.mkdir(parents=True, exist_ok=True)
+    text = tables.operating_points(table, chosen)
+    (out / "thresholds.md").write_text(text, encoding="utf-8")
+    policy = operating.policy_toml(chosen, stream, review_capacity, datetime.date.today().isoformat())
+    (out / "policies.toml").write_text(policy, encoding="utf-8")
+    pictures.operating_chart(table, chosen, out / "thresholds.png")
+    click.echo(text)
+
+
+def _robustness(scored: "Scored", detector: "Detector", out: Path, negatives: int) -> None:
+    from training import pictures
+    from training.robustness import robustness, write_csv
+
+    core = [category.id for category in detector.contract.categories if category.maturity == "core"]
+    rows = robustness(scored, detector, core, negatives)
+    write_csv(rows, out / "robustness.csv")
+    pictures.robustness_chart(rows, "ivory", out / "robustness.png")

@@ -2,9 +2,11 @@
 
 A linear head cannot say "carved *and* cream-coloured"; a kernel machine can, and needs no more photos for it. Each
 category's score is a weighted sum of similarities to *landmarks*, training photos' features kept with the weights
-(kernel logistic regression, Zhu & Hastie 2005, on the Nystroem approximation, Williams & Seeger 2001). Its activation
-map is the first-order expansion of the score in the features of a position: the class activation map (Zhou et al. 2016)
-of the linear head that touches the kernel machine at this photo. The mean of the map is the score.
+(kernel logistic regression, Zhu & Hastie 2005, on the Nystroem approximation, Williams & Seeger 2001).
+
+Its activation map says what the score would be, to first order, if a quarter of the picture looked like the position:
+the class activation map (Zhou et al. 2016) of the linear head that touches the kernel machine at this photo. The mean
+of the map is the score.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 CLIP = 4.0
+REACH = 0.25
 _ROUNDS = 200
 _JITTER = 1e-5
 _LEAST_DEVIATION = 1e-3
@@ -90,7 +93,7 @@ class KernelHead(nn.Module):
             rise = (part @ centred).reshape(-1, slopes.shape[1], *level.shape[2:])
             if tuple(level.shape[2:]) != finest:
                 rise = functional.interpolate(rise, size=finest, mode="bilinear")
-            total = total + rise
+            total = total + REACH * rise
         return total
 
 

@@ -1,6 +1,7 @@
-"""Results as pictures: precision-recall curves, reliability diagram, confusion with groups, worst false alarms."""
+"""Results as pictures: precision-recall curves, reliability diagram, confusion with groups, evasions, worst false
+alarms."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -14,7 +15,10 @@ from PIL import Image
 
 from training.dataset import read_rgb
 from training.evaluation import Scored, confusion
+from training.evasions import EVASIONS, STRENGTHS
 from training.manifest import GROUPS, Photo
+from training.operating import Point
+from training.robustness import CLEAN, Row
 
 _BINS = 10
 
@@ -66,6 +70,41 @@ def confusion_matrix(scored: Scored, path: Path) -> None:
         if count:
             axes.text(c, r, str(count), ha="center", va="center", fontsize="small",
                       color="white" if count > counts[r].sum() / 2 else "black")  # fmt: skip
+    _save(figure, path)
+
+
+def robustness_chart(rows: Sequence[Row], category: str, path: Path) -> None:
+    """Recall of ``category`` under each evasion at its three strengths, beside the recall on the photos as they are."""
+    own = [row for row in rows if row.category == category]
+    clean = next(row for row in own if row.evasion == CLEAN)
+    names = list(EVASIONS)
+    figure, axes = plt.subplots(figsize=(8, 8), layout="constrained")
+    for strength, shade in zip(STRENGTHS, ("#9ecae1", "#4292c6", "#084594"), strict=True):
+        values = [next(r.recall for r in own if (r.evasion, r.strength) == (name, strength)) for name in names]
+        places = np.arange(len(names)) + (strength - 2) * 0.27
+        axes.barh(places, values, height=0.26, color=shade, label=f"strength {strength}")
+    axes.axvline(clean.recall, color="black", linewidth=1, label="photos as they are")
+    axes.axvline(0.85 * clean.recall, color="grey", linewidth=1, linestyle="--", label="85 % of it")
+    axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 1), xlabel="recall at the threshold of 1 % false positives",
+             title=f"Evasions: {category} (n = {clean.positives})")  # fmt: skip
+    axes.legend(fontsize="small", loc="lower right")
+    _save(figure, path)
+
+
+def operating_chart(table: Mapping[str, Sequence[Point]], chosen: Mapping[str, Point], path: Path) -> None:
+    """Reviews a day against recall and precision, a curve a category; a ring where the threshold was chosen."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
+    for category, rows in table.items():
+        days = [point.reviews_per_day for point in rows]
+        for axes, values in ((left, [p.recall for p in rows]), (right, [p.precision for p in rows])):
+            axes.plot(days, values, "o-", label=category, markersize=4)
+        for axes, value in ((left, chosen[category].recall), (right, chosen[category].precision)):
+            axes.plot(chosen[category].reviews_per_day, value, "o", markersize=12, fillstyle="none", color="black")
+    left.set(xlabel="reviews a day", ylabel="recall", xscale="symlog", ylim=(0, 1.02), title="What is found")
+    right.set(xlabel="reviews a day", ylabel="precision", xscale="symlog", ylim=(0, 1.02), title="What is worth a look")
+    left.legend(fontsize="small")
     _save(figure, path)
 
 

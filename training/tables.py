@@ -1,11 +1,31 @@
-"""A report as a Markdown table, for the model card and for eyes."""
+"""Reports as Markdown tables, for the model card and for eyes."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from training.operating import Point
 
 
 def markdown(report: dict[str, Any]) -> str:
     """Categories, kinds, groups and sources of :func:`training.evaluation.report`."""
     return "\n\n".join((_categories(report), _precision(report), _kinds(report), _groups(report))) + "\n"
+
+
+def operating_points(table: Mapping[str, Sequence[Point]], chosen: Mapping[str, Point]) -> str:
+    """Thresholds of :func:`training.operating.points`; the chosen ones in bold."""
+    lines = [
+        "| category | threshold | recall | false positives (95 % bound) | precision | reviews a day |",
+        "|---|---|---|---|---|---|",
+    ]
+    for category, rows in table.items():
+        for point in dict.fromkeys(rows):
+            mark = "**" if chosen[category] == point else ""
+            lines.append(
+                f"| {category} | {mark}{point.threshold:.4f}{mark} | {_share(point.recall)} "
+                f"| {100 * point.false_positive_rate:.2f} % ({100 * point.false_positive_rate_upper:.2f} %) "
+                f"| {_share(point.precision)} | {point.reviews_per_day:.0f} |"
+            )
+    return "\n".join(lines) + "\n"
 
 
 def _categories(report: dict[str, Any]) -> str:

@@ -66,7 +66,7 @@ def test_map_is_the_first_order_expansion_of_the_score() -> None:
     rise = torch.einsum("nd,ndhw->nhw", slope[:, :2], early - early.mean(dim=(2, 3), keepdim=True))
     coarse = torch.einsum("nd,ndhw->nhw", slope[:, 2:], top - top.mean(dim=(2, 3), keepdim=True))
     rise = rise + torch.nn.functional.interpolate(coarse[:, None], size=(4, 4), mode="bilinear")[:, 0]
-    expected = (scores[:, 1, None, None] + rise).detach()
+    expected = (scores[:, 1, None, None] + 0.25 * rise).detach()
     torch.testing.assert_close(head(features)[1][:, 1], expected, atol=1e-4, rtol=1e-4)
 
 

@@ -8,15 +8,18 @@ import click
 if TYPE_CHECKING:
     from service.detector import Detector
     from training.evaluation import Scored
+    from training.manifest import Photo
 
 RECIPES = Path(__file__).parent / "recipes"
 EXCLUSIONS = Path(__file__).parent / "exclusions.csv"
 MAX_DIFFERENCE = 1e-3
-DATA_HELP = "Folder with manifest.csv and the photos (environment: FAUNALENS_DATA)."
+DATA_HELP = "Folder of photos with manifest.csv, or with a folder for each category (environment: FAUNALENS_DATA)."
+LABELS_HELP = "Labels of the photos in --data: a CSV, a Label Studio export or COCO; replaces manifest.csv."
 
 
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path), default=Path("../shared/data"), envvar="FAUNALENS_DATA", show_default=True, help=DATA_HELP)  # fmt: skip
+@click.option("--labels", type=click.Path(exists=True, path_type=Path), help=LABELS_HELP)
 @click.option("--recipe", type=click.Path(exists=True, path_type=Path), default=RECIPES / "faunalens-1.toml", help="The training recipe, a TOML file.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for checkpoint.pt, log.csv and final.pt; an interrupted run resumes there.")  # fmt: skip
 @click.option("--trunk", help="timm model, or torchvision:<model>; replaces the recipe's.")
@@ -30,6 +33,7 @@ DATA_HELP = "Folder with manifest.csv and the photos (environment: FAUNALENS_DAT
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes that read and augment photos.")
 def train(
     data: Path,
+    labels: Path | None,
     recipe: Path,
     out: Path,
     trunk: str | None,
@@ -47,7 +51,8 @@ def train(
     Progress is shown per epoch, with AUROC and recall on the val split. Stop it at any time: the same command goes on
     from the last finished epoch and ends with the same weights.
     """
-    from training.manifest import apply_recipe, read_manifest
+    from training.intake import summary
+    from training.manifest import apply_recipe, unknown_labels
     from training.recipe import load_recipe
     from training.trainer import Trainer, choose_hardware
 
@@ -55,7 +60,11 @@ def train(
         recipe, trunk=trunk, trunk_weights=trunk_weights, size=size, epochs=epochs, seed=seed, kind_weight=kind_weight,
         leave_out_sources=leave_out_source or None,
     )  # fmt: skip
-    photos = apply_recipe(read_manifest(data, EXCLUSIONS), chosen)
+    everything = _photos(data, labels)
+    photos = apply_recipe(everything, chosen)
+    click.echo(summary(photos))
+    if unknown := unknown_labels(everything, chosen):
+        click.echo(f"left out, not categories of the recipe: {', '.join(unknown)}", err=True)
     path = Trainer(chosen, photos, out, choose_hardware(chosen, device, workers)).fit()
     click.echo(f"checkpoint: {path}")
 
@@ -68,11 +77,14 @@ def train(
     help="A run's final.pt, or its checkpoint.pt.",
 )
 @click.option("--data", type=click.Path(path_type=Path), default=Path("../shared/data"), envvar="FAUNALENS_DATA", show_default=True, help=DATA_HELP)  # fmt: skip
+@click.option("--labels", type=click.Path(exists=True, path_type=Path), help=LABELS_HELP)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for NAME.onnx, NAME.json and NAME.selftest.png.")  # fmt: skip
 @click.option("--name", default="faunalens-1", show_default=True, help="Name of the weights.")
 @click.option("--picture", type=click.Path(exists=True, path_type=Path), required=True, help="Picture of the self-test; it is shipped with the weights.")  # fmt: skip
 @click.option("--validate", type=int, default=200, show_default=True, help="Val photos compared between torch and onnxruntime.")  # fmt: skip
-def export(checkpoint: Path, data: Path, out: Path, name: str, picture: Path, validate: int) -> None:
+def export(
+    checkpoint: Path, data: Path, labels: Path | None, out: Path, name: str, picture: Path, validate: int
+) -> None:
     """Export a checkpoint to ONNX with its contract, and prove that onnxruntime agrees with torch.
 
     Calibration and thresholds are chosen on the val split. Exit code 1 when any probability differs by more than 1e-3.
@@ -81,11 +93,11 @@ def export(checkpoint: Path, data: Path, out: Path, name: str, picture: Path, va
 
     from service.classifier import Classifier
     from training import export as exporting
-    from training.manifest import apply_recipe, read_manifest, select
+    from training.manifest import apply_recipe, select
     from training.trainer import load_network
 
     network, recipe = load_network(checkpoint)
-    photos = apply_recipe(read_manifest(data, EXCLUSIONS), recipe)
+    photos = apply_recipe(_photos(data, labels), recipe)
     contract = exporting.export(network, recipe, photos, out, name, picture)
     click.echo(f"{out / contract.file}: {(out / contract.file).stat().st_size / 1e6:.1f} MB, sha256 {contract.sha256}")
     compared = select(photos, "val")[:: max(1, len(select(photos, "val")) // validate)][:validate]
@@ -99,6 +111,7 @@ def export(checkpoint: Path, data: Path, out: Path, name: str, picture: Path, va
 @click.command()
 @click.option("--model", type=click.Path(exists=True, path_type=Path), envvar="FAUNALENS_MODEL", help="The contract, weights/<name>.json; default: the shipped one.")  # fmt: skip
 @click.option("--data", type=click.Path(path_type=Path), default=Path("../shared/data"), envvar="FAUNALENS_DATA", show_default=True, help=DATA_HELP)  # fmt: skip
+@click.option("--labels", type=click.Path(exists=True, path_type=Path), help=LABELS_HELP)
 @click.option("--split", type=click.Choice(["train", "val", "test"]), default="val", show_default=True, help="test is for reporting only: choose nothing by it.")  # fmt: skip
 @click.option("--policy", help="Name of the policy judged with.")
 @click.option("--positives-from", metavar="SOURCE", help="Products of this source only, from every split: for weights trained without it.")  # fmt: skip
@@ -111,6 +124,7 @@ def export(checkpoint: Path, data: Path, out: Path, name: str, picture: Path, va
 def evaluate(
     model: Path | None,
     data: Path,
+    labels: Path | None,
     split: str,
     policy: str | None,
     positives_from: str | None,
@@ -125,10 +139,10 @@ def evaluate(
     from service.detector import Detector
     from service.settings import load_settings
     from training import evaluation, pictures, tables
-    from training.manifest import read_manifest, select
+    from training.manifest import select
 
     detector = Detector(load_settings(model=model))
-    everything = read_manifest(data, EXCLUSIONS)
+    everything = _photos(data, labels)
     photos = select(everything, split)
     if positives_from:
         photos = [p for p in photos if not p.labels] + [
@@ -152,6 +166,7 @@ def evaluate(
 @click.command()
 @click.option("--model", type=click.Path(exists=True, path_type=Path), envvar="FAUNALENS_MODEL", help="The contract, weights/<name>.json; default: the shipped one.")  # fmt: skip
 @click.option("--data", type=click.Path(path_type=Path), default=Path("../shared/data"), envvar="FAUNALENS_DATA", show_default=True, help=DATA_HELP)  # fmt: skip
+@click.option("--labels", type=click.Path(exists=True, path_type=Path), help=LABELS_HELP)
 @click.option("--split", type=click.Choice(["val", "test"]), default="val", show_default=True, help="The labelled photos to measure on.")  # fmt: skip
 @click.option("--category", multiple=True, help="Category to set a threshold for; repeatable; default: core ones with products in the split.")  # fmt: skip
 @click.option("--prevalence", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.001, show_default=True, help="Share of your photos that show a category.")  # fmt: skip
@@ -163,6 +178,7 @@ def evaluate(
 def thresholds(
     model: Path | None,
     data: Path,
+    labels: Path | None,
     split: str,
     category: tuple[str, ...],
     prevalence: float,
@@ -176,10 +192,10 @@ def thresholds(
     from service.detector import Detector
     from service.settings import load_settings
     from training import evaluation, operating, pictures, tables
-    from training.manifest import read_manifest, select
+    from training.manifest import select
 
     detector = Detector(load_settings(model=model))
-    scored = evaluation.score_photos(detector, select(read_manifest(data, EXCLUSIONS), split))
+    scored = evaluation.score_photos(detector, select(_photos(data, labels), split))
     core = [c.id for c in detector.contract.categories if c.maturity == "core" and scored.column(c.id)[1].any()]
     unknown = set(category) - {c for c in scored.categories if scored.column(c)[1].any()}
     if unknown or not (category or core):
@@ -197,6 +213,16 @@ def thresholds(
     (out / "policies.toml").write_text(policy, encoding="utf-8")
     pictures.operating_chart(table, chosen, out / "thresholds.png")
     click.echo(text)
+
+
+def _photos(data: Path, labels: Path | None) -> "list[Photo]":
+    from training.intake import read_photos
+    from training.manifest import ManifestError
+
+    try:
+        return read_photos(data, labels, EXCLUSIONS)
+    except ManifestError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _robustness(scored: "Scored", detector: "Detector", out: Path, negatives: int) -> None:

@@ -47,7 +47,7 @@ def read_manifest(root: Path, exclusions: Path | None = None) -> list[Photo]:
         if missing:
             raise ManifestError(f"{path} lacks the columns {sorted(missing)}")
         photos = [_photo(root, row, number) for number, row in enumerate(reader, 2)]
-    _check(photos)
+    check(photos)
     left_out = read_exclusions(exclusions) if exclusions else {}
     return [photo for photo in photos if photo.file not in left_out]
 
@@ -78,6 +78,11 @@ def apply_recipe(photos: Iterable[Photo], recipe: Recipe) -> list[Photo]:
     return kept
 
 
+def unknown_labels(photos: Iterable[Photo], recipe: Recipe) -> list[str]:
+    """Labels that the recipe neither knows nor merges, in alphabetical order."""
+    return sorted({label for photo in photos for label in photo.labels} - set(recipe.categories) - set(recipe.merge))
+
+
 def label_counts(photos: Sequence[Photo]) -> dict[str, int]:
     """Photos per category, and per group of negatives."""
     counts: Counter[str] = Counter()
@@ -96,7 +101,8 @@ def _photo(root: Path, row: dict[str, str], number: int) -> Photo:
                  row["instance"], row["source"])  # fmt: skip
 
 
-def _check(photos: Sequence[Photo]) -> None:
+def check(photos: Sequence[Photo]) -> None:
+    """Raise :class:`ManifestError` for a photo listed twice, or an instance on two sides of a split."""
     sides: dict[str, str] = {}
     files: set[str] = set()
     for photo in photos:

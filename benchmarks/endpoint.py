@@ -82,7 +82,8 @@ def main() -> None:
     options = parser.parse_args()
     data, detector = photo(), Detector(Settings())
     server = subprocess.Popen([sys.executable, "-c", "from service.cli import main; main()", "serve"],
-                              env={**os.environ, "FAUNALENS_PORT": str(PORT)}, cwd=ROOT)  # fmt: skip
+                              env={**os.environ, "FAUNALENS_PORT": str(PORT), "FAUNALENS_AUTH": "off"},
+                              cwd=ROOT)  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         picture, script = Path(folder) / "photo.jpg", Path(folder) / "post.lua"
         picture.write_bytes(data)

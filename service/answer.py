@@ -32,6 +32,7 @@ class PolicyName(_Answer):
 
     name: str
     version: str
+    sha256: str = Field(description="SHA-256 of its name, version and thresholds, see docs/policies.md")
 
 
 class ImageInfo(_Answer):
@@ -43,6 +44,10 @@ class ImageInfo(_Answer):
     height: int
     frames: int = Field(description="Frames in the file; the first one is judged")
     orientation: int = Field(description="EXIF orientation (1 to 8) that was applied")
+    truncated: bool | None = Field(
+        None,
+        description="true: the file breaks off; judged as far as it goes (`scan --tolerate-truncated`)",
+    )
 
 
 class Box(_Answer):
@@ -83,6 +88,9 @@ class Answer(_Answer):
     policy: PolicyName
     judged_at: datetime.datetime = Field(description="UTC")
     timing_ms: dict[str, Milliseconds] = Field(description="decode, infer and total, milliseconds")
+    cached: bool | None = Field(
+        None, description="true: the same picture was sent a moment ago; its scores are from then, its verdict is new"
+    )
     heatmap_png: str | None = Field(None, description="Base64 of a PNG overlay, when asked for")
 
 

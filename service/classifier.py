@@ -1,5 +1,8 @@
 """The network, run by onnxruntime: pixels in, calibrated probabilities, activation maps and embeddings out."""
 
+import hashlib
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,8 +10,13 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from service.contract import Contract, file_sha256
+from service.contract import Contract
 from service.errors import StartError
+from service.providers import BATCH, batches, session
+from service.settings import Provider
+from service.together import Outputs, Together
+
+_OUTPUTS = ("logits", "map", "embedding")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,31 +30,47 @@ class Scores:
 
 
 class Classifier:
-    """One onnxruntime session. :meth:`run` may be called from many threads; each call uses one core."""
+    """One onnxruntime session. :meth:`run` may be called from many threads.
 
-    def __init__(self, contract: Contract, folder: Path) -> None:
-        """Open ``folder / contract.file``; raises :class:`StartError` when it is not the file of the contract."""
+    Each call uses one core. On a GPU, calls are made together, see :mod:`service.together`.
+    """
+
+    def __init__(self, contract: Contract, folder: Path, providers: Sequence[Provider] = ("cpu",)) -> None:
+        """Open ``folder / contract.file``; raises :class:`StartError` when it is not the file of the contract.
+
+        ``providers``: where it runs, the preferred one first; raises :class:`StartError` when one can't be used.
+        """
         self.contract = contract
-        path = folder / contract.file
-        if not path.is_file():
-            raise StartError(f"the weights {path} are missing")
-        if file_sha256(path) != contract.sha256:
-            raise StartError(f"the SHA-256 of {path} is not the one in its contract: the file is damaged or exchanged")
+        data = _read_checked(folder / contract.file, contract.sha256)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        # otherwise a network loaded from memory reads weights from files that it names in the working directory
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
+        try:
+            self._session = session(data, options, providers, contract.preprocessing.size)
+        except StartError:
+            raise
+        except Exception as error:
+            raise StartError(f"onnxruntime cannot use {contract.file}: {error}") from error
         self._check_outputs()
+        # some networks, those in 8-bit integers for one, take one picture at a time
+        together = batches(providers) and self._session.get_inputs()[0].shape[0] != 1
+        self._infer = Together(self._call, BATCH) if together else self._call
 
     def run(self, pixels: NDArray[np.uint8]) -> Scores:
         """Score ``pixels`` uint8 ``[N, size, size, 3]``."""
-        logits, maps, embeddings = self._session.run(["logits", "map", "embedding"], {"pixels": pixels})
+        logits, maps, embeddings = self._infer(pixels)
         return Scores(logits, self.contract.probabilities(logits), maps, embeddings)
+
+    def _call(self, pixels: NDArray[np.uint8]) -> Outputs:
+        outputs: Outputs = self._session.run(_OUTPUTS, {"pixels": pixels})
+        return outputs
 
     def _check_outputs(self) -> None:
         shapes = {output.name: output.shape for output in self._session.get_outputs()}
-        missing = {"logits", "map", "embedding"} - set(shapes)
+        missing = set(_OUTPUTS) - set(shapes)
         if missing:
             raise StartError(f"{self.contract.file} lacks the outputs {sorted(missing)}")
         count = len(self.contract.categories)
@@ -54,3 +78,16 @@ class Classifier:
             raise StartError(
                 f"{self.contract.file} has {shapes['logits'][1]} outputs, its contract lists {count} categories"
             )
+
+
+def _read_checked(path: Path, sha256: str) -> bytes:
+    """The weights, read once: what was checked is what runs, whatever becomes of the file meanwhile or later."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise StartError(f"the weights {path} are missing") from error
+    except OSError as error:
+        raise StartError(f"the weights {path} cannot be read: {error.strerror}") from error
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise StartError(f"the SHA-256 of {path} is not the one in its contract: the file is damaged or exchanged")
+    return data

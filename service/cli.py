@@ -1,7 +1,7 @@
 """The console command ``faunalens``.
 
-``serve`` and ``scan`` live here; ``train``, ``evaluate`` and ``export`` are entry points of the training package, so
-that the service never imports it.
+``serve`` and ``scan`` live here, ``keys`` in :mod:`service.keycommands`; ``train``, ``evaluate`` and ``export`` are
+entry points of the training package, so that the service never imports it.
 """
 
 import contextlib
@@ -14,7 +14,11 @@ from typing import IO, TYPE_CHECKING, NoReturn
 import click
 
 from service import __version__
+from service.auditcommands import audit
+from service.decisioncommands import decisions
 from service.errors import StartError
+from service.evidencecommands import evidence
+from service.keycommands import keys
 
 if TYPE_CHECKING:
     from service.scan import Tally
@@ -45,14 +49,22 @@ def main() -> None:
     """Recognise wildlife products in the photos of online listings."""
 
 
+main.add_command(keys)
+main.add_command(audit)
+main.add_command(evidence)
+main.add_command(decisions)
+
+
 @main.command()
 @click.option("--host", help="Address to listen on (FAUNALENS_HOST, default 127.0.0.1).")
 @click.option("--port", type=int, help="Port to listen on (FAUNALENS_PORT, default 8000).")
 def serve(host: str | None, port: int | None) -> None:
     """Start the HTTP service.
 
-    Every setting is an environment variable FAUNALENS_*; see docs/settings.md. The API page is at /docs.
-    Exit code 3: the service could not start, and the message says why.
+    Every setting is an environment variable FAUNALENS_*; see docs/settings.md. The API page is at /docs. API keys are
+    required, see `faunalens keys`, unless FAUNALENS_AUTH=off says otherwise.
+    Exit code 3: the service could not start, and the message says why. 1: requests were cut off at
+    the end.
     """
     from service.server import run
     from service.settings import load_settings
@@ -72,6 +84,7 @@ def serve(host: str | None, port: int | None) -> None:
 @click.option("--resume", "resumed", type=_FILE, help="Go on with an interrupted run: append to this JSON-lines file.")
 @click.option("--policy", help="Name of the policy (default: FAUNALENS_POLICY, or 'default').")
 @click.option("--threads", type=click.IntRange(1, 256), help="Pictures worked on at once (default: one per core).")
+@click.option("--tolerate-truncated", is_flag=True, help="Judge files that break off as far as they go; mark them.")
 def scan(
     paths: tuple[str, ...],
     kind: str | None,
@@ -79,20 +92,24 @@ def scan(
     resumed: Path | None,
     policy: str | None,
     threads: int | None,
+    tolerate_truncated: bool,
 ) -> None:
     """Judge files and folders; print one record a file.
 
-    PATHS are files or folders (walked recursively; endings of any case; hidden entries skipped). Without PATHS, or
-    with "-", paths are read from standard input, one a line. Records are the endpoint's answers plus "file"; a file
-    that cannot be judged becomes a record with "error" and never ends the run.
+    PATHS are files, folders (walked recursively; endings of any case; hidden entries skipped), tar and zip archives
+    (streamed, not unpacked), or s3://bucket/prefix and gs://bucket/prefix (the same). Without PATHS, or with "-", paths
+    are read from standard input, one a line. Records are the endpoint's answers plus "file"; a file that cannot be
+    judged becomes a record with "error" and ends no run.
 
-    Exit code: 0 nothing found, 4 findings, 8 failures, 12 both, 2 wrong usage, 3 could not start.
+    Exit code: 0 nothing found, 4 findings, 8 failures, 12 both, 1 records could not be written, 2 wrong usage,
+    3 could not start.
     """
     from service import scan as bulk
-    from service.cores import available_cores
     from service.detector import Detector
+    from service.providers import pictures_at_once
     from service.records import WRITERS
     from service.settings import load_settings
+    from service.sources import expand
 
     if resumed and (output or kind not in (None, "jsonl")):
         raise click.UsageError("--resume names the output itself and writes jsonl")
@@ -105,12 +122,13 @@ def scan(
         _stop(error)
     done = bulk.resume(resumed) if resumed else set()
     given = bulk.lines_of_stdin() if paths in ((), ("-",)) else iter(paths)
-    files = bulk.skip_done(bulk.find_files(given), done)
+    files = expand(bulk.find_files(given), lambda file: hash(file) not in done, settings.max_bytes)
     tally = bulk.Tally()
     on_terminal = not (resumed or output) and sys.stdout.isatty()
-    with _output(resumed or output, append=bool(resumed)) as stream, _progress(not on_terminal) as step:
+    with _writing(), _output(resumed or output, append=bool(resumed)) as stream, _progress(not on_terminal) as step:
         writer = WRITERS[kind or ("table" if on_terminal else "jsonl")](stream, detector.contract.ids)
-        for record in bulk.scan(detector, detector.policy(None), files, settings.threads or available_cores()):
+        workers = pictures_at_once(settings.providers, settings.threads)
+        for record in bulk.scan(detector, detector.policy(None), files, workers, tolerate_truncated):
             writer.write(record)
             tally.add(record)
             step(tally)
@@ -118,6 +136,23 @@ def scan(
         f"{tally.priority} priority, {tally.review} review, {tally.clear} clear, {tally.failures} failed", err=True
     )
     sys.exit(tally.exit_code)
+
+
+@contextlib.contextmanager
+def _writing() -> Iterator[None]:
+    """A full disk, say, ends the run with a sentence; what was written stays, and --resume goes on from there.
+
+    So does a path that cannot be meant.
+    """
+    try:
+        yield
+    except StartError as error:
+        _stop(error)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        click.echo(f"faunalens: the records cannot be written: {error.strerror}; go on with --resume", err=True)
+        sys.exit(1)
 
 
 @contextlib.contextmanager

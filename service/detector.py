@@ -1,24 +1,31 @@
 """The one way through the house: bytes, imaging, classifier, policy, answer."""
 
 import base64
+import copy
 import datetime
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from service import activation, imaging
 from service.answer import Answer, Box, Finding, ImageInfo, ModelName, PolicyName, significant
 from service.catalog import Catalog, load_catalog
 from service.classifier import Classifier, Scores
 from service.contract import load_contract
+from service.cores import available_cores
+from service.decoders import Bounds, Decoders
 from service.errors import ErrorCode, FaunalensError, StartError
+from service.heap import give_back
+from service.memory import Memory
 from service.policy import SHIPPED as SHIPPED_POLICIES
 from service.policy import Judgement, Policy, find_policy, load_policies, verdict_of
 from service.settings import Settings
 
-DEFAULT_MODEL = "faunalens-1.json"
+DEFAULT_MODEL = "faunalens-2.json"
 
 
 def shipped_weights() -> Path:
@@ -28,14 +35,26 @@ def shipped_weights() -> Path:
 
 
 @dataclass(frozen=True, slots=True)
+class Decoded:
+    """One picture ready for the network: ``pixels`` uint8 ``[size, size, 3]``; ``view``: for a heat map, if wanted."""
+
+    header: imaging.Header
+    pixels: NDArray[np.uint8]
+    view: Image.Image | None
+    decode_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
-    """One picture after the network, before any policy. Times in milliseconds."""
+    """One picture after the network, before any policy. Times in milliseconds; ``cached``: seen a moment ago."""
 
     header: imaging.Header
     scores: Scores
     probabilities: dict[str, float]
+    view: Image.Image | None
     decode_ms: float
     infer_ms: float
+    cached: bool = False
 
 
 class Detector:
@@ -43,39 +62,75 @@ class Detector:
 
     def __init__(self, settings: Settings) -> None:
         """Load and check everything, the self-test included; raises :class:`StartError` with the reason."""
-        path = settings.model or shipped_weights() / DEFAULT_MODEL
+        # resolved once, so that a link that is turned meanwhile cannot mix two models
+        path = (settings.model or shipped_weights() / DEFAULT_MODEL).resolve()
         self.settings = settings
         self.contract = load_contract(path)
-        self.classifier = Classifier(self.contract, path.parent)
+        self.classifier = Classifier(self.contract, path.parent, settings.providers)
         self.policies = load_policies(settings.policies or SHIPPED_POLICIES, self.contract)
         if settings.policy not in self.policies:
             raise StartError(f"FAUNALENS_POLICY names {settings.policy!r}, not one of {sorted(self.policies)}")
         self.catalog: Catalog = load_catalog(self.contract)
+        if unknown := set(settings.notice_languages) - set(self.catalog.languages):
+            raise StartError(f"FAUNALENS_NOTICE_LANGUAGES: the catalogue does not speak {', '.join(sorted(unknown))}")
+        bounds = Bounds(settings.decode_seconds, settings.decoder_bytes)
+        self.memory = Memory(settings.cache, settings.cache_seconds)
+        self.decoders = Decoders(settings.decoders or available_cores(), settings.limits, bounds)
         self._self_test(path.parent)
+        give_back()
+
+    @property
+    def model_name(self) -> ModelName:
+        """Name and SHA-256 of the network."""
+        return ModelName(name=self.contract.name, sha256=self.contract.sha256)
 
     def policy(self, name: str | None) -> Policy:
         """The policy called ``name``, or the default one; raises ``unknown_policy``."""
         return find_policy(self.policies, name or self.settings.policy)
 
-    def see(self, data: bytes) -> Seen:
-        """Decode and score one picture; raises what :func:`service.imaging.decode` does."""
+    def aside(self, decoders: int) -> "Detector":
+        """The same model with ``decoders`` decoder processes of its own, for work that nobody waits for.
+
+        Raises :class:`StartError`.
+        """
+        other = copy.copy(self)
+        bounds = Bounds(self.settings.decode_seconds, self.settings.decoder_bytes)
+        other.decoders = Decoders(decoders, self.settings.limits, bounds)
+        return other
+
+    def decode(self, data: bytes, heatmap: bool = False, tolerate_truncated: bool = False) -> Decoded:
+        """Decode one picture; raises what :meth:`service.decoders.Decoders.prepare` does."""
         started = time.perf_counter()
-        header, pixels = imaging.prepare(data, self.settings.limits, self.contract.preprocessing)
-        decoded = time.perf_counter()
-        scores = self.classifier.run(pixels[None])
-        done = time.perf_counter()
+        header, pixels = self.decoders.prepare(data, self.contract.preprocessing, tolerate_truncated)
+        view = self.decoders.view(data, self.settings.heatmap_side, header.truncated) if heatmap else None
+        return Decoded(header, pixels, view, (time.perf_counter() - started) * 1e3)
+
+    def see(self, picture: bytes | Decoded, heatmap: bool = False, tolerate_truncated: bool = False) -> Seen:
+        """Score one picture, decoded first unless it is already; raises what :meth:`decode` does."""
+        if isinstance(picture, bytes):
+            picture = self.decode(picture, heatmap, tolerate_truncated)
+        started = time.perf_counter()
+        scores = self.classifier.run(picture.pixels[None])
+        infer_ms = (time.perf_counter() - started) * 1e3
         values = (significant(float(value)) for value in scores.probabilities[0])
         probabilities = dict(zip(self.contract.ids, values, strict=True))
-        return Seen(header, scores, probabilities, (decoded - started) * 1e3, (done - decoded) * 1e3)
+        return Seen(picture.header, scores, probabilities, picture.view, picture.decode_ms, infer_ms)
 
-    def answer(self, data: bytes, request_id: str, policy: Policy, heatmap: bool = False) -> Answer:
-        """Judge one picture; raises what :func:`service.imaging.decode` does."""
+    def answer(
+        self,
+        picture: bytes | Decoded | Seen,
+        request_id: str,
+        policy: Policy,
+        heatmap: bool = False,
+        tolerate_truncated: bool = False,
+    ) -> Answer:
+        """Judge one picture, decoded and scored first unless it is already; raises what :meth:`decode` does."""
+        seen = picture if isinstance(picture, Seen) else self.see(picture, heatmap, tolerate_truncated)
         started = time.perf_counter()
-        seen = self.see(data)
         judgements = policy.judge(seen.probabilities)
         overlay = None
         if heatmap:
-            overlay = self._overlay(data, seen, judgements[0].category if judgements else self._nearest(seen))
+            overlay = self._overlay(seen, judgements[0].category if judgements else self._nearest(seen))
         header = seen.header
         return Answer(
             request_id=request_id,
@@ -84,37 +139,47 @@ class Detector:
             scores=seen.probabilities,
             image=ImageInfo(
                 sha256=header.sha256, format=header.format, width=header.width, height=header.height,
-                frames=header.frames, orientation=header.orientation,
+                frames=header.frames, orientation=header.orientation, truncated=header.truncated or None,
             ),
-            model=ModelName(name=self.contract.name, sha256=self.contract.sha256),
-            policy=PolicyName(name=policy.name, version=policy.version),
+            model=self.model_name,
+            policy=PolicyName(name=policy.name, version=policy.version, sha256=policy.sha256),
             judged_at=datetime.datetime.now(datetime.UTC),
             timing_ms={
                 "decode": seen.decode_ms,
                 "infer": seen.infer_ms,
-                "total": (time.perf_counter() - started) * 1e3,
+                "total": seen.decode_ms + seen.infer_ms + (time.perf_counter() - started) * 1e3,
             },
+            cached=seen.cached or None,
             heatmap_png=base64.b64encode(overlay).decode("ascii") if overlay else None,
         )  # fmt: skip
 
-    def heatmap(self, data: bytes, category: str | None = None) -> bytes:
+    def candidate(self, seen: Seen, policy: Policy) -> Finding:
+        """The category nearest to its threshold, as if it had reached it: what a photo without finding is shown as."""
+        thresholds = {category: min(levels) for category, levels in policy.thresholds.items()}
+        category = max(thresholds, key=lambda name: seen.probabilities[name] / thresholds[name])
+        judgement = Judgement(category, seen.probabilities[category], min(1.0, thresholds[category]), "review")
+        return self._finding(judgement, seen)
+
+    def heatmap(self, picture: bytes | Decoded, category: str | None = None) -> bytes:
         """PNG overlay of ``category``, by default the one nearest to its threshold; raises ``unknown_category``."""
+        self.check_category(category)
+        seen = self.see(picture, heatmap=True)
+        return self._overlay(seen, category or self._nearest(seen))
+
+    def check_category(self, category: str | None) -> None:
+        """Raise ``unknown_category`` unless the model has ``category``, or none is named."""
         if category and category not in self.contract.ids:
             raise FaunalensError(ErrorCode.UNKNOWN_CATEGORY, f"The model has no category {category!r}.")
-        seen = self.see(data)
-        return self._overlay(data, seen, category or self._nearest(seen))
 
     def _nearest(self, seen: Seen) -> str:
         reviews = {category.id: category.thresholds["review"] for category in self.contract.categories}
         return max(seen.probabilities, key=lambda category: seen.probabilities[category] / reviews[category])
 
-    def _overlay(self, data: bytes, seen: Seen, category: str) -> bytes:
-        index = self.contract.ids.index(category)
-        maps = seen.scores.maps[0]
-        cells = self.contract.probabilities(maps.reshape(len(maps), -1).T)
-        heat = cells[:, index].reshape(maps.shape[1:]).astype(np.float32)
-        picture = imaging.decode(data, self.settings.limits, self.settings.heatmap_side)
-        return activation.overlay_png(picture.rgb, heat, self.settings.heatmap_side)
+    def _overlay(self, seen: Seen, category: str) -> bytes:
+        assert seen.view is not None
+        scores = seen.scores.maps[0, self.contract.ids.index(category)]
+        heat = activation.heat(scores, seen.probabilities[category])
+        return activation.overlay_png(seen.view, heat, self.settings.heatmap_side)
 
     def _finding(self, judgement: Judgement, seen: Seen) -> Finding:
         entry = self.catalog[judgement.category]

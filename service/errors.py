@@ -15,6 +15,10 @@ class ErrorCode(Enum):
     UNSUPPORTED_FORMAT = ("unsupported_format", 415)
     CORRUPT_IMAGE = ("corrupt_image", 422)
     TRUNCATED_IMAGE = ("truncated_image", 422)
+    DECODE_DEADLINE = ("decode_deadline", 422)
+    DECODER_STOPPED = ("decoder_stopped", 422)
+    REQUEST_TIMEOUT = ("request_timeout", 408)
+    HEADERS_TOO_LARGE = ("headers_too_large", 431)
     TOO_MANY_BYTES = ("too_many_bytes", 413)
     TOO_MANY_PIXELS = ("too_many_pixels", 413)
     TOO_MANY_FRAMES = ("too_many_frames", 413)
@@ -25,11 +29,33 @@ class ErrorCode(Enum):
     UNKNOWN_POLICY = ("unknown_policy", 422)
     UNKNOWN_CATEGORY = ("unknown_category", 422)
     UNKNOWN_LANGUAGE = ("unknown_language", 422)
+    URL_NOT_ALLOWED = ("url_not_allowed", 422)
+    URL_UNREACHABLE = ("url_unreachable", 502)
+    URL_TOO_SLOW = ("url_too_slow", 504)
     INVALID_PARAMETER = ("invalid_parameter", 422)
+    UNAUTHENTICATED = ("unauthenticated", 401)
+    FORBIDDEN = ("forbidden", 403)
+    RATE_LIMITED = ("rate_limited", 429)
+    QUOTA_EXCEEDED = ("quota_exceeded", 429)
     NOT_FOUND = ("not_found", 404)
     METHOD_NOT_ALLOWED = ("method_not_allowed", 405)
+    UNKNOWN_BATCH = ("unknown_batch", 404)
+    BATCH_ENDED = ("batch_ended", 409)
+    CORRUPT_ARCHIVE = ("corrupt_archive", 422)
+    WEBHOOK_NOT_ALLOWED = ("webhook_not_allowed", 422)
+    PHOTO_UNAVAILABLE = ("photo_unavailable", 410)
+    UNKNOWN_ITEM = ("unknown_item", 404)
+    ITEM_TAKEN = ("item_taken", 409)
+    ALREADY_DECIDED = ("already_decided", 409)
+    NOTHING_TO_UNDO = ("nothing_to_undo", 409)
+    SECOND_OPINION_NEEDED = ("second_opinion_needed", 409)
+    STORE_UNAVAILABLE = ("store_unavailable", 503)
     NOT_READY = ("not_ready", 503)
+    MODEL_REJECTED = ("model_rejected", 422)
+    RELOAD_RUNNING = ("reload_running", 409)
     OVERLOADED = ("overloaded", 503)
+    DEADLINE_EXCEEDED = ("deadline_exceeded", 503)
+    CLIENT_GONE = ("client_gone", 499)
     UNREADABLE_FILE = ("unreadable_file", 422)
     INTERNAL_ERROR = ("internal_error", 500)
 
@@ -45,13 +71,19 @@ class ErrorCode(Enum):
 
 
 class FaunalensError(Exception):
-    """An error with a code, a message fit for the public, and details (JSON-serialisable)."""
+    """An error with a code, a message fit for the public, and details (JSON-serialisable).
 
-    def __init__(self, code: ErrorCode, message: str, details: Mapping[str, Any] | None = None) -> None:
+    ``retry_after``: seconds after which a client may try again, where that is known.
+    """
+
+    def __init__(
+        self, code: ErrorCode, message: str, details: Mapping[str, Any] | None = None, retry_after: int | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.details = dict(details or {})
+        self.retry_after = retry_after
 
     def to_dict(self, request_id: str | None = None) -> dict[str, Any]:
         """The body of ``{"error": ...}``, the only error shape there is."""

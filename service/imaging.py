@@ -6,6 +6,7 @@ Limits follow the practice of imgproxy (50 megapixels, header first) and Pillow'
 allow-list, bomb warnings as errors).
 """
 
+import contextlib
 import hashlib
 import io
 import struct
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from service.containers import breaks_off, gif_frames
 from service.contract import Preprocessing
 from service.errors import ErrorCode, FaunalensError
 
@@ -25,6 +27,7 @@ warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP", "TIFF")
 ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".gif", ".avif", ".bmp", ".tif", ".tiff")
+MAX_VIEW_SIDE = 2048
 _BACKGROUND = (255, 255, 255)
 _DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 _DECODER_ERRORS = (OSError, SyntaxError, ValueError, TypeError, EOFError, KeyError, IndexError, AttributeError,
@@ -42,7 +45,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What is known before decoding. ``width`` and ``height`` are pixels after orientation."""
+    """What is known before decoding. ``width`` and ``height`` are pixels after orientation; ``truncated``: a picture
+    that breaks off was decoded as far as it goes, because that was asked for."""
 
     sha256: str
     format: str
@@ -50,6 +54,7 @@ class Header:
     height: int
     frames: int
     orientation: int
+    truncated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +87,10 @@ def decode(data: bytes, limits: Limits, least: int | None = None) -> Picture:
 
     ``least``: JPEGs may be decoded at a smaller DCT scale as long as both sides keep at least this many pixels; None
     decodes at full size. Raises :class:`FaunalensError` with ``empty_image``, ``unsupported_format``,
-    ``corrupt_image``, ``truncated_image``, ``too_many_bytes``, ``too_many_pixels`` or ``too_many_frames``.
+    ``corrupt_image``, ``truncated_image``, ``too_many_bytes``, ``too_many_pixels``, ``too_many_frames`` or, for want
+    of memory, ``decoder_stopped``.
     """
-    _check_bytes(data, limits)
+    check_bytes(data, limits)
     kind = sniff(data)
     if kind is None:
         raise FaunalensError(
@@ -99,10 +105,11 @@ def decode(data: bytes, limits: Limits, least: int | None = None) -> Picture:
             return Picture(header, _upright(_to_rgb(image), header.orientation))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_many_pixels(limits) from error
-    except UnidentifiedImageError as error:
-        raise FaunalensError(ErrorCode.CORRUPT_IMAGE, f"The file starts like {kind} but cannot be read.") from error
-    except (*_DECODER_ERRORS, MemoryError) as error:
-        raise _decoding_failed(error, kind) from error
+    except MemoryError as error:
+        message = f"The {kind} needs more memory than a decoder may take."
+        raise FaunalensError(ErrorCode.DECODER_STOPPED, message) from error
+    except _DECODER_ERRORS as error:
+        raise _decoding_failed(error, data, kind) from error
 
 
 def to_pixels(rgb: Image.Image, rule: Preprocessing) -> NDArray[np.uint8]:
@@ -117,7 +124,15 @@ def prepare(data: bytes, limits: Limits, rule: Preprocessing) -> tuple[Header, N
     return picture.header, to_pixels(picture.rgb, rule)
 
 
-def _check_bytes(data: bytes, limits: Limits) -> None:
+def view(data: bytes, limits: Limits, side: int) -> Picture:
+    """A picture to look at, no side over ``side`` pixels (at most ``MAX_VIEW_SIDE``); raises as :func:`decode` does."""
+    picture = decode(data, limits, side)
+    picture.rgb.thumbnail((side, side), Image.Resampling.BILINEAR)
+    return picture
+
+
+def check_bytes(data: bytes, limits: Limits) -> None:
+    """Raise ``empty_image`` or ``too_many_bytes``."""
     if not data:
         raise FaunalensError(ErrorCode.EMPTY_IMAGE, "The image has no bytes.")
     if len(data) > limits.max_bytes:
@@ -136,10 +151,12 @@ def _too_many_pixels(limits: Limits) -> FaunalensError:
     )
 
 
-def _decoding_failed(error: BaseException, kind: str) -> FaunalensError:
+def _decoding_failed(error: BaseException, data: bytes, kind: str) -> FaunalensError:
     text = str(error).lower()
-    if "truncated" in text or "unexpected end" in text or isinstance(error, EOFError):
+    if "truncated" in text or "unexpected end" in text or isinstance(error, EOFError) or breaks_off(data, kind):
         return FaunalensError(ErrorCode.TRUNCATED_IMAGE, f"The {kind} ends before its picture does.")
+    if isinstance(error, UnidentifiedImageError):
+        return FaunalensError(ErrorCode.CORRUPT_IMAGE, f"The file starts like {kind} but cannot be read.")
     return FaunalensError(ErrorCode.CORRUPT_IMAGE, f"The {kind} cannot be decoded.")
 
 
@@ -147,7 +164,7 @@ def _read_header(image: Image.Image, data: bytes, kind: str, limits: Limits) -> 
     width, height = image.size
     if width * height > limits.max_pixels:
         raise _too_many_pixels(limits)
-    frames = int(getattr(image, "n_frames", 1))
+    frames = _count_frames(image, data, limits.max_frames)
     if frames > limits.max_frames:
         raise FaunalensError(
             ErrorCode.TOO_MANY_FRAMES,
@@ -158,6 +175,21 @@ def _read_header(image: Image.Image, data: bytes, kind: str, limits: Limits) -> 
     if orientation >= 5:
         width, height = height, width
     return Header(hashlib.sha256(data).hexdigest(), kind, width, height, frames, orientation)
+
+
+def _count_frames(image: Image.Image, data: bytes, most: int) -> int:
+    """Frames in the file, counted up to ``most`` + 1; Pillow would read a whole GIF or TIFF for it."""
+    if image.format == "GIF":
+        return max(1, gif_frames(data, most))
+    if image.format != "TIFF":
+        return int(getattr(image, "n_frames", 1))
+    frames = 1
+    with contextlib.suppress(EOFError):
+        while frames <= most:
+            image.seek(frames)
+            frames += 1
+    image.seek(0)
+    return frames
 
 
 def _orientation(image: Image.Image) -> int:
@@ -183,8 +215,8 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 def _scale_to_8_bits(image: Image.Image) -> Image.Image:
     """Scale 16-bit grey to 8 bits; Pillow's ``convert`` would clip at 255."""
-    values = np.asarray(image).astype(np.int64)
-    return Image.fromarray((np.clip(values, 0, 65535) >> 8).astype(np.uint8))
+    values = np.asarray(image)
+    return Image.fromarray((values.clip(0, 65535) >> 8).astype(np.uint8))
 
 
 _TRANSPOSE = {

@@ -1,5 +1,8 @@
 """Policies: a readable file turns calibrated probabilities into findings and a verdict, so that nobody edits code."""
 
+import functools
+import hashlib
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,7 +49,7 @@ class Judgement:
     verdict: Verdict
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Policy:
     """A policy resolved against a model: numbers only."""
 
@@ -54,6 +57,17 @@ class Policy:
     version: str
     description: str
     thresholds: Mapping[str, tuple[float, float]]
+
+    @property
+    def text(self) -> str:
+        """Name, version and thresholds (review, priority) as JSON with sorted keys."""
+        content = {"name": self.name, "version": self.version, "thresholds": dict(self.thresholds)}
+        return json.dumps(content, sort_keys=True)
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """SHA-256 of :attr:`text`: tells two policies of one name and version apart."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
 
     def judge(self, probabilities: Mapping[str, float]) -> list[Judgement]:
         """The findings among calibrated ``probabilities``, most probable first."""

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from service.answer import FileAnswer, FileFailure
+from service.cells import harmless, visible
 
 Record = FileAnswer | FileFailure
 _COLOURS = {"clear": "green", "review": "yellow", "priority": "red"}
@@ -41,6 +42,7 @@ class Csv(Writer):
         self.rows = csv.writer(stream)
         self.rows.writerow(
             ["file", "verdict", "category", "probability", "error", "sha256", "width", "height", "model", "policy"]
+            + ["truncated"]
             + [f"p_{category}" for category in categories]
         )
 
@@ -58,10 +60,11 @@ class Table(Writer):
 
     def write(self, record: Record) -> None:
         if isinstance(record, FileFailure):
-            line = Text(f"{'failed':9}", "magenta") + Text(f"{record.error.code:32} {record.file}")
+            line = Text(f"{'failed':9}", "magenta") + Text(f"{record.error.code:32} {visible(record.file)}")
         else:
             what = ", ".join(f"{f.name} {f.probability:.0%}" for f in record.findings) or "-"
-            line = Text(f"{record.verdict:9}", _COLOURS[record.verdict]) + Text(f"{what:32} {record.file}")
+            what += " (truncated)" if record.image.truncated else ""
+            line = Text(f"{record.verdict:9}", _COLOURS[record.verdict]) + Text(f"{what:32} {visible(record.file)}")
         self.console.print(line)
 
 
@@ -70,10 +73,11 @@ WRITERS: dict[str, type[Writer]] = {"jsonl": JsonLines, "csv": Csv, "table": Tab
 
 def _row(record: Record, categories: tuple[str, ...]) -> list[object]:
     if isinstance(record, FileFailure):
-        return [record.file, "", "", "", record.error.code, "", "", "", "", "", *("" for _ in categories)]
+        return [harmless(record.file), "", "", "", record.error.code, "", "", "", "", "", "", *("" for _ in categories)]
     first = record.findings[0] if record.findings else None
     return [
-        record.file, record.verdict, first.category if first else "", first.probability if first else "", "",
+        harmless(record.file), record.verdict, first.category if first else "", first.probability if first else "", "",
         record.image.sha256, record.image.width, record.image.height, record.model.name, record.policy.name,
+        "true" if record.image.truncated else "",
         *(record.scores[category] for category in categories),
     ]  # fmt: skip

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from service.answer import FileAnswer, FileFailure
 from service.detector import Detector
+from service.entries import Entry
 from service.errors import ErrorCode, FaunalensError
 from service.imaging import ENDINGS
 from service.policy import Policy
@@ -65,10 +66,14 @@ def _walk(folder: str) -> Iterator[str]:
             yield path
 
 
-def judge_file(detector: Detector, policy: Policy, path: str, run_id: str) -> Record:
-    """One file to one record; whatever is wrong with it becomes a failure."""
+def judge_file(detector: Detector, policy: Policy, item: str | Entry, run_id: str, tolerate_truncated: bool) -> Record:
+    """One file, or one entry of an archive, to one record; whatever is wrong with it becomes a failure."""
+    path = item if isinstance(item, str) else item.file
     try:
-        answer = detector.answer(_read(path, detector.settings.max_bytes), run_id, policy)
+        data = _read(path, detector.settings.max_bytes) if isinstance(item, str) else item.data
+        if isinstance(data, FaunalensError):
+            raise data
+        answer = detector.answer(data, run_id, policy, tolerate_truncated=tolerate_truncated)
     except FaunalensError as error:
         return FileFailure.of(path, error, run_id)
     return FileAnswer.of(path, answer)
@@ -84,14 +89,23 @@ def _read(path: str, max_bytes: int) -> bytes:
     return data
 
 
-def scan(detector: Detector, policy: Policy, files: Iterable[str], threads: int) -> Iterator[Record]:
-    """Judge ``files`` on ``threads`` threads; records come in the order of the files, few are held at a time."""
+def scan(
+    detector: Detector,
+    policy: Policy,
+    files: Iterable[str | Entry],
+    threads: int,
+    tolerate_truncated: bool = False,
+) -> Iterator[Record]:
+    """Judge ``files`` on ``threads`` threads; records come in the order of the files, few are held at a time.
+
+    ``tolerate_truncated``: files that break off are judged as far as they go, and their records say so.
+    """
     run_id = uuid.uuid4().hex
     waiting: deque[Future[Record]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="scan") as pool:
         try:
-            for path in files:
-                waiting.append(pool.submit(judge_file, detector, policy, path, run_id))
+            for item in files:
+                waiting.append(pool.submit(judge_file, detector, policy, item, run_id, tolerate_truncated))
                 if len(waiting) >= threads * _AHEAD:
                     yield waiting.popleft().result()
             while waiting:
@@ -125,11 +139,6 @@ def _recorded(line: bytes) -> str | None:
     except (ValueError, KeyError, TypeError):
         return None
     return file if isinstance(file, str) else None
-
-
-def skip_done(files: Iterable[str], done: set[int]) -> Iterator[str]:
-    """The files that are not recorded yet."""
-    return (path for path in files if hash(path) not in done)
 
 
 def lines_of_stdin() -> Iterator[str]:

@@ -1,32 +1,123 @@
-"""Runs the application under uvicorn; stops with a clear message when the model cannot be used."""
+"""Runs the application under uvicorn; stops with a clear message when it must not start."""
 
+import contextlib
+import gc
+import ipaddress
 import logging
+import resource
 import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
 
 import uvicorn
 
+from service import logs
 from service.api.app import create_app
+from service.api.protocol import guarded
+from service.api.state import State
+from service.api.turnstile import Turnstile
+from service.errors import StartError
 from service.settings import Settings
 
+log = logging.getLogger("faunalens")
 START_FAILED = 3
+CUT_OFF = 1
+
+
+class Server(uvicorn.Server):
+    """On SIGTERM it is first not ready, and closes to newcomers after ``drain_seconds``.
+
+    In between every answer closes its connection, so that no client sends into a connection that is about to close.
+    Then requests under way have ``shutdown_seconds``. SIGINT, or a second SIGTERM, skips the first part.
+    """
+
+    def __init__(self, config: uvicorn.Config, state: State) -> None:
+        super().__init__(config)
+        self._state = state
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Called by uvicorn on SIGTERM and SIGINT."""
+        if sig != signal.SIGTERM or self._state.draining or not self.started:
+            super().handle_exit(sig, frame)
+            return
+        self._state.draining = True
+        closing = threading.Timer(self._state.settings.drain_seconds, super().handle_exit, (sig, frame))
+        closing.daemon = True
+        closing.start()
 
 
 def run(settings: Settings) -> int:
-    """Serve until stopped. Returns the exit code: 0, or 3 when the service could not start."""
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    """Serve until stopped.
+
+    Returns the exit code: 0, 1 when requests were cut off at the end, or 3 when the service could not start. Raises
+    :class:`StartError` when keys are required and there are none, or off where others can reach the service.
+    """
+    with logs.written(settings):
+        check_exposure(settings)
+        _raise_file_limit()
+        return _serve(settings)
+
+
+def _serve(settings: Settings) -> int:
     failures: list[str] = []
 
     def stop(reason: str) -> None:
         failures.append(reason)
         server.should_exit = True
 
-    config = uvicorn.Config(
-        create_app(settings, stop), settings.host, settings.port, log_level=settings.log_level, access_log=False,
-        log_config=None, server_header=False,
-    )  # fmt: skip
-    server = uvicorn.Server(config)
+    app = create_app(settings, stop)
+    state: State = app.state.faunalens
+    server = Server(configure(settings, app, Turnstile(state)), state)
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal again once it has drained; without this the process would not end with 0
         signal.signal(number, lambda *_: None)
+    # a full collection over everything imported stops all threads for some 40 ms; what is there now stays anyway
+    gc.collect()
+    gc.freeze()
     server.run()
-    return START_FAILED if failures or not server.started else 0
+    if failures or not server.started:
+        return START_FAILED
+    if state.cut_off:
+        log.error("%d requests were cut off: they took longer than FAUNALENS_SHUTDOWN_SECONDS", state.cut_off)
+        return CUT_OFF
+    return 0
+
+
+def configure(settings: Settings, app: Callable[..., Any], turnstile: Turnstile | None = None) -> uvicorn.Config:
+    """How uvicorn serves ``app``."""
+    refusal, count = (turnstile.refusal, turnstile.count) if turnstile else (None, None)
+    return uvicorn.Config(
+        app, settings.host, settings.port, log_level=settings.log_level, access_log=False, log_config=None,
+        server_header=False, ws="none", timeout_graceful_shutdown=settings.shutdown_seconds,
+        http=guarded(settings.read_seconds, settings.max_head_bytes, settings.max_connections, refusal, count),
+        proxy_headers=bool(settings.trusted_proxies), forwarded_allow_ips=settings.trusted_proxies,
+    )  # fmt: skip
+
+
+def check_exposure(settings: Settings) -> None:
+    """Raises :class:`StartError` when keys are off on an address that other machines can reach, and nobody said so."""
+    if settings.auth == "on":
+        return
+    if settings.auth == "off" and not is_loopback(settings.host):
+        raise StartError(
+            f"FAUNALENS_AUTH=off lets in everyone who can reach {settings.host}: listen on 127.0.0.1, make keys with "
+            "`faunalens keys create`, or say FAUNALENS_AUTH=off-and-exposed"
+        )
+    log.warning("API keys are off: everyone who can reach %s is let in", settings.host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach ``host``; a name other than localhost counts as reachable by others."""
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    return host == "localhost"
+
+
+def _raise_file_limit() -> None:
+    """As many open files as the system allows: each connection is one, and many systems begin at 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -13,9 +13,18 @@ from PIL import Image
 from service.api.app import create_app
 from service.detector import Detector
 from service.settings import Settings
+from tests.filled import Filled, fill
 
+# most tests are about something else; those about keys turn them on
+os.environ.setdefault("FAUNALENS_AUTH", "off")
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "docs" / "samples"
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """What tests marked ``anyio`` run on."""
+    return "asyncio"
 
 
 @pytest.fixture(scope="session")
@@ -45,12 +54,20 @@ def tusk() -> bytes:
     return (SAMPLES / "tusk-single.jpg").read_bytes()
 
 
+@pytest.fixture
+def filled(tmp_path: Path, detector: Detector, monkeypatch: pytest.MonkeyPatch) -> Filled:
+    """A store with judged photos; the commands use it."""
+    folder = tmp_path / "store"
+    monkeypatch.setenv("FAUNALENS_STORE", str(folder))
+    return fill(folder, detector)
+
+
 @pytest.fixture(scope="session")
 def photos() -> Path:
-    """The photo collection; skips without it, fails without it where FAUNALENS_REQUIRE_DATA is set."""
+    """The photo collection; skips without it, fails without it where TESTS_REQUIRE_DATA is set."""
     root = Path(os.environ.get("FAUNALENS_DATA", ROOT / ".." / "shared" / "data"))
     if not (root / "manifest.csv").is_file():
-        assert not os.environ.get("FAUNALENS_REQUIRE_DATA"), f"the photo collection is missing at {root}"
+        assert not os.environ.get("TESTS_REQUIRE_DATA"), f"the photo collection is missing at {root}"
         pytest.skip("no photo collection beside the repository")
     return root
 

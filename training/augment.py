@@ -30,6 +30,8 @@ def augment(image: Image.Image, size: int, settings: Augmentation, rng: Rng, oth
     if rng.random() < settings.border:
         image = _border(image, rng)
     image = _crop(image, size, settings, rng)
+    if other is not None and settings.collage and rng.random() < settings.collage:
+        image = _tiled(image, size, rng, other)
     if rng.random() < settings.colour:
         image = _colour(image, rng)
     if rng.random() < settings.grey:
@@ -137,6 +139,17 @@ def _crop(image: Image.Image, size: int, settings: Augmentation, rng: Rng) -> Im
     if rng.random() >= settings.whole:
         image = _random_crop(image, rng, settings.crop_area, settings.crop_aspect)
     return image.resize((size, size), Image.Resampling.BILINEAR)
+
+
+def _tiled(image: Image.Image, size: int, rng: Rng, other: Other) -> Image.Image:
+    """``image`` as one of the four tiles of a square collage."""
+    half = size // 2
+    tiles = [image, *(_random_crop(other(rng), rng, (0.5, 1.0), (0.7, 1.4)) for _ in range(3))]
+    sheet = Image.new("RGB", (size, size))
+    for place, index in enumerate(rng.permutation(4)):
+        left, top = place % 2 * half, place // 2 * half
+        sheet.paste(tiles[index].resize((size - half, size - half), Image.Resampling.BILINEAR), (left, top))
+    return sheet
 
 
 def _colour(image: Image.Image, rng: Rng) -> Image.Image:

@@ -1,4 +1,4 @@
-"""Platt scaling of each category's logit on the val split (Platt 1999, with his smoothed targets)."""
+"""Platt scaling of each category's logit (Platt 1999, with his smoothed targets)."""
 
 from collections.abc import Sequence
 
@@ -34,9 +34,9 @@ def platt(logits: NDArray[np.float64], positive: NDArray[np.bool_], slope: float
 
 
 def calibrate(
-    categories: Sequence[str], logits: NDArray[np.float64], positive: NDArray[np.bool_]
+    categories: Sequence[str], logits: NDArray[np.float64], positive: NDArray[np.bool_], where: str
 ) -> dict[str, Calibration]:
-    """Calibration of each category from ``logits`` and ``positive``, both ``[N, C]``.
+    """Calibration of each category from ``logits`` and ``positive``, both ``[N, C]``, of photos from ``where``.
 
     Categories with fewer than 20 positives share the slope of the well supported ones and one bias, fitted on all of
     them together: a handful of photos cannot carry two parameters each.
@@ -47,11 +47,11 @@ def calibrate(
     fitted: dict[str, Calibration] = {}
     for index in own:
         slope, bias = platt(logits[:, index], positive[:, index])
-        fitted[categories[index]] = _calibration(slope, bias, f"val, {support[index]} positives")
+        fitted[categories[index]] = _calibration(slope, bias, f"{where}, {support[index]} positives")
     if rare:
         shared = float(np.mean([1 / fitted[categories[index]].temperature for index in own])) if own else 1.0
         _, bias = platt(logits[:, rare].ravel(), positive[:, rare].ravel(), shared)
-        note = f"val, pooled over {len(rare)} rare categories, {int(support[rare].sum())} positives"
+        note = f"{where}, pooled over {len(rare)} rare categories, {int(support[rare].sum())} positives"
         fitted.update({categories[index]: _calibration(shared, bias, note) for index in rare})
     return fitted
 

@@ -1,20 +1,25 @@
 """Photos as tensors: augmented draws for training, the service's own preprocessing for evaluation."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from service.contract import Preprocessing
+from service.cores import available_cores
 from service.imaging import Limits, decode, prepare
 from training.augment import augment
 from training.manifest import Photo
 from training.recipe import Recipe
 
 LIMITS = Limits()
+_KEPT: dict[Path, NDArray[np.uint8]] = {}
 
 
 class TrainingDraws(Dataset[tuple[Tensor, Tensor, int]]):
@@ -66,7 +71,18 @@ class EvaluationPhotos(Dataset[tuple[Tensor, Tensor]]):
 
 def read_rgb(photo: Photo) -> Image.Image:
     """The photo as an upright RGB image at full size."""
-    return decode(photo.path.read_bytes(), LIMITS).rgb
+    kept = _KEPT.get(photo.path)
+    return decode(photo.path.read_bytes(), LIMITS).rgb if kept is None else Image.fromarray(kept)
+
+
+def keep_in_memory(photos: Sequence[Photo]) -> None:
+    """Decode ``photos`` once, for a training run that would otherwise wait for its decoder.
+
+    Processes that are forked later share the memory: 3 bytes a pixel.
+    """
+    with ThreadPoolExecutor(available_cores()) as pool:
+        for photo, image in zip(photos, pool.map(read_rgb, photos), strict=True):
+            _KEPT[photo.path] = np.asarray(image)
 
 
 def targets(photo: Photo, categories: Sequence[str]) -> Tensor:

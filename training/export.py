@@ -4,6 +4,7 @@ import datetime
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,8 +15,11 @@ from service.classifier import Classifier
 from service.contract import Category, Contract, Preprocessing, SelfTest, file_sha256
 from service.imaging import Limits, prepare
 from training.calibration import calibrate
+from training.crossfit import OutOfFold
+from training.halves import store_halves
 from training.manifest import Photo, label_counts, select
 from training.network import Network, preprocessing
+from training.padding import with_fixed_padding
 from training.recipe import Recipe
 from training.thresholds import choose_thresholds
 
@@ -29,33 +33,39 @@ def export_onnx(network: Network, path: Path, size: int) -> None:
     Uses torch's TorchScript exporter: the newer one needs onnxscript, and this network has no dynamic control flow.
     Constants are not folded, so that what is kept in half precision stays so in the file; onnxruntime folds them.
     """
-    plain = network.eval().to(memory_format=torch.contiguous_format)
+    pixels = torch.zeros(2, size, size, 3, dtype=torch.uint8)
+    plain = with_fixed_padding(network.eval().to(memory_format=torch.contiguous_format), pixels)
     names = ["logits", "map", "embedding"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            plain, (torch.zeros(2, size, size, 3, dtype=torch.uint8),), str(path), dynamo=False, opset_version=18,
+            plain, (pixels,), str(path), dynamo=False, opset_version=18,
             do_constant_folding=False, input_names=["pixels"], output_names=names,
             dynamic_axes={name: {0: "n"} for name in ["pixels", *names]},
         )  # fmt: skip
+    store_halves(path)
 
 
 def export(
-    network: Network, recipe: Recipe, photos: Sequence[Photo], folder: Path, name: str, picture: Path
-) -> Contract:
+    network: Network, recipe: Recipe, photos: Sequence[Photo], folder: Path, name: str, picture: Path,
+    scores: OutOfFold | None = None,
+) -> Contract:  # fmt: skip
     """Write ``name.onnx``, ``name.selftest.png`` and ``name.json`` to ``folder``.
 
     Calibration and thresholds come from the val split of ``photos``, scored by onnxruntime through the service's own
-    preprocessing. ``picture``: the self-test's picture; it is shipped, so it must be ours to ship.
+    preprocessing; with ``scores``, from these. Raises ValueError where ``photos`` lack one that was scored.
+    ``picture``: the self-test's picture; it is shipped, so it must be ours to ship.
     """
     folder.mkdir(parents=True, exist_ok=True)
     onnx_path = folder / f"{name}.onnx"
     export_onnx(network, onnx_path, recipe.size)
     rule = preprocessing(recipe, network)
     draft = _draft(recipe, rule, name, onnx_path, photos)
-    val = [p for p in select(photos, "val") if p.source not in recipe.leave_out_sources]
-    logits = score(Classifier(draft, folder), val)
-    contract = _with_choices(draft, val, logits)
+    if scores:
+        contract = fitted(draft, _scored(photos, scores), scores.logits, "train and val, out of fold")
+    else:
+        val = [p for p in select(photos, "val") if p.source not in recipe.leave_out_sources]
+        contract = fitted(draft, val, score(Classifier(draft, folder), val))
     contract = contract.model_copy(update={"selftest": _self_test(contract, folder, picture)})
     (folder / f"{name}.json").write_text(contract.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return contract
@@ -106,18 +116,32 @@ def _draft(recipe: Recipe, rule: Preprocessing, name: str, onnx_path: Path, phot
         categories=categories,
         selftest=SelfTest(file=f"{name}.selftest.png", probabilities={}),
         val_prevalence={},
-        training={"recipe": recipe.model_dump(mode="json", exclude={"categories"}), "photos": by_split,
+        training={"recipe": _public(recipe), "photos": by_split,
                   "sources": len({p.source for p in select(photos, "train")})},
     )  # fmt: skip
 
 
-def _with_choices(draft: Contract, val: Sequence[Photo], logits: NDArray[np.float32]) -> Contract:
-    wanted = np.array([[category in photo.labels for category in draft.ids] for photo in val])
-    calibrations = calibrate(draft.ids, logits.astype(np.float64), wanted)
-    fitted = [category.model_copy(update={"calibration": calibrations[category.id]}) for category in draft.categories]
-    calibrated = draft.model_copy(update={"categories": tuple(fitted)})
-    thresholds = choose_thresholds(calibrated, calibrated.probabilities(logits), wanted, [p.group for p in val])
-    final = tuple(c.model_copy(update={"thresholds": thresholds[c.id]}) for c in fitted)
+def _public(recipe: Recipe) -> dict[str, Any]:
+    """The recipe for a file that others read: of a path to the trunk's weights only the name."""
+    named = recipe.model_copy(update={"trunk_weights": recipe.trunk_weights.rpartition("/")[2]})
+    return named.model_dump(mode="json", exclude={"categories"})
+
+
+def _scored(photos: Sequence[Photo], scores: OutOfFold) -> list[Photo]:
+    by_file = {photo.file: photo for photo in photos if photo.split != "test"}
+    if missing := [file for file in scores.files if file not in by_file]:
+        raise ValueError(f"{len(missing)} photos that the network was fitted on are not here, {missing[0]} for one")
+    return [by_file[file] for file in scores.files]
+
+
+def fitted(draft: Contract, photos: Sequence[Photo], logits: NDArray[np.float32], where: str = "val") -> Contract:
+    """``draft`` with calibration and thresholds chosen on ``photos``, whose logits are float32 ``[N, C]``."""
+    wanted = np.array([[category in photo.labels for category in draft.ids] for photo in photos])
+    calibrations = calibrate(draft.ids, logits.astype(np.float64), wanted, where)
+    scaled = [category.model_copy(update={"calibration": calibrations[category.id]}) for category in draft.categories]
+    calibrated = draft.model_copy(update={"categories": tuple(scaled)})
+    thresholds = choose_thresholds(calibrated, calibrated.probabilities(logits).astype(np.float64), wanted)
+    final = tuple(c.model_copy(update={"thresholds": thresholds[c.id]}) for c in scaled)
     prevalence = {category: round(float(share), 5) for category, share in zip(draft.ids, wanted.mean(0), strict=True)}
     return calibrated.model_copy(update={"categories": final, "val_prevalence": prevalence})
 
@@ -128,7 +152,12 @@ def _self_test(contract: Contract, folder: Path, picture: Path) -> SelfTest:
         small = image.convert("RGB")
         small.thumbnail((_SELFTEST_SIDE, _SELFTEST_SIDE))
         small.save(path, "PNG", optimize=True)
-    _, pixels = prepare(path.read_bytes(), LIMITS, contract.preprocessing)
+    return SelfTest(file=path.name, probabilities=self_test_scores(contract, folder))
+
+
+def self_test_scores(contract: Contract, folder: Path) -> dict[str, float]:
+    """Probabilities of the self-test's picture in ``folder``."""
+    data = (folder / contract.selftest.file).read_bytes()
+    _, pixels = prepare(data, LIMITS, contract.preprocessing)
     found = Classifier(contract, folder).run(pixels[None]).probabilities[0]
-    scores = {category: round(float(value), 6) for category, value in zip(contract.ids, found, strict=True)}
-    return SelfTest(file=path.name, probabilities=scores)
+    return {category: round(float(value), 6) for category, value in zip(contract.ids, found, strict=True)}

@@ -4,9 +4,12 @@ A linear head cannot say "carved *and* cream-coloured"; a kernel machine can, an
 category's score is a weighted sum of similarities to *landmarks*, training photos' features kept with the weights
 (kernel logistic regression, Zhu & Hastie 2005, on the Nystroem approximation, Williams & Seeger 2001).
 
-Its activation map says what the score would be, to first order, if a quarter of the picture looked like the position:
-the class activation map (Zhou et al. 2016) of the linear head that touches the kernel machine at this photo. The mean
-of the map is the score.
+The score of a photo is the highest of its windows: the whole, its four quarters, and its middle. They share the trunk's
+features, so a product in the corner of a collage costs next to nothing to find.
+
+The activation map says what the score would be, to first order, if a quarter of the window looked like the position:
+the class activation map (Zhou et al. 2016) of the linear head that touches the kernel machine at the window which gave
+the score. The mean of the map over that window is the score.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+WINDOWS = ("whole", "top left", "top right", "bottom left", "bottom right", "middle")
+ALL, WHOLE, QUARTERS = slice(0, 6), slice(0, 1), slice(1, 5)
 CLIP = 4.0
 REACH = 0.25
 _ROUNDS = 200
@@ -51,50 +56,84 @@ class KernelHead(nn.Module):
 
     def forward(self, features: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Scores and activation map; see the class."""
-        inputs = self.standardise(torch.cat([features[name].mean(dim=(2, 3)) for name in self.levels], dim=1))
+        means = window_means([features[name] for name in self.levels])
+        inputs = self.standardise(means)
         marks = self.landmarks.float()
-        similar = similarity(inputs, marks)
-        scores = similar @ self.weight.T + self.bias
-        pulls = self.weight * similar[:, None]
-        slopes = 2 * (pulls @ marks - pulls.sum(2, keepdim=True) * inputs[:, None])
+        similar = similarity(inputs.flatten(0, 1), marks).reshape(*inputs.shape[:2], -1)
+        scores, best = (similar @ self.weight.T + self.bias).max(dim=1)
+        similar, inputs, means = (_pick(values, best) for values in (similar, inputs, means))
+        pulls = self.weight * similar
+        slopes = 2 * (pulls @ marks - pulls.sum(2, keepdim=True) * inputs)
         inside = (inputs.abs() < CLIP * self.unit).to(slopes.dtype)
-        return scores, self._map(features, scores, slopes * (inside * self.unit / self.deviation)[:, None])
+        return scores, self._map(features, scores, slopes * inside * self.unit / self.deviation, means)
+
+    def score(self, means: Tensor) -> Tensor:
+        """Scores ``[N, C]`` of pictures by the mean features ``[N, W, D]`` of their windows: the highest counts."""
+        inputs = self.standardise(means)
+        similar = similarity(inputs.flatten(0, 1), self.landmarks.to(inputs)).reshape(*inputs.shape[:2], -1)
+        return (similar @ self.weight.to(inputs).T + self.bias.to(inputs)).amax(dim=1)
 
     def standardise(self, means: Tensor) -> Tensor:
-        """Mean features ``[N, D]`` to kernel inputs: standardised, clipped to 4 deviations, weighted by level."""
+        """Mean features ``[..., D]`` to kernel inputs: standardised, clipped to 4 deviations, weighted by level."""
         standard = (means - self.mean.to(means)) / self.deviation.to(means)
         return standard.clamp(-CLIP, CLIP) * self.unit.to(means)
 
     @torch.no_grad()
-    def fit(self, means: Tensor, targets: Tensor, strength: float, seed: int) -> None:
-        """Fit to mean features ``[N, D]`` and targets ``[N, C]``, float64, of the training photos.
+    def fit(self, means: Tensor, targets: Tensor, weights: Tensor, strength: float, seed: int) -> None:
+        """Fit to mean features ``[N, D]``, targets ``[N, C]`` and weights ``[N]``, float64, of the training photos.
 
-        Minimises ``strength * sum of losses + squared norm / 2``. Landmarks are the photos that show a product, and
-        as many of the others, drawn by ``seed``, as there is room for.
+        Minimises ``strength * weighted sum of losses + squared norm / 2``. Features are standardised by the photos of
+        full weight. Landmarks: see :func:`choose_landmarks`.
         """
-        self.mean.copy_(means.mean(0))
-        self.deviation.copy_(means.std(0) + _LEAST_DEVIATION)
+        real = means[weights == 1]
+        self.mean.copy_(real.mean(0))
+        self.deviation.copy_(real.std(0) + _LEAST_DEVIATION)
         inputs = self.standardise(means)
-        self.landmarks.copy_(inputs[choose_landmarks(targets, len(self.landmarks), seed)])
+        self.landmarks.copy_(inputs[choose_landmarks(targets, weights, len(self.landmarks), seed)])
         marks = self.landmarks.double()
         identity = torch.eye(len(marks), dtype=torch.float64)
         factor = torch.linalg.cholesky(similarity(marks, marks) + _JITTER * identity)
         columns = torch.linalg.solve_triangular(factor, similarity(marks, inputs), upper=False).T.contiguous()
-        weight, bias = logistic(columns, targets, strength)
+        weight, bias = logistic(columns, targets, weights, strength)
         self.weight.copy_(torch.linalg.solve_triangular(factor.T, weight.T, upper=True).T)
         self.bias.copy_(bias)
 
-    def _map(self, features: Mapping[str, Tensor], scores: Tensor, slopes: Tensor) -> Tensor:
+    def _map(self, features: Mapping[str, Tensor], scores: Tensor, slopes: Tensor, means: Tensor) -> Tensor:
+        """Map of the windows with mean features ``means``; ``slopes``: of the scores there. Both ``[N, C, D]``."""
         finest = max((tuple(features[name].shape[2:]) for name in self.levels), key=lambda size: size[0] * size[1])
         total = scores[:, :, None, None]
-        for name, part in zip(self.levels, torch.split(slopes, list(self.widths), dim=2), strict=True):
+        widths = list(self.widths)
+        for name, part, mean in zip(
+            self.levels, torch.split(slopes, widths, 2), torch.split(means, widths, 2), strict=True
+        ):
             level = features[name]
-            centred = (level - level.mean(dim=(2, 3), keepdim=True)).flatten(2)
-            rise = (part @ centred).reshape(-1, slopes.shape[1], *level.shape[2:])
+            rise = part @ level.flatten(2) - (part * mean).sum(2, keepdim=True)
+            rise = rise.reshape(-1, slopes.shape[1], *level.shape[2:])
             if tuple(level.shape[2:]) != finest:
                 rise = functional.interpolate(rise, size=finest, mode="bilinear")
             total = total + REACH * rise
         return total
+
+
+def window_means(levels: Sequence[Tensor]) -> Tensor:
+    """Mean features ``[N, 6, D]`` of ``levels``, ``[N, D_l, h_l, w_l]`` each, over each of WINDOWS."""
+    return torch.cat([_window_means(level) for level in levels], dim=2)
+
+
+def _window_means(level: Tensor) -> Tensor:
+    size = level.shape[2], level.shape[3]
+    half = [(side + 1) // 2 for side in size]
+    spare = [side - part for side, part in zip(size, half, strict=True)]
+    tops, lefts = ((0, 0, space, space, space // 2) for space in spare)
+    means = [level.mean(dim=(2, 3))]
+    for top, left in zip(tops, (lefts[0], lefts[2], lefts[0], lefts[2], lefts[4]), strict=True):
+        means.append(level[:, :, top : top + half[0], left : left + half[1]].mean(dim=(2, 3)))
+    return torch.stack(means, dim=1)
+
+
+def _pick(values: Tensor, best: Tensor) -> Tensor:
+    """From ``values`` ``[N, W, K]`` the window of each category ``best`` ``[N, C]``: ``[N, C, K]``."""
+    return values.gather(1, best[:, :, None].expand(-1, -1, values.shape[2]))
 
 
 def similarity(one: Tensor, other: Tensor) -> Tensor:
@@ -103,28 +142,36 @@ def similarity(one: Tensor, other: Tensor) -> Tensor:
     return torch.exp(-squares.clamp_min(0))
 
 
-def choose_landmarks(targets: Tensor, count: int, seed: int) -> Tensor:
-    """Rows to keep as landmarks ``[count]``: all with a product first, then others at random."""
-    shown = targets.sum(1).numpy() > 0
+def choose_landmarks(targets: Tensor, weights: Tensor, count: int, seed: int) -> Tensor:
+    """Rows to keep as landmarks ``[count]``: all of full weight with a product first, then others at random.
+
+    Of the others, half at most are photos of a lower weight.
+    """
+    shown, full = targets.sum(1).numpy() > 0, weights.numpy() == 1
     shuffled = np.random.default_rng(seed).permutation(len(shown))
-    order = np.concatenate([shuffled[shown[shuffled]], shuffled[~shown[shuffled]]])
+    first = shuffled[(shown & full)[shuffled]]
+    real = shuffled[(~shown & full)[shuffled]]
+    extra = shuffled[~full[shuffled]][: max(count - len(first) - len(real), (count - len(first)) // 2, 0)]
+    order = np.concatenate([first, extra, real])
     return torch.from_numpy(np.sort(order[:count]))
 
 
 @torch.enable_grad()
-def logistic(inputs: Tensor, targets: Tensor, strength: float) -> tuple[Tensor, Tensor]:
+def logistic(inputs: Tensor, targets: Tensor, weights: Tensor, strength: float) -> tuple[Tensor, Tensor]:
     """Logistic regression of each category on ``inputs`` ``[N, K]``, float64: weight ``[C, K]`` and bias ``[C]``.
 
-    Minimises ``strength * sum of losses + squared norm / 2``, so ``strength`` is scikit-learn's ``C``.
+    Minimises ``strength * sum of losses, by weights [N], + squared norm / 2``, so ``strength`` is scikit-learn's ``C``.
     """
-    rates = targets.mean(0).clamp(1e-5, 1 - 1e-5)
+    rates = ((weights @ targets) / weights.sum()).clamp(1e-5, 1 - 1e-5)
     weight = torch.zeros(targets.shape[1], inputs.shape[1], dtype=torch.float64, requires_grad=True)
     bias = torch.log(rates / (1 - rates)).requires_grad_()
     optimizer = torch.optim.LBFGS([weight, bias], max_iter=_ROUNDS, history_size=20, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         optimizer.zero_grad()
-        losses = functional.binary_cross_entropy_with_logits(inputs @ weight.T + bias, targets, reduction="sum")
+        losses = functional.binary_cross_entropy_with_logits(
+            inputs @ weight.T + bias, targets, weights[:, None], reduction="sum"
+        )
         value = strength * losses + weight.square().sum() / 2
         value.backward()  # type: ignore[no-untyped-call]
         return value

@@ -78,6 +78,18 @@ def apply_recipe(photos: Iterable[Photo], recipe: Recipe) -> list[Photo]:
     return kept
 
 
+def lacking(photos: Sequence[Photo]) -> str | None:
+    """What the photos lack to train on; None: nothing."""
+    for name, there in (
+        ("products in train", any(p.split == "train" and p.labels for p in photos)),
+        ("photos without a product in train", any(p.split == "train" and not p.labels for p in photos)),
+        ("photos in val", any(p.split == "val" for p in photos)),
+    ):
+        if not there:
+            return f"there are no {name}: give more photos, or these as --extra beside others"
+    return None
+
+
 def unknown_labels(photos: Iterable[Photo], recipe: Recipe) -> list[str]:
     """Labels that the recipe neither knows nor merges, in alphabetical order."""
     return sorted({label for photo in photos for label in photo.labels} - set(recipe.categories) - set(recipe.merge))

@@ -24,8 +24,9 @@ _TORCHVISION = "torchvision:"
 _LITE_MEAN = (127.0 / 255.0,) * 3
 _LITE_STD = (128.0 / 255.0,) * 3
 _SAME_PADDED: dict[str, dict[str, Any]] = {"mobilenetv2_100": {"pad_type": "same", "bn_eps": 1e-3}}
+_LITE = "tf_efficientnet_lite"
 _NORMALISATION = {
-    "tf_efficientnet_lite0": (_LITE_MEAN, _LITE_STD),
+    **{f"{_LITE}{number}": (_LITE_MEAN, _LITE_STD) for number in range(5)},
     "mobilenetv2_100": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
 }
 
@@ -133,7 +134,7 @@ def make_trunk(name: str, weights: str) -> tuple[nn.Module, tuple[float, ...], t
 
 def _head_options(name: str) -> dict[str, Any]:
     options = dict(_SAME_PADDED.get(name, {}))
-    if name == "tf_efficientnet_lite0":
+    if name.startswith(_LITE):
         options["num_classes"] = 0
     return options
 

@@ -19,6 +19,7 @@ from training.evasions import EVASIONS, STRENGTHS
 from training.manifest import GROUPS, Photo
 from training.operating import Point
 from training.robustness import CLEAN, Row
+from training.sizes import SizeRow
 
 _BINS = 10
 
@@ -90,6 +91,21 @@ def robustness_chart(rows: Sequence[Row], category: str, path: Path) -> None:
     axes.set(xlim=(0, 1), xlabel="recall at the threshold of 1 % false positives",
              title=f"Evasions: {category} (n = {clean.positives})")  # fmt: skip
     axes.legend(fontsize="small", loc="lower right")
+    _save(figure, path)
+
+
+def sizes_chart(rows: Sequence[SizeRow], path: Path) -> None:
+    """Recall, and false alarms of other objects pasted likewise, against the object's share of the picture."""
+    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    shares = [row.share for row in rows]
+    axes.plot(shares, [row.recall for row in rows], "o-", label=f"{rows[0].category} (n = {rows[0].pictures})")
+    axes.plot(shares, [row.false_positive_rate for row in rows], "s--", color="grey",
+              label=f"other objects (n = {rows[0].others})")  # fmt: skip
+    axes.set(xscale="log", xlabel="share of the picture that the object's box covers", ylim=(0, 1.02),
+             ylabel="share above the threshold of 1 % false positives", title="Small objects")  # fmt: skip
+    axes.set_xticks(shares, [f"{100 * share:g} %" for share in shares])
+    axes.minorticks_off()
+    axes.legend()
     _save(figure, path)
 
 

@@ -27,6 +27,7 @@ class Augmentation(BaseModel):
     blur: float = 0.15
     resample: float = Field(0.25, description="probability of shrinking and enlarging again")
     jpeg: float = Field(0.5, description="probability of JPEG compression, quality 30 to 95")
+    collage: float = Field(0.0, description="probability of becoming one of four tiles, the others without product")
 
 
 class Kernel(BaseModel):
@@ -40,7 +41,15 @@ class Kernel(BaseModel):
     )
     landmarks: int = Field(1400, ge=1, description="training photos whose features are kept with the weights")
     strength: float = Field(100.0, gt=0, description="weight of the losses against the squared norm")
+    weights: dict[str, float] = Field(
+        default_factory=dict, description="weight of a source's photos in the fit, `source/product` its products' alone"
+    )
+    collages: int = Field(0, ge=0, description="collages of four photos made for the fit, see training/collages.py")
+    collage_weight: float = Field(0.2, gt=0, description="weight of each of their quarters")
     size: int = Field(0, ge=0, description="input size of the final network, pixels; 0: as trained")
+    folds: int = Field(
+        0, ge=0, description="0: fitted on train, calibrated on val; 2 or more: on both, see training/crossfit.py"
+    )
 
 
 class Recipe(BaseModel):
@@ -48,7 +57,7 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = "faunalens-1"
+    name: str = "own"
     seed: int = 1
     trunk: str = Field("tf_efficientnet_lite0", description="timm model name, or torchvision:<model>")
     trunk_weights: str = Field("", description="path or URL of a state dict; empty: the library's own weights")
@@ -58,6 +67,7 @@ class Recipe(BaseModel):
     sharpness: float = Field(1.0, gt=0, description="r of the log-sum-exp pooling; 0 would be the mean")
     dropout: float = 0.2
     epochs: int = 20
+    runs: int = Field(1, ge=1, description="runs with seeds of their own whose weights are averaged at the end")
     epoch_size: int = Field(3200, description="photos drawn per epoch")
     batch: int = 32
     product_share: float = Field(0.3, description="share of draws that show a product")
@@ -65,6 +75,9 @@ class Recipe(BaseModel):
     group_shares: dict[str, float] = Field(
         default_factory=lambda: {"listing": 0.45, "lookalike": 0.35, "live_animal": 0.2},
         description="how the other draws are shared between the groups of negatives",
+    )
+    mining: float = Field(
+        0.0, ge=0, le=1, description="share of the negative draws taken from those that score highest, from epoch 2 on"
     )
     trunk_rate: float = 3e-4
     head_rate: float = 2e-3

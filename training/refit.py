@@ -7,33 +7,44 @@ with its real frequency; see :mod:`training.kernel`.
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
-from tqdm import tqdm
 
+from training.collages import Collages
+from training.crossfit import OutOfFold, Rows, out_of_fold
 from training.dataset import EvaluationPhotos
-from training.kernel import KernelHead
+from training.embedding import embed
+from training.halves import rounded
+from training.kernel import ALL, QUARTERS, WHOLE, KernelHead
 from training.manifest import Photo
 from training.network import Network, preprocessing
 from training.recipe import Kernel, Recipe
 
 
-def refit(network: Network, recipe: Recipe, photos: Sequence[Photo], workers: int = 1) -> tuple[Network, Recipe]:
-    """A new network with interpolated trunk and a kernel head, and the recipe that describes it (its size).
+def refit(network: Network, recipe: Recipe, photos: Sequence[Photo]) -> tuple[Network, Recipe, OutOfFold | None]:
+    """A new network with interpolated trunk and a kernel head, the recipe that describes it (its size), and the scores
+    of the photos of full weight out of their folds, where the recipe asks for folds.
 
     ``network``: the averaged network of a finished run. ``photos``: the training photos. The recipe must have a
     ``kernel`` table.
     """
     assert recipe.kernel is not None
-    changed = recipe.model_copy(update={"size": recipe.kernel.size or recipe.size})
+    kernel = recipe.kernel
+    changed = recipe.model_copy(update={"size": kernel.size or recipe.size})
     result = Network(changed).eval()
     interpolate(result, network, recipe.interpolation)
-    head = kernel_head(result, recipe.kernel, min(recipe.kernel.landmarks, len(photos)))
-    means, targets = embed(result, head.levels, changed, photos, workers)
-    head.fit(means, targets, recipe.kernel.strength, recipe.seed)
-    result.kernel = head
-    return result, changed
+    rounded(result.trunk)
+    rows, windows = training_rows(result, changed, photos)
+
+    def fitted(some: Rows) -> KernelHead:
+        head = kernel_head(result, kernel, min(kernel.landmarks, len(some.means)))
+        head.fit(some.means, some.targets, some.weights, kernel.strength, recipe.seed)
+        return head
+
+    scores = out_of_fold(rows, windows, photos, kernel.folds, recipe.seed, fitted) if kernel.folds else None
+    result.kernel = fitted(rows)
+    return result, changed, scores
 
 
 def kernel_head(network: Network, kernel: Kernel, landmarks: int) -> KernelHead:
@@ -42,6 +53,16 @@ def kernel_head(network: Network, kernel: Kernel, landmarks: int) -> KernelHead:
         found = network.levels(torch.zeros(1, 64, 64, 3, dtype=torch.uint8), tuple(kernel.levels))
     widths = [found[name].shape[1] for name in kernel.levels]
     return KernelHead(kernel.levels, widths, landmarks, network.head.out_channels)
+
+
+def photo_weights(photos: Sequence[Photo], kernel: Kernel) -> Tensor:
+    """Weight of each photo in the fit, float64 ``[N]``: its source's, 1 for sources that the recipe does not name."""
+
+    def weight(photo: Photo) -> float:
+        default = kernel.weights.get(photo.source, 1.0)
+        return kernel.weights.get(f"{photo.source}/product", default) if photo.labels else default
+
+    return torch.tensor([weight(photo) for photo in photos], dtype=torch.float64)
 
 
 @torch.no_grad()
@@ -53,19 +74,23 @@ def interpolate(pretrained: Network, tuned: Network, share: float) -> None:
             value.lerp_(other[name], share)
 
 
-@torch.no_grad()
-def embed(
-    network: Network, levels: Sequence[str], recipe: Recipe, photos: Sequence[Photo], workers: int
-) -> tuple[Tensor, Tensor]:
-    """Mean features of ``levels`` side by side ``[N, D]`` and targets ``[N, C]``, float64.
+def training_rows(network: Network, recipe: Recipe, photos: Sequence[Photo]) -> tuple[Rows, Tensor]:
+    """What the head is fitted to, and the mean features ``[P, W, D]`` of the photos' windows.
 
-    Photos come through the service's preprocessing.
+    A row for each photo, and one for each quarter of the recipe's collages of the photos of full weight. Windows: all
+    of them where the recipe asks for folds, otherwise the whole alone.
     """
-    dataset = EvaluationPhotos(photos, tuple(recipe.categories), preprocessing(recipe, network))
-    network.to(memory_format=torch.channels_last)
-    means, targets = [], []
-    for pixels, wanted in tqdm(DataLoader(dataset, 32, num_workers=workers), "embedding", unit="batch", mininterval=5):
-        found = network.levels(pixels, levels)
-        means.append(torch.cat([found[name].float().mean(dim=(2, 3)) for name in levels], dim=1).double())
-        targets.append(wanted.double())
-    return torch.cat(means), torch.cat(targets)
+    assert recipe.kernel is not None
+    categories, rule = tuple(recipe.categories), preprocessing(recipe, network)
+    levels = tuple(recipe.kernel.levels)
+    weights = photo_weights(photos, recipe.kernel)
+    asked = ALL if recipe.kernel.folds else WHOLE
+    windows, wanted = embed(network, levels, EvaluationPhotos(photos, categories, rule), asked)
+    rows = Rows(windows[:, 0], wanted, weights, np.arange(len(photos)))
+    full = np.flatnonzero(weights.numpy() == 1)
+    collages = Collages([photos[int(i)] for i in full], categories, rule, recipe.kernel.collages, recipe.seed)
+    if not len(collages):
+        return rows, windows
+    quarters, shown = embed(network, levels, collages, QUARTERS)
+    light = torch.full((4 * len(collages),), recipe.kernel.collage_weight, dtype=torch.float64)
+    return rows.joined(Rows(quarters.flatten(0, 1), shown.flatten(0, 1), light, full[collages.tiles()])), windows

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
 from service.cores import available_cores
@@ -73,18 +74,22 @@ def robustness(
     return result
 
 
-def _scores(detector: Detector, photos: Sequence[Photo], name: str, strength: int, seed: int) -> Scores:
-    policy = detector.policy(None)
+def judge(detector: Detector, picture: Image.Image) -> list[float]:
+    """Probabilities ``[C]`` of ``picture`` by the service's own path, as lossless PNG."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", compress_level=1)
+    answer = detector.answer(buffer.getvalue(), "robustness", detector.policy(None))
+    return [answer.scores[category] for category in detector.contract.ids]
 
-    def judge(photo: Photo) -> list[float]:
-        picture = evade(read_rgb(photo), name, strength, (seed, strength, zlib.crc32(photo.file.encode())))
-        buffer = io.BytesIO()
-        picture.save(buffer, "PNG", compress_level=1)
-        answer = detector.answer(buffer.getvalue(), "robustness", policy)
-        return [answer.scores[category] for category in detector.contract.ids]
+
+def _scores(detector: Detector, photos: Sequence[Photo], name: str, strength: int, seed: int) -> Scores:
+    def one(photo: Photo) -> list[float]:
+        return judge(
+            detector, evade(read_rgb(photo), name, strength, (seed, strength, zlib.crc32(photo.file.encode())))
+        )
 
     with ThreadPoolExecutor(available_cores()) as pool:
-        return np.array(list(pool.map(judge, photos)))
+        return np.array(list(pool.map(one, photos)))
 
 
 def write_csv(rows: Sequence[Row], path: Path) -> None:

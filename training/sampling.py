@@ -9,15 +9,22 @@ from training.manifest import Photo
 from training.recipe import Recipe
 
 
-def draw_epoch(photos: Sequence[Photo], recipe: Recipe, epoch: int) -> list[int]:
-    """Indices into ``photos`` for one epoch, in a random order that depends on the seed and the epoch alone."""
+def draw_epoch(photos: Sequence[Photo], recipe: Recipe, epoch: int, hard: Sequence[int] = ()) -> list[int]:
+    """Indices into ``photos`` for one epoch, in a random order that depends on seed, epoch and ``hard`` alone.
+
+    ``hard``: negatives that make up the recipe's share ``mining`` of the negative draws (Shrivastava et al. 2016 mine
+    within a batch; here once an epoch).
+    """
     rng = np.random.default_rng((recipe.seed, epoch))
     weights = photo_weights(photos, recipe)
     products = np.array([bool(photo.labels) for photo in photos])
     wanted = round(recipe.epoch_size * recipe.product_share) if products.any() else 0
+    mined = round((recipe.epoch_size - wanted) * recipe.mining) if len(hard) else 0
+    chosen = np.isin(np.arange(len(photos)), np.asarray(hard, dtype=np.int64))
     drawn = [
         *_systematic(weights * products, wanted, rng),
-        *_systematic(weights * ~products, recipe.epoch_size - wanted, rng),
+        *_systematic(weights * ~products, recipe.epoch_size - wanted - mined, rng),
+        *_systematic(chosen.astype(np.float64), mined, rng),
     ]
     return [int(index) for index in rng.permutation(np.array(drawn, dtype=np.int64))]
 

@@ -1,5 +1,6 @@
 """Reports as Markdown tables, for the model card and for eyes."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -88,4 +89,4 @@ def _interval(cell: dict[str, Any]) -> str:
 
 
 def _share(value: float) -> str:
-    return f"{100 * value:.1f} %"
+    return "-" if math.isnan(value) else f"{100 * value:.1f} %"

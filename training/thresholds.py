@@ -1,10 +1,10 @@
-"""Thresholds at the operating points, chosen on the negatives of the val split.
+"""Thresholds at the operating points, chosen on the negatives among photos that the network was not fitted on.
 
-A rate is the share of photos without the category that score at or above the threshold. The ``review`` rates shrink
-(those of rare categories first) until findings of *any* category stay within the budget of each group of negatives.
+A rate is the share of photos without the category that may score at or above the threshold. A rare category's rate is
+lower, since a handful of positives cannot show that more is worth it; core categories get more than experimental ones.
+Where the rate allows five negatives or more, they give the threshold; below, an exponential tail does that is fitted to
+their highest logits (peaks over threshold: Davison & Smith 1990).
 """
-
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,44 +13,56 @@ from service.contract import Contract
 from training.statistics import threshold_at
 
 SUPPORTED = 20
-RATES = {"sensitive": 0.02, "review": 0.006, "priority": 0.001}
-RARE_RATES = {"sensitive": 0.005, "review": 0.0016, "priority": 0.0008}
+RATES = {"sensitive": 0.02, "review": 0.003, "priority": 0.001}
+RARE_RATES = {
+    "core": {"sensitive": 0.003, "review": 0.0005, "priority": 0.0001},
+    "experimental": {"sensitive": 0.001, "review": 0.0001, "priority": 0.00005},
+}
 FLOOR = {"core": 0.005, "experimental": 0.01}
-BUDGET = {"listing": 0.007, "live_animal": 0.012}
+_CERTAIN = 0.5
 _MARGIN = 1e-4
+_TAIL, _LEAST_TAIL = 0.05, 10
+_ENOUGH = 5
 
 
 def choose_thresholds(
-    contract: Contract, probabilities: NDArray[np.float64], positive: NDArray[np.bool_], groups: Sequence[str]
+    contract: Contract, probabilities: NDArray[np.float64], positive: NDArray[np.bool_]
 ) -> dict[str, dict[str, float]]:
-    """Thresholds by category and operating point from val ``probabilities`` and ``positive``, both ``[N, C]``."""
-    shrink = 1.0
-    while True:
-        chosen = [
-            _points(probabilities[:, i], positive[:, i], FLOOR[category.maturity], shrink)
-            for i, category in enumerate(contract.categories)
-        ]
-        review = np.array([points["review"] for points in chosen])
-        flagged: NDArray[np.bool_] = np.any(probabilities >= review, axis=1)
-        if shrink < 1e-6 or _within_budget(flagged, groups):
-            return dict(zip(contract.ids, chosen, strict=True))
-        shrink *= 0.85
+    """Thresholds by category and operating point from ``probabilities`` and ``positive``, both ``[N, C]``."""
+    return {
+        category.id: _points(probabilities[:, i], positive[:, i], category.maturity)
+        for i, category in enumerate(contract.categories)
+    }
 
 
-def _within_budget(flagged: NDArray[np.bool_], groups: Sequence[str]) -> bool:
-    names = np.asarray(groups)
-    return all(flagged[names == group].mean() <= budget for group, budget in BUDGET.items() if (names == group).any())
+def tail_threshold(scores: NDArray[np.float64], rate: float) -> float:
+    """The probability that negatives with ``scores`` (probabilities) reach with ``rate``, by their exponential tail."""
+    logits = np.log(np.clip(scores, 1e-9, 1 - 1e-9)) - np.log1p(-np.clip(scores, 1e-9, 1 - 1e-9))
+    share = min(max(_TAIL, _LEAST_TAIL / len(logits)), 0.5)
+    start = np.quantile(logits, 1 - share)
+    above = logits[logits > start]
+    excess = float((above - start).mean()) if len(above) else 0.0
+    return float(1 / (1 + np.exp(-(start + excess * np.log(share / rate)))))
 
 
-def _points(scores: NDArray[np.float64], positive: NDArray[np.bool_], floor: float, shrink: float) -> dict[str, float]:
-    supported = positive.sum() >= SUPPORTED
-    rates = RATES if supported else RARE_RATES
-    review = _threshold(scores, positive, rates["review"] * (shrink**0.25 if supported else shrink), floor)
-    sensitive = _threshold(scores, positive, rates["sensitive"], floor / 2)
-    priority = _threshold(scores, positive, rates["priority"], 0.5)
-    return {"sensitive": min(sensitive, review), "review": review, "priority": max(priority, review)}
+def _points(scores: NDArray[np.float64], positive: NDArray[np.bool_], maturity: str) -> dict[str, float]:
+    floor = FLOOR[maturity]
+    rates = RATES if positive.sum() >= SUPPORTED else RARE_RATES[maturity]
+    found = {point: _threshold(scores, positive, rate) for point, rate in rates.items()}
+    review = _within(found["review"], floor)
+    return {
+        "sensitive": min(_within(found["sensitive"], floor / 2), review),
+        "review": review,
+        "priority": max(_within(found["priority"], _CERTAIN), review),
+    }
 
 
-def _threshold(scores: NDArray[np.float64], positive: NDArray[np.bool_], rate: float, floor: float) -> float:
-    just_above = threshold_at(scores, positive, rate) * (1 + _MARGIN) + _MARGIN
-    return float(round(min(max(just_above, floor), 0.9999), 5))
+def _threshold(scores: NDArray[np.float64], positive: NDArray[np.bool_], rate: float) -> float:
+    if rate * (~positive).sum() >= _ENOUGH:
+        return threshold_at(scores, positive, rate)
+    return tail_threshold(scores[~positive], rate)
+
+
+def _within(threshold: float, floor: float) -> float:
+    """Just above ``threshold``, but not below ``floor`` and below one."""
+    return float(round(min(max(threshold * (1 + _MARGIN) + _MARGIN, floor), 0.9999), 5))

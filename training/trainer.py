@@ -20,12 +20,12 @@ from training.dataset import EvaluationPhotos, TrainingDraws, kind_index
 from training.manifest import Photo
 from training.network import Network, preprocessing
 from training.recipe import Recipe
-from training.refit import kernel_head, refit
+from training.refit import kernel_head
 from training.sampling import draw_epoch
 from training.statistics import auroc, recall_at
 
 CHECKPOINT = "checkpoint.pt"
-FINAL = "final.pt"
+_HARD = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +76,9 @@ class Trainer:
             row = {"epoch": self.epoch, "loss": round(loss, 5), **self._validate()}
             self._save()
             self._log({**row, "seconds": round(time.monotonic() - started)})
-        return self.finish() if self.epoch == self.recipe.epochs and self.recipe.kernel else self.out / CHECKPOINT
-
-    def finish(self) -> Path:
-        """Interpolate and refit the averaged network (:mod:`training.refit`); returns the path of ``final.pt``."""
         if not self.epoch:
             self._save()
-        averaged, _ = load_network(self.out / CHECKPOINT)
-        network, recipe = refit(averaged, self.recipe, self.train_photos, self.hardware.workers)
-        torch.save({"recipe": recipe.model_dump(mode="json"), "average": network.state_dict()}, self.out / FINAL)
-        return self.out / FINAL
+        return self.out / CHECKPOINT
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
         trained = [(n, p) for n, p in self.network.named_parameters() if p.requires_grad]
@@ -101,7 +94,7 @@ class Trainer:
 
     def _train_epoch(self) -> float:
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.epoch)
-        draws = draw_epoch(self.train_photos, self.recipe, self.epoch)
+        draws = draw_epoch(self.train_photos, self.recipe, self.epoch, self._hard_negatives())
         photos = TrainingDraws(self.train_photos, draws, self.recipe, self.epoch)
         loader = DataLoader(photos, self.recipe.batch, num_workers=self.hardware.workers)
         self.network.train()
@@ -113,6 +106,14 @@ class Trainer:
             total += value
             progress.set_postfix(loss=f"{total / (step + 1):.4f}", refresh=False)
         return total / len(loader)
+
+    def _hard_negatives(self) -> list[int]:
+        """The tenth of the negatives to which the averaged network gives the highest score of any category."""
+        if not self.recipe.mining or not self.epoch:
+            return []
+        places = [place for place, photo in enumerate(self.train_photos) if not photo.labels]
+        highest = self._average_scores([self.train_photos[place] for place in places])[0].max(axis=1)
+        return [places[i] for i in np.argsort(-highest, kind="stable")[: max(1, len(places) // _HARD)]]
 
     def _set_rate(self, step: int) -> None:
         warmup = self.recipe.warmup_epochs * self.steps_per_epoch
@@ -144,12 +145,17 @@ class Trainer:
             if value.dtype.is_floating_point:
                 self.average[name].lerp_(value, 1 - self.recipe.ema_decay)
 
-    def _validate(self) -> dict[str, float]:
+    def _average_scores(self, photos: Sequence[Photo]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What :func:`predict` gives for the averaged network."""
         current = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.network.load_state_dict(self.average)
         rule = preprocessing(self.recipe, self.network)
-        logits, wanted = predict(self.network, self.val_photos, self.recipe, rule, self.hardware)
+        scores = predict(self.network, photos, self.recipe, rule, self.hardware)
         self.network.load_state_dict(current)
+        return scores
+
+    def _validate(self) -> dict[str, float]:
+        logits, wanted = self._average_scores(self.val_photos)
         row: dict[str, float] = {}
         for index, category in enumerate(self.recipe.categories):
             positive = wanted[:, index] > 0

@@ -2,13 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from service import __version__
-from service.api import detection, failures, information
+from service.api import administration, detection, failures, information, pages, rules
+from service.api.door import DEADLINE_HEADER, KEY_HEADER, Door
+from service.api.headers import SecurityHeaders
+from service.api.intake import Intake
+from service.api.observe import HEADER as REQUEST_ID_HEADER
 from service.api.observe import Observe
+from service.api.signals import reload_on_hangup
 from service.api.state import State
 from service.settings import Settings, load_settings
 
@@ -25,14 +32,79 @@ def create_app(settings: Settings | None = None, on_failure: Callable[[str], Non
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         loading = asyncio.create_task(state.load())
+        keeping = asyncio.create_task(state.access.keep()) if state.access else None
+        reload_on_hangup(state)
+        if state.bulk:
+            state.bulk.start()
         yield
         await loading
-        state.workers.close()
+        if keeping:
+            keeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await keeping
+        if state.bulk:
+            await state.bulk.close()
+        state.close()
 
-    app = FastAPI(title="Faunalens", version=__version__, description=_DESCRIPTION, lifespan=lifespan)
+    app = FastAPI(
+        title="Faunalens",
+        version=__version__,
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        # a redirect would repeat the client's Host, and lose the TLS of a proxy in front
+        redirect_slashes=False,
+    )
     app.state.faunalens = state
-    app.add_middleware(Observe, metrics=state.metrics)
+    bounds = state.settings
+    app.add_middleware(
+        Intake,
+        gap=bounds.read_seconds,
+        total=bounds.body_seconds,
+        most=bounds.max_held_bytes,
+        bulk=bounds.batch_upload_seconds,
+    )
+    app.add_middleware(Door, state=state)
+    if state.settings.cors_origins:
+        app.add_middleware(CORSMiddleware, **_cors(state.settings.cors_origins))
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(Observe, state=state)
     app.include_router(detection.router)
     app.include_router(information.router)
+    app.include_router(administration.router)
+    if state.bulk:
+        from service.api import batches, moderators, review, review_items, review_page, statistics, statistics_page
+
+        for module in (batches, moderators, review, review_items, statistics):
+            app.include_router(module.router)
+        review_page.install(app)
+        statistics_page.install(app)
     failures.install(app)
+    pages.install(app)
+    if state.access:
+        _describe_keys(app)
     return app
+
+
+def _cors(origins: str) -> dict[str, Any]:
+    return {
+        "allow_origins": [origin.strip() for origin in origins.split(",")],
+        "allow_methods": ["GET", "POST"],
+        "allow_headers": ["Authorization", "Content-Type", DEADLINE_HEADER, KEY_HEADER, REQUEST_ID_HEADER],
+        "expose_headers": [REQUEST_ID_HEADER, "Retry-After"],
+    }
+
+
+def _describe_keys(app: FastAPI) -> None:
+    """Tell the API page how keys are sent, and which addresses need none."""
+    schema = app.openapi()
+    schema["components"]["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer"},
+        "header": {"type": "apiKey", "in": "header", "name": KEY_HEADER},
+    }
+    schema["security"] = [{"bearer": []}, {"header": []}]
+    for path, methods in schema["paths"].items():
+        if rules.is_open(path):
+            for operation in methods.values():
+                operation["security"] = []

@@ -11,7 +11,8 @@ from service.errors import ErrorCode, FaunalensError
 from service.settings import Settings
 
 MULTIPART = "multipart/form-data"
-_MAX_FIELDS = 16
+MAX_FIELDS = 16
+_MAX_FIELD_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def is_multipart(request: Request) -> bool:
 
 async def read_image(request: Request, settings: Settings) -> bytes:
     """The raw body; raises ``too_many_bytes`` as soon as the stream passes the limit, ``empty_image`` without bytes."""
-    chunks = [chunk async for chunk in _counted(request, settings.max_bytes)]
+    chunks = [chunk async for chunk in counted(request, settings.max_bytes)]
     data = b"".join(chunks)
     if not data:
         raise FaunalensError(ErrorCode.EMPTY_IMAGE, "The request body has no bytes.")
@@ -54,8 +55,10 @@ async def read_uploads(request: Request, settings: Settings) -> list[Upload]:
 
     Raises ``malformed_body``, ``too_many_bytes``, ``too_many_files`` or ``no_image``.
     """
-    stream = _counted(request, settings.max_request_bytes)
-    parser = _MemoryParser(request.headers, stream, max_files=settings.max_files, max_fields=_MAX_FIELDS)
+    stream = counted(request, settings.max_request_bytes)
+    parser = _MemoryParser(
+        request.headers, stream, max_files=settings.max_files, max_fields=MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES
+    )
     try:
         form = await parser.parse()
     except MultiPartException as error:
@@ -79,7 +82,8 @@ def _malformed(error: MultiPartException, settings: Settings) -> FaunalensError:
     return FaunalensError(ErrorCode.MALFORMED_BODY, "The multipart body cannot be read.", {"reason": error.message})
 
 
-async def _counted(request: Request, most: int) -> AsyncGenerator[bytes, None]:
+async def counted(request: Request, most: int) -> AsyncGenerator[bytes, None]:
+    """The body in chunks; raises ``too_many_bytes`` past ``most`` bytes, ``malformed_body`` when the client leaves."""
     received = 0
     try:
         async for chunk in request.stream():

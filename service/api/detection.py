@@ -1,16 +1,27 @@
 """``POST /v1/detect`` and ``POST /v1/heatmap``."""
 
 import asyncio
+import time
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from starlette.background import BackgroundTasks
 from starlette.responses import Response
 
+from service.admission import Ticket
 from service.answer import Answer, Answers, FileAnswer, FileFailure
 from service.api.bodies import Upload, is_multipart, read_image, read_uploads
+from service.api.connection import while_connected
+from service.api.door import Visit, visit_of
 from service.api.failures import error_docs
+from service.api.links import is_link, read_link
+from service.api.observe import note
 from service.api.state import State, state_of
+from service.detector import Detector, Seen
 from service.errors import ErrorCode, FaunalensError
+from service.fetch import Fetcher
+from service.memory import key_of
 from service.policy import Policy
 
 router = APIRouter(tags=["detection"])
@@ -24,12 +35,23 @@ _FILES = {
     }
 }
 _IMAGE_BODY: dict[str, Any] = {"image/*": _BINARY, "application/octet-stream": _BINARY}
-_DETECT_BODY = {"requestBody": {"required": True, "content": {**_IMAGE_BODY, "multipart/form-data": _FILES}}}
+_LINK = {
+    "schema": {
+        "type": "object",
+        "properties": {"url": {"type": "string", "format": "uri"}},
+        "required": ["url"],
+        "description": "Only where FAUNALENS_URL_INPUT=on",
+    }
+}
+_DETECT_CONTENT = {**_IMAGE_BODY, "multipart/form-data": _FILES, "application/json": _LINK}
+_DETECT_BODY = {"requestBody": {"required": True, "content": _DETECT_CONTENT}}
 _HEATMAP_BODY = {"requestBody": {"required": True, "content": _IMAGE_BODY}}
 _IMAGE_ERRORS = (
     ErrorCode.EMPTY_IMAGE, ErrorCode.CORRUPT_IMAGE, ErrorCode.TRUNCATED_IMAGE, ErrorCode.INVALID_PARAMETER,
     ErrorCode.UNSUPPORTED_FORMAT, ErrorCode.UNSUPPORTED_CONTENT_TYPE, ErrorCode.TOO_MANY_BYTES,
-    ErrorCode.TOO_MANY_PIXELS, ErrorCode.TOO_MANY_FRAMES, ErrorCode.NOT_READY, ErrorCode.OVERLOADED,
+    ErrorCode.TOO_MANY_PIXELS, ErrorCode.TOO_MANY_FRAMES, ErrorCode.DECODE_DEADLINE, ErrorCode.DECODER_STOPPED,
+    ErrorCode.NOT_READY, ErrorCode.OVERLOADED, ErrorCode.DEADLINE_EXCEEDED, ErrorCode.UNAUTHENTICATED,
+    ErrorCode.FORBIDDEN, ErrorCode.RATE_LIMITED, ErrorCode.QUOTA_EXCEEDED, ErrorCode.REQUEST_TIMEOUT,
 )  # fmt: skip
 
 
@@ -38,27 +60,40 @@ _IMAGE_ERRORS = (
     response_model=Answer | Answers,
     openapi_extra=_DETECT_BODY,
     responses=error_docs(
-        *_IMAGE_ERRORS, ErrorCode.UNKNOWN_POLICY, ErrorCode.TOO_MANY_FILES, ErrorCode.NO_IMAGE, ErrorCode.MALFORMED_BODY
+        *_IMAGE_ERRORS, ErrorCode.UNKNOWN_POLICY, ErrorCode.TOO_MANY_FILES, ErrorCode.NO_IMAGE,
+        ErrorCode.MALFORMED_BODY, ErrorCode.URL_NOT_ALLOWED, ErrorCode.URL_UNREACHABLE, ErrorCode.URL_TOO_SLOW,
     ),
-)
+)  # fmt: skip
 async def detect(
     request: Request,
     heatmap: Annotated[bool, Query(description="Embed a heat map as heatmap_png (base64)")] = False,
     policy: Annotated[str | None, Query(description="Name of a policy, see GET /v1/model", max_length=64)] = None,
+    source: Annotated[
+        str, Query(description="Where the pictures are from; for the statistics, where batches are on", max_length=256)
+    ] = "",
 ) -> Response:
     """Say what one or several pictures show.
 
     A raw image body (`Content-Type: image/*`) is answered with one answer; `multipart/form-data` with `results` and
-    `failures`, one entry a file. A verdict asks a person to look; it is never an automatic removal.
+    `failures`, one entry a file. JSON, `{"url": "https://..."}`, is taken only where FAUNALENS_URL_INPUT is on. A
+    verdict asks a person to look; it is never an automatic removal.
     """
     state = state_of(request)
-    chosen = state.detector.policy(policy)
+    detector = state.detector
     request_id: str = request.scope["faunalens.request_id"]
-    if is_multipart(request):
-        answers = await _judge_all(state, await read_uploads(request, state.settings), request_id, chosen, heatmap)
-        return Response(answers.model_dump_json(exclude_none=not heatmap), media_type="application/json")
-    answer = await _judge(state, await read_image(request, state.settings), request_id, chosen, heatmap)
-    return Response(answer.model_dump_json(exclude_none=not heatmap), media_type="application/json")
+    job = _Job(state, detector, visit_of(request), request_id, detector.policy(policy), heatmap, source)
+    answer: Answer | Answers
+    if state.fetcher is not None and is_link(request):
+        url = await read_link(request)
+        answer = await while_connected(request, job.judge_linked(url, state.fetcher))
+    elif is_multipart(request):
+        uploads = await read_uploads(request, state.settings)
+        answer = await while_connected(request, job.judge_all(uploads))
+    else:
+        answer = await while_connected(request, job.judge(await read_image(request, state.settings)))
+    note(request.scope, model=detector.contract.sha256[:12], **_noted(answer))
+    body = answer.model_dump_json(exclude_none=not heatmap)
+    return Response(body, media_type="application/json", background=job.later)
 
 
 @router.post(
@@ -79,33 +114,109 @@ async def heatmap_overlay(
     detector = state.detector
     if is_multipart(request):
         raise FaunalensError(ErrorCode.UNSUPPORTED_CONTENT_TYPE, "Send one image as the raw body.")
+    detector.check_category(category)
     data = await read_image(request, state.settings)
-    png = await state.workers.run(lambda: detector.heatmap(data, category))
+    png = await while_connected(request, _overlay(state, detector, visit_of(request).ticket, data, category))
     return Response(png, media_type="image/png")
 
 
-async def _judge(state: State, data: bytes, request_id: str, policy: Policy, heatmap: bool) -> Answer:
-    detector = state.detector
-    answer = await state.workers.run(lambda: detector.answer(data, request_id, policy, heatmap))
-    state.metrics.judged(answer)
-    return answer
+async def _overlay(state: State, detector: Detector, ticket: Ticket, data: bytes, category: str | None) -> bytes:
+    picture = await state.decoding.decode(detector, ticket, data, heatmap=True)
+    return await state.workers.run(ticket, lambda: detector.heatmap(picture, category))
 
 
-async def _judge_all(state: State, uploads: list[Upload], request_id: str, policy: Policy, heatmap: bool) -> Answers:
-    slots = asyncio.Semaphore(state.workers.threads)
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What the pictures of one request have in common. ``later``: what is done once the answer went out."""
 
-    async def one(upload: Upload) -> FileAnswer | FileFailure:
-        try:
-            async with slots:
-                answer = await _judge(state, upload.data, request_id, policy, heatmap)
-        except FaunalensError as error:
-            state.metrics.failures.labels(error.code.code).inc()
-            return FileFailure.of(upload.name, error, request_id)
-        return FileAnswer.of(upload.name, answer)
+    state: State
+    detector: Detector
+    visit: Visit
+    request_id: str
+    policy: Policy
+    heatmap: bool
+    source: str
+    later: BackgroundTasks = field(default_factory=BackgroundTasks)
 
-    done = await asyncio.gather(*(one(upload) for upload in uploads))
-    return Answers(
-        request_id=request_id,
-        results=tuple(item for item in done if isinstance(item, FileAnswer)),
-        failures=tuple(item for item in done if isinstance(item, FileFailure)),
-    )
+    async def judge(self, data: bytes) -> Answer:
+        """One picture, from the detector's memory if it is there; a heat map needs the picture itself."""
+        memory = self.detector.memory
+        if self.heatmap or not memory.most:
+            return (await self._judge_anew(data))[0]
+        # a digest of 20 MB takes some 10 ms, in which the event loop must not wait
+        key = await asyncio.to_thread(key_of, self.visit.ticket.flow, data)
+        seen = memory.recall(key)
+        self.state.metrics.cache.labels("hit" if seen else "miss").inc()
+        if seen is None:
+            answer, seen = await self._judge_anew(data)
+            memory.keep(key, seen)
+            return answer
+        answer = self.detector.answer(seen, self.request_id, self.policy)
+        self._count(answer, {})
+        return answer
+
+    async def _judge_anew(self, data: bytes) -> tuple[Answer, Seen]:
+        arrived = time.time_ns()
+        picture = await self.state.decoding.decode(self.detector, self.visit.ticket, data, self.heatmap)
+        joined = time.perf_counter()
+
+        def work() -> tuple[float, Answer, Seen]:
+            waited = (time.perf_counter() - joined) * 1e3
+            seen = self.detector.see(picture, self.heatmap)
+            return waited, self.detector.answer(seen, self.request_id, self.policy, self.heatmap), seen
+
+        waited, answer, seen = await self.state.workers.run(self.visit.ticket, work)
+        order = ("wait", "decode", "infer") if isinstance(picture, bytes) else ("decode", "wait", "infer")
+        self._record(arrived, order, {"wait": waited, **answer.timing_ms}, answer)
+        if self.state.shadow:
+            self.later.add_task(self.state.shadow.offer, data, answer)
+        return answer, seen
+
+    def _record(self, arrived: int, order: tuple[str, ...], milliseconds: dict[str, float], answer: Answer) -> None:
+        """Count one answer. ``arrived``: nanoseconds since the epoch; ``order`` of the stages that are traced."""
+        self._count(answer, milliseconds)
+        if self.state.tracing:
+            self.state.tracing.stages(arrived, {stage: milliseconds[stage] for stage in order})
+
+    def _count(self, answer: Answer, milliseconds: dict[str, float]) -> None:
+        self.state.metrics.judged(answer.verdict, [finding.category for finding in answer.findings], milliseconds)
+        if self.state.bulk:
+            self.state.bulk.tallies.add("live", self.source, answer)
+
+    async def judge_linked(self, url: str, fetcher: Fetcher) -> Answer:
+        with self.state.metrics.stage_seconds.labels("fetch").time():
+            data = await fetcher.fetch(url)
+        return await self.judge(data)
+
+    async def judge_all(self, uploads: list[Upload]) -> Answers:
+        """Every file, in order; at most as many in line at once as there are threads. Raises ``quota_exceeded``."""
+        if self.state.access and self.visit.key:
+            self.state.access.allowances.take_more(self.visit.key, len(uploads) - 1)
+        slots = asyncio.Semaphore(self.state.workers.threads)
+
+        async def one(upload: Upload) -> FileAnswer | FileFailure:
+            try:
+                async with slots:
+                    answer = await self.judge(upload.data)
+            except FaunalensError as error:
+                self.state.metrics.failures(error.code.code).inc()
+                return FileFailure.of(upload.name, error, self.request_id)
+            return FileAnswer.of(upload.name, answer)
+
+        done = await asyncio.gather(*(one(upload) for upload in uploads))
+        return Answers(
+            request_id=self.request_id,
+            results=tuple(item for item in done if isinstance(item, FileAnswer)),
+            failures=tuple(item for item in done if isinstance(item, FileFailure)),
+        )
+
+
+def _noted(answer: Answer | Answers) -> dict[str, object]:
+    """What the log line says of an answer."""
+    if isinstance(answer, Answer):
+        times = {f"{stage}_ms": round(answer.timing_ms[stage], 2) for stage in ("decode", "infer")}
+        return {"verdict": answer.verdict, **times, **({"cached": True} if answer.cached else {})}
+    verdicts = dict.fromkeys(("clear", "review", "priority"), 0)
+    for result in answer.results:
+        verdicts[result.verdict] += 1
+    return {**verdicts, "failed": len(answer.failures)}

@@ -10,12 +10,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from service.answer import ErrorAnswer
-from service.api.observe import HEADER
+from service.api.headers import SECURITY
+from service.api.observe import HEADER, note
 from service.api.state import state_of
 from service.errors import ErrorCode, FaunalensError
 
 log = logging.getLogger("faunalens")
-RETRY_SECONDS = "1"
+RETRY_SECONDS = 1
 
 
 def error_docs(*codes: ErrorCode) -> dict[int | str, dict[str, Any]]:
@@ -27,13 +28,25 @@ def error_docs(*codes: ErrorCode) -> dict[int | str, dict[str, Any]]:
 
 
 def respond(request: Request, error: FaunalensError) -> JSONResponse:
-    """The response of an error with its request id; 503 carries ``Retry-After``."""
+    """The response of an error, which is counted here.
+
+    It carries the request id; 503 and 429 also ``Retry-After``, 401 ``WWW-Authenticate``.
+    """
     request_id = request.scope.get("faunalens.request_id")
-    headers = {"Retry-After": RETRY_SECONDS} if error.code.status == 503 else {}
+    state_of(request).metrics.failures(error.code.code).inc()
+    note(request.scope, code=error.code.code)
+    headers = extra_headers(error)
     if request_id:
         # an unexpected error is answered outside the middleware that sets it
         headers[HEADER] = request_id
     return JSONResponse({"error": error.to_dict(request_id)}, error.code.status, headers)
+
+
+def extra_headers(error: FaunalensError) -> dict[str, str]:
+    """Headers that belong to an error's status."""
+    if error.code.status in (429, 503):
+        return {"Retry-After": str(error.retry_after or RETRY_SECONDS)}
+    return {"WWW-Authenticate": "Bearer"} if error.code.status == 401 else {}
 
 
 def install(app: FastAPI) -> None:
@@ -45,9 +58,7 @@ def install(app: FastAPI) -> None:
 
 
 async def _own(request: Request, error: Exception) -> JSONResponse:
-    own = cast(FaunalensError, error)
-    state_of(request).metrics.failures.labels(own.code.code).inc()
-    return respond(request, own)
+    return respond(request, cast(FaunalensError, error))
 
 
 async def _validation(request: Request, error: Exception) -> JSONResponse:
@@ -73,5 +84,10 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    log.error("unexpected %s at %s", type(error).__name__, request.url.path, exc_info=error)
-    return respond(request, FaunalensError(ErrorCode.INTERNAL_ERROR, "Something went wrong here; it was logged."))
+    # the path's template: a path may hold what a client chose
+    route = getattr(request.scope.get("route"), "path", "other")
+    log.error("unexpected %s at %s", type(error).__name__, route, exc_info=error)
+    response = respond(request, FaunalensError(ErrorCode.INTERNAL_ERROR, "Something went wrong here; it was logged."))
+    # answered outside the middleware that adds them
+    response.headers.update(SECURITY)
+    return response

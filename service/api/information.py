@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -10,10 +10,12 @@ from service.api.failures import error_docs
 from service.api.state import state_of
 from service.catalog import DEFAULT_LANGUAGE, CatalogCategory, Listing
 from service.contract import Category, Maturity, Preprocessing
-from service.errors import ErrorCode
+from service.errors import ErrorCode, FaunalensError
 from service.metrics import CONTENT_TYPE
+from service.notices import NoticeText, notice
 
 router = APIRouter(tags=["information"])
+_KEYED = (ErrorCode.NOT_READY, ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN)
 
 
 class CategoryInfo(BaseModel):
@@ -45,6 +47,7 @@ class PolicyInfo(BaseModel):
     """A policy with the thresholds it resolves to; null: never."""
 
     version: str
+    sha256: str
     description: str
     thresholds: dict[str, dict[str, float | None]]
 
@@ -69,7 +72,7 @@ class Health(BaseModel):
     status: str
 
 
-@router.get("/v1/categories", responses=error_docs(ErrorCode.UNKNOWN_LANGUAGE, ErrorCode.NOT_READY))
+@router.get("/v1/categories", responses=error_docs(ErrorCode.UNKNOWN_LANGUAGE, *_KEYED))
 async def categories(
     request: Request,
     lang: Annotated[str, Query(description="Language of name and notice", max_length=16)] = DEFAULT_LANGUAGE,
@@ -86,7 +89,19 @@ async def categories(
     )
 
 
-@router.get("/v1/model", responses=error_docs(ErrorCode.NOT_READY))
+@router.get(
+    "/v1/notices/{category}", responses=error_docs(ErrorCode.UNKNOWN_CATEGORY, ErrorCode.UNKNOWN_LANGUAGE, *_KEYED)
+)
+async def notices(
+    request: Request,
+    category: Annotated[str, Path(max_length=64)],
+    lang: Annotated[str, Query(description="Language of the notice", max_length=16)] = DEFAULT_LANGUAGE,
+) -> NoticeText:
+    """What to tell the uploader of a photo of a category: why it was looked at, and what they may do."""
+    return notice(state_of(request).detector.catalog, category, lang)
+
+
+@router.get("/v1/model", responses=error_docs(*_KEYED))
 async def model(request: Request) -> ModelInfo:
     """The network that answers, with the thresholds of every policy."""
     detector = state_of(request).detector
@@ -94,6 +109,7 @@ async def model(request: Request) -> ModelInfo:
     policies = {
         policy.name: PolicyInfo(
             version=policy.version,
+            sha256=policy.sha256,
             description=policy.description,
             thresholds={
                 category: {"review": _shown(review), "priority": _shown(priority)}
@@ -115,16 +131,27 @@ async def livez() -> Health:
     return Health(status="alive")
 
 
-@router.get("/readyz", responses=error_docs(ErrorCode.NOT_READY))
+@router.get("/readyz", responses=error_docs(ErrorCode.NOT_READY, ErrorCode.OVERLOADED))
 async def readyz(request: Request) -> Health:
-    """Whether pictures can be judged: 503 until the model is loaded and its self-test has passed."""
-    state_of(request).detector  # noqa: B018 - raises not_ready
+    """Whether pictures should be sent here.
+
+    503 until the model is loaded and its self-test has passed, and while the line is nearly full: from 80 % of a bound
+    until it is below 50 %, and once the service has been told to stop.
+    """
+    state = state_of(request)
+    if state.draining:
+        raise FaunalensError(ErrorCode.NOT_READY, "The service is stopping.")
+    state.detector  # noqa: B018 - raises not_ready
+    if not state.workers.ready:
+        raise FaunalensError(ErrorCode.OVERLOADED, "The line is nearly full.", {"waiting": state.workers.waiting})
     return Health(status="ready")
 
 
-@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+@router.get("/metrics", response_class=Response, responses={
+    200: {"content": {"text/plain": {}}}, **error_docs(ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN)
+})  # fmt: skip
 async def metrics(request: Request) -> Response:
-    """Prometheus metrics."""
+    """Prometheus metrics. Where keys are on, this needs one with the scope `admin`."""
     return Response(state_of(request).metrics.text(), media_type=CONTENT_TYPE)
 
 

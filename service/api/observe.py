@@ -1,45 +1,118 @@
-"""ASGI middleware: a request id for every request, counts and latency for every route."""
+"""ASGI middleware: a request id, a log line, counts, latency and, if wanted, a trace for every request."""
 
+import asyncio
+import contextlib
+import logging
 import re
 import time
 import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.api.protocol import SURPLUS
+from service.api.state import State
 from service.metrics import Metrics
 
+log = logging.getLogger("faunalens.request")
 HEADER = "X-Request-ID"
+_NAME = HEADER.lower()
 _ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_PROBES = frozenset({"/livez", "/readyz", "/metrics"})
+_NOTES = "faunalens.notes"
+
+
+def note(scope: Scope, **fields: object) -> None:
+    """Add fields to the request's log line: codes, verdicts and numbers, nothing that a client chose freely."""
+    scope.setdefault(_NOTES, {}).update(fields)
+
+
+def request_id_of(headers: Mapping[str, str]) -> str:
+    """The client's ``X-Request-ID`` when it is well formed, else a new one. ``headers`` by lower-case names."""
+    given = headers.get(_NAME, "")
+    return given if _ACCEPTED.fullmatch(given) else uuid.uuid4().hex
+
+
+@dataclass
+class Seen:
+    """One request as it is observed."""
+
+    scope: Scope
+    request_id: str
+    started: float = field(default_factory=time.perf_counter)
+    status: int = 500
+
+    @property
+    def route(self) -> str:
+        """The path's template; ``other`` where no route matched, so that paths are never labels."""
+        return str(self.scope.get("faunalens.route") or getattr(self.scope.get("route"), "path", "other"))
+
+    @property
+    def method(self) -> str:
+        return self.scope["method"] if self.scope["method"] in _METHODS else "other"
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.started
+
+    def fields(self) -> dict[str, Any]:
+        """The log line."""
+        known = {
+            "request_id": self.request_id, "method": self.method, "route": self.route, "status": self.status,
+            "total_ms": round(self.seconds * 1e3, 2),
+        }  # fmt: skip
+        key = self.scope.get("faunalens.key_id")
+        return {**known, **({"key": key} if key else {}), **self.scope.get(_NOTES, {})}
 
 
 class Observe:
     """Takes the client's ``X-Request-ID`` when it is well formed, makes one otherwise, and returns it as a header."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, state: State) -> None:
         self.app = app
-        self.metrics = metrics
+        self.state = state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(HEADER, "")
-        request_id = given if _ACCEPTED.fullmatch(given) else uuid.uuid4().hex
-        scope["faunalens.request_id"] = request_id
-        started = time.perf_counter()
-        status = 500
+        headers = Headers(scope=scope)
+        request_id = scope["faunalens.request_id"] = request_id_of(headers)
+        seen = Seen(scope, request_id)
 
         async def send_with_id(message: Message) -> None:
-            nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
-                MutableHeaders(scope=message)[HEADER] = request_id
+                seen.status = message["status"]
+                answer = MutableHeaders(scope=message)
+                answer[HEADER] = request_id
+                # a surplus connection with a body is closed by the protocol, once the body is in
+                if self.state.draining or (scope.get(SURPLUS) and scope["method"] in ("GET", "HEAD")):
+                    answer["Connection"] = "close"
             await send(message)
 
-        try:
-            await self.app(scope, receive, send_with_id)
-        finally:
-            route = getattr(scope.get("route"), "path", "other")
-            self.metrics.requests.labels(scope["method"], route, str(status)).inc()
-            self.metrics.request_seconds.labels(route).observe(time.perf_counter() - started)
+        tracing = self.state.tracing
+        with tracing.request(headers) if tracing else contextlib.nullcontext() as span:
+            try:
+                await self.app(scope, receive, send_with_id)
+            except asyncio.CancelledError:
+                # the server's deadline for requests under way, nothing else, cancels a request
+                self.state.cut_off += 1
+                raise
+            finally:
+                record(self.state.metrics, seen)
+                if span:
+                    span.update_name(f"{seen.method} {seen.route}")
+                    span.set_attributes({f"faunalens.{name}": value for name, value in seen.fields().items()})
+
+
+def record(metrics: Metrics, seen: Seen) -> None:
+    """Count a request that is over, and log it."""
+    metrics.requests(seen.method, seen.route, str(seen.status)).inc()
+    metrics.request_seconds(seen.route).observe(seen.seconds)
+    level = logging.DEBUG if seen.route in _PROBES and seen.status < 500 else logging.INFO
+    if log.isEnabledFor(level):
+        log.log(level, "request", extra={"fields": seen.fields()})

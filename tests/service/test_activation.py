@@ -1,9 +1,11 @@
 import io
 
 import numpy as np
+import pytest
 from PIL import Image
 
-from service.activation import box, overlay_png
+from service import activation
+from service.activation import box, heat, overlay_png
 
 
 def spot(row: int, column: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
@@ -37,3 +39,27 @@ def test_overlay_colours_the_evidence_only() -> None:
     pixels = np.asarray(overlay).astype(int)
     assert np.abs(pixels[50, 10] - 90).max() <= 2
     assert pixels[50, 190, 0] - pixels[50, 190, 2] > 60
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_connected_cells_are_those_of_a_flood(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    inside = rng.random((12, 9)) < rng.uniform(0.4, 0.9)
+    inside[3, 4] = True
+    flood, edge = {(3, 4)}, [(3, 4)]
+    while edge:
+        row, column = edge.pop()
+        for cell in ((row + 1, column), (row - 1, column), (row, column + 1), (row, column - 1)):
+            if 0 <= cell[0] < 12 and 0 <= cell[1] < 9 and inside[cell] and cell not in flood:
+                flood.add(cell)
+                edge.append(cell)
+    rows, columns = activation._connected(inside, 3 * 9 + 4)
+    assert set(zip(rows.tolist(), columns.tolist(), strict=True)) == flood
+
+
+def test_heat_is_highest_at_the_peak_and_fades_with_the_probability() -> None:
+    found = heat(spot(2, 3), 0.81)
+    assert found.dtype == np.float32
+    assert found[2, 3] == np.float32(0.9) and found.sum() == np.float32(0.9)
+    assert heat(spot(2, 3), 0.0).max() == 0
+    assert not heat(np.ones((5, 5), np.float32), 1.0).any()

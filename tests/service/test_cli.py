@@ -73,3 +73,22 @@ def test_help_needs_no_torch() -> None:
            "r = CliRunner().invoke(main, ['train', '--help']); print(r.exit_code, 'torch' in sys.modules)"  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["0", "False"]
+
+
+def test_a_full_disk_ends_a_scan_with_a_sentence() -> None:
+    done = CliRunner().invoke(main, ["scan", str(SAMPLES), "--format", "jsonl", "--output", "/dev/full"])
+    assert done.exit_code == 1
+    assert "the records cannot be written: No space left on device" in done.output
+    assert isinstance(done.exception, SystemExit)
+
+
+def test_truncated_files_are_judged_when_asked(tmp_path: Path) -> None:
+    whole = (SAMPLES / "tusk-single.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) * 9 // 10])
+    assert json.loads(run("scan", str(tmp_path))[1])["error"]["code"] == "truncated_image"
+    code, out, _ = run("scan", "--tolerate-truncated", str(tmp_path), str(SAMPLES / "bananas.jpg"))
+    cut, sound = (json.loads(line) for line in out.splitlines())
+    assert code in (0, 4) and cut["image"]["truncated"] is True and "truncated" not in sound["image"]
+    rows = csv.DictReader(io.StringIO(run("scan", "--format", "csv", "--tolerate-truncated", str(tmp_path))[1]))
+    assert next(rows)["truncated"] == "true"
+    assert "(truncated)" in run("scan", "--format", "table", "--tolerate-truncated", str(tmp_path))[1]

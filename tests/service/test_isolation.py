@@ -26,3 +26,9 @@ def test_onnxruntime_leaves_no_trace_and_reports_nothing(tmp_path: Path) -> None
     environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)
     assert list(tmp_path.rglob("*")) == []
+
+
+def test_durations_never_come_from_the_wall_clock() -> None:
+    """``time.time`` jumps; ``datetime.now`` is for what is shown and kept."""
+    found = [path for path in (ROOT / "service").rglob("*.py") if "time.time(" in path.read_text(encoding="utf-8")]
+    assert found == []

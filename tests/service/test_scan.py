@@ -19,7 +19,7 @@ def folder(tmp_path: Path) -> Path:
     (root / ".hidden").mkdir()
     for name in ("a.JPG", "deep/b.Jpeg", "deep/er/c.jpe", ".hidden/d.jpg", ".e.jpg"):
         shutil.copy(SAMPLES / "bananas.jpg", root / name)
-    (root / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    (root / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n1234 no chunk of any kind")
     (root / "notes.txt").write_text("not a picture")
     return root
 
@@ -80,5 +80,5 @@ def test_resume_cuts_a_torn_line(tmp_path: Path) -> None:
         output.write_text(whole + torn)
         done = bulk.resume(output)
         assert output.read_text() == whole
-        assert list(bulk.skip_done(["a.jpg", "b.jpg", "c.jpg"], done)) == ["c.jpg"]
+        assert [file for file in ("a.jpg", "b.jpg", "c.jpg") if hash(file) not in done] == ["c.jpg"]
     assert bulk.resume(tmp_path / "new.jsonl") == set()

@@ -39,3 +39,8 @@ def test_unknown_key_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("FAUNALENS_CONFIG", str(file))
     with pytest.raises(StartError, match="prot"):
         load_settings()
+
+
+def test_a_second_opinion_needs_keys() -> None:
+    with pytest.raises(StartError, match="second_opinion needs auth=on"):
+        load_settings(second_opinion="confirm", auth="off")

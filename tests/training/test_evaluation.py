@@ -43,7 +43,7 @@ def _answer(scores: tuple[float, float], verdict: str | None) -> Answer:
         "request_id": "r", "verdict": verdict or "clear", "findings": [finding] if verdict else [],
         "scores": dict(zip(CATEGORIES, scores, strict=True)),
         "image": {"sha256": "0", "format": "JPEG", "width": 1, "height": 1, "frames": 1, "orientation": 1},
-        "model": {"name": "m", "sha256": "0"}, "policy": {"name": "p", "version": "1"},
+        "model": {"name": "m", "sha256": "0"}, "policy": {"name": "p", "version": "1", "sha256": "0"},
         "judged_at": datetime.datetime.now(datetime.UTC), "timing_ms": {},
     })  # fmt: skip
 

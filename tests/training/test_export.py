@@ -43,7 +43,7 @@ def exported(
         torch.nn.init.normal_(network.head.weight, std=0.5)
     if request.param == "kernel":
         kernel = Kernel.model_validate({"levels": {"blocks.4": 0.3, "top": 0.3}, "landmarks": 10})
-        network, _ = refit(network, recipe.model_copy(update={"kernel": kernel}), select(photos, "train"), workers=0)
+        network, _, _ = refit(network, recipe.model_copy(update={"kernel": kernel}), select(photos, "train"))
     contract = export(network, recipe, photos, folder / "new", NAME, photos[0].path)
     return Exported(network, contract, folder / "new")
 
@@ -86,6 +86,11 @@ def test_contract_counts_the_photos(exported: Exported) -> None:
     assert exported.contract.categories[0].support == {"train": 3, "val": 4, "test": 1}
     assert exported.contract.val_prevalence == {"ivory": 0.25, "rhino_horn": 0.25}
     assert exported.contract.training["photos"]["val"]["listing"] == 4
+
+
+def test_contract_names_the_trunk_but_not_where_it_lay(exported: Exported, recipe: Recipe) -> None:
+    assert "/" in recipe.trunk_weights
+    assert exported.contract.training["recipe"]["trunk_weights"] == "trunk.pt"
 
 
 def test_thresholds_and_calibration_are_chosen(exported: Exported) -> None:

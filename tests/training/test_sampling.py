@@ -76,3 +76,12 @@ def test_weights_of_a_cell_add_up_to_its_share() -> None:
 def test_without_products_only_negatives_are_drawn() -> None:
     negatives = [photo for photo in PHOTOS if not photo.labels]
     assert len(draw_epoch(negatives, _recipe(), 0)) == 1000
+
+
+def test_hard_negatives_get_their_share_of_the_negative_draws() -> None:
+    hard = [i for i, photo in enumerate(PHOTOS) if photo.group == "lookalike"][:5]
+    plain = Counter(draw_epoch(PHOTOS, _recipe(mining=0.4), 2))
+    mined = Counter(draw_epoch(PHOTOS, _recipe(mining=0.4), 2, hard))
+    assert sum(mined.values()) == sum(plain.values()) == 1000
+    assert sum(mined[i] for i in hard) - 0.6 * sum(plain[i] for i in hard) == pytest.approx(280, abs=4)
+    assert sum(mined[i] for i, photo in enumerate(PHOTOS) if photo.labels) == 300

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -9,9 +10,10 @@ import numpy as np
 import pytest
 
 import training.scenes.__main__ as command
-from training.manifest import read_manifest
-from training.scenes import tubes
-from training.scenes.kinds import KINDS, Kind
+from training.scenes import carvings, cords, fancy, flakes, hides, ink, jewels, lathes, teeth, tubes
+from training.scenes.kind import Kind
+from training.scenes.kinds import KINDS
+from training.scenes.shapes import Array
 from training.scenes.sheet import SAMPLES
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +44,7 @@ def test_every_product_has_a_harmless_twin(kind: Kind) -> None:
 
 
 def test_the_table_holds_pairs_only() -> None:
-    assert len(PRODUCTS) == 4
+    assert len(PRODUCTS) == 16
     assert len(KINDS) == 2 * len(PRODUCTS)
     assert all(kind.variants for kind in KINDS.values())
     assert len({kind.family for kind in PRODUCTS}) == len(PRODUCTS)
@@ -62,18 +64,6 @@ def test_without_blender_the_command_says_what_to_install(
     assert not (tmp_path / "out").exists()
 
 
-def test_the_manifest_of_scenes_can_be_read(tmp_path: Path) -> None:
-    (tmp_path / "masks").mkdir()
-    for kind in KINDS:
-        (tmp_path / f"{kind}-7.jpg").touch()
-        (tmp_path / "masks" / f"{kind}-7.png").touch()
-    (tmp_path / "raw_tusk-8.jpg").touch()
-    command._write_manifest(tmp_path)
-    photos = read_manifest(tmp_path)
-    assert sorted(photo.kind for photo in photos) == sorted(KINDS)
-    assert len({photo.instance for photo in photos}) == len(PRODUCTS)
-
-
 @pytest.mark.parametrize("hollow", [True, False])
 def test_a_tusk_is_a_finite_mesh_that_its_seed_repeats(hollow: bool) -> None:
     first, second, other = (tubes.tusk(Random(seed), 4.0, 0.4, 0.8, hollow) for seed in (1, 1, 2))
@@ -81,3 +71,92 @@ def test_a_tusk_is_a_finite_mesh_that_its_seed_repeats(hollow: bool) -> None:
     assert max(max(face) for face in first.faces) < len(first.verts)
     assert np.array_equal(first.verts, second.verts)
     assert not np.array_equal(first.verts, other.verts)
+
+
+SHAPES = {
+    "whale_tooth": lambda rng: teeth.whale_tooth(rng, 1.6),
+    "walrus_tusk": lambda rng: teeth.walrus_tusk(rng, 4.0),
+    "hippo_tusk": lambda rng: teeth.hippo_tusk(rng, 3.0),
+    "hippo_incisor": lambda rng: teeth.hippo_incisor(rng, 2.0),
+    "canine": lambda rng: teeth.canine(rng, 0.9),
+    "claw": lambda rng: teeth.claw(rng, 0.5),
+    "radish": lambda rng: teeth.radish(rng, 3.0, 0.3),
+    "pipe": lambda rng: teeth.pipe(rng, 3.0, 0.2),
+    "horn_piece": lambda rng: teeth.horn_piece(rng, 0.8, 0.4, 0.2),
+    "disc": lambda rng: lathes.disc(1.0, 0.2, 0.02),
+    "bowl": lambda rng: lathes.bowl(rng, 1.2, 0.6),
+    "bag": lambda rng: lathes.bag(rng, 1.2, 1.0),
+    "pebble": lambda rng: lathes.pebble(rng, 0.8, 3),
+    "crisp": lambda rng: flakes.crisp(rng, 0.6),
+    "cone_scale": lambda rng: flakes.cone_scale(rng, 0.5),
+    "mushroom": lambda rng: flakes.mushroom(rng, 0.6),
+    "shell": lambda rng: flakes.shell(rng, 0.5),
+    "bead": lambda rng: carvings.bead(rng, 0.1),
+    "seal": lambda rng: carvings.seal(rng, 0.6, 0.1),
+    "figure": lambda rng: carvings.figure(rng, 1.2),
+    "netsuke": lambda rng: carvings.netsuke(rng, 0.4),
+    "vase": lambda rng: carvings.vase(rng, 1.0),
+    "comb": fancy.comb,
+    "glasses": fancy.glasses,
+    "casket": fancy.casket,
+    "bangle": fancy.bangle,
+    "pelt": lambda rng: hides.pelt(rng, 20.0),
+    "rug": lambda rng: hides.sheet(rng, 8.0, 12.0, 0.5),
+    "cushion": lambda rng: hides.cushion(rng, 4.5),
+    "slab": lambda rng: hides.slab(rng, 3.5, 2.5, 0.5),
+    "cord": lambda rng: cords.tube(cords.loop(rng, 1.0, 1.4, 0.02), 0.02, True),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_shape_is_a_finite_mesh_that_its_seed_repeats(name: str) -> None:
+    for seed in range(4):
+        shape, again = SHAPES[name](Random(seed)), SHAPES[name](Random(seed))
+        count = len(shape.verts)
+        assert np.isfinite(shape.verts).all()
+        assert np.isfinite(shape.grain).all()
+        assert shape.grain.shape == (count, 3)
+        assert shape.along.shape == (count,)
+        assert {index for face in shape.faces for index in face} <= set(range(count))
+        assert len(shape.slots) in (0, len(shape.faces))
+        assert count < 25000
+        assert 0.1 < np.ptp(shape.verts, axis=0).max() < 21.0
+        assert np.array_equal(shape.verts, again.verts)
+
+
+@pytest.mark.parametrize("drawing", [ink.number, ink.scrimshaw])
+def test_ink_covers_a_small_part_and_differs_by_seed(drawing: Callable[[Random], Array]) -> None:
+    first, second = drawing(Random(1)), drawing(Random(2))
+    assert first.shape == (128, 512)
+    assert 0.01 < first.mean() < 0.4
+    assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("name", carvings.PIECES)
+def test_a_chess_piece_stands_on_the_floor(name: str) -> None:
+    piece = carvings.chess_piece(Random(1), name, 1.0)
+    assert np.isfinite(piece.verts).all()
+    assert piece.verts[:, 2].min() == 0.0
+    assert 0.85 < piece.verts[:, 2].max() < 2.0
+
+
+def test_beads_on_a_string_are_evenly_spaced() -> None:
+    spots = cords.even(cords.loop(Random(3), 2.0, 1.6, 0.1), 0.2)
+    gaps = np.linalg.norm(np.roll(spots, -1, 0) - spots, axis=1)
+    assert gaps.min() > 0.19
+    assert gaps.max() < 0.21
+
+
+def test_a_cap_covers_the_root_of_a_tooth_and_is_wider() -> None:
+    tooth = teeth.canine(Random(2), 1.0)
+    cap = jewels.cap(tooth, 0.2)
+    root = tooth.verts[(tooth.along <= 0.2)]
+    assert (np.ptp(cap.verts, axis=0) > 0.9 * np.ptp(root, axis=0)).all()
+    assert np.ptp(cap.verts, axis=0).max() < 0.5
+
+
+def test_a_draped_hide_hangs_from_its_chest_to_the_floor() -> None:
+    points = np.array([[0.0, 0.0, 0.0], [0.0, 9.0, 0.0]])
+    top, hanging = hides.draped(Random(1), points)
+    assert top > 3.7
+    assert 0.0 <= hanging < 1.0

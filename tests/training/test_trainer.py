@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from training import dataset
 from training.manifest import Photo
 from training.recipe import Recipe
 from training.trainer import CHECKPOINT, Hardware, Trainer, choose_hardware, load_network
@@ -112,3 +113,21 @@ def test_photos_are_split(recipe: Recipe, photos: list[Photo], tmp_path: Path) -
 def test_hardware_follows_the_recipe(recipe: Recipe) -> None:
     assert choose_hardware(recipe, "cpu", 0) == CPU
     assert choose_hardware(recipe.model_copy(update={"precision": "bf16"}), "cpu", 3).half
+
+
+def test_mining_changes_what_is_drawn_and_resumes(recipe: Recipe, photos: list[Photo], tmp_path: Path) -> None:
+    mining = recipe.model_copy(update={"mining": 0.5})
+    straight = _fit(mining, photos, tmp_path / "straight")
+    _fit(mining, photos, tmp_path / "halves", stop_after=1)
+    assert _equal(_fit(mining, photos, tmp_path / "halves"), straight)
+    assert not _equal(_fit(recipe, photos, tmp_path / "without"), straight)
+
+
+def test_photos_in_memory_give_the_same_weights(recipe: Recipe, photos: list[Photo], tmp_path: Path) -> None:
+    short = recipe.model_copy(update={"epochs": 1})
+    read = _fit(short, photos, tmp_path / "read")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dataset, "_KEPT", {})
+        dataset.keep_in_memory(photos)
+        assert len(dataset._KEPT) == len(photos)
+        assert _equal(_fit(short, photos, tmp_path / "kept"), read)

@@ -2,7 +2,6 @@
 
 import re
 import shlex
-import time
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from PIL import Image
 from service.api.app import create_app
 from service.cli import main
 from service.settings import load_settings
+from tests.live import until
 from training.cli import RECIPES
 from training.recipe import load_recipe
 
@@ -54,7 +54,7 @@ def _photos(root: Path) -> None:
 
 
 def _recipe(path: Path, weights: Path) -> None:
-    categories = load_recipe(RECIPES / "faunalens-1.toml").categories
+    categories = load_recipe(RECIPES / "faunalens-2.toml").categories
     lines = [f'{name} = "{maturity}"' for name, maturity in categories.items()]
     path.write_text(TINY.format(weights=weights) + "\n".join(lines) + "\n")
 
@@ -78,9 +78,6 @@ def test_the_commands_end_in_a_served_model(
         monkeypatch.setenv(name, value)
     with TestClient(create_app(load_settings())) as client:
         picture = (tmp_path / "my-photos" / "listing" / "phone.jpg").read_bytes()
-        for _ in range(100):
-            if client.get("/readyz").status_code == 200:
-                break
-            time.sleep(0.1)
+        until(lambda: client.get("/readyz").status_code == 200)
         answer = client.post("/v1/detect", content=picture, headers={"Content-Type": "image/jpeg"}).json()
         assert answer["model"]["name"] == "mine"

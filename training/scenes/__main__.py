@@ -1,18 +1,29 @@
-"""Command line: `python -m training.scenes OUT --count N --seed S --size 320 --samples 24 --threads 1`."""
+"""Command line: `python -m training.scenes OUT --count N --seed S --jobs J --backgrounds FOLDER`."""
 
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
-import time
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
-from training.scenes.blender import module
-from training.scenes.kinds import KINDS, Kind
+from training.manifest import ManifestError
+from training.scenes import pool
+from training.scenes.backgrounds import BackgroundError, choose, find_photos
+from training.scenes.blender import installed
+from training.scenes.kind import Kind
+from training.scenes.kinds import KINDS
+from training.scenes.record import Record, finished
 from training.scenes.render import Settings
 
-COLUMNS = ["file", "split", "label", "group", "kind", "instance", "source", "licence"]
+
+def _kinds(text: str) -> list[Kind]:
+    """The kinds of a list like `raw_tusk,raw_tusk_twin`."""
+    unknown = sorted(set(text.split(",")) - set(KINDS))
+    if unknown:
+        raise argparse.ArgumentTypeError(f"unknown {', '.join(unknown)}; known are {', '.join(KINDS)}")
+    return [KINDS[name] for name in dict.fromkeys(text.split(","))]
 
 
 def _arguments(words: list[str] | None) -> argparse.Namespace:
@@ -21,83 +32,83 @@ def _arguments(words: list[str] | None) -> argparse.Namespace:
         prog="python -m training.scenes", description="Render labelled scenes of products and look-alikes."
     )
     parser.add_argument("out", type=Path, help="folder for the pictures, their masks and manifest.csv")
-    parser.add_argument(
-        "--count", type=int, default=8, help="number of pictures; eight kinds take turns, one seed per round"
-    )
+    parser.add_argument("--count", type=int, default=8, help="number of pictures; kinds take turns, one seed a round")
     parser.add_argument("--seed", type=int, default=0, help="seed of the first round")
+    parser.add_argument("--kinds", type=_kinds, default=list(KINDS.values()), help="kinds to render, comma-separated")
+    parser.add_argument(
+        "--backgrounds", type=Path, help="photos for half of the scenes; with manifest.csv, its train listings only"
+    )
     parser.add_argument(
         "--size", type=int, default=320, help="width and height in pixels (samples sheet: width, at 4:3)"
     )
     parser.add_argument("--samples", type=int, default=24, help="Cycles samples per pixel")
-    parser.add_argument("--threads", type=int, default=1, help="processor threads per render")
+    parser.add_argument("--jobs", type=int, default=0, help="worker processes; 0: one for each core")
+    parser.add_argument("--threads", type=int, default=1, help="processor threads of a worker")
+    parser.add_argument("--contact-sheet", action="store_true", help="make OUT/scenes.png: products beside twins")
     parser.add_argument("--sheet", action="store_true", help="make the fixed sample pictures of docs/samples instead")
     return parser.parse_args(words)
 
 
-def _row(kind: Kind, seed: int) -> dict[str, str]:
-    """The manifest's line for one picture."""
-    return {
-        "file": f"{kind.name}-{seed}.jpg",
-        "split": "train",
-        "label": kind.label,
-        "group": kind.group,
-        "kind": kind.name,
-        "instance": f"scene-{kind.family}-{seed}",
-        "source": "faunalens/scenes",
-        "licence": "Apache-2.0",
-    }
+def tasks(kinds: list[Kind], first: int, photos: list[Path]) -> Iterator[pool.Task]:
+    """Pictures without end: the kinds take turns, each round has the next seed."""
+    seed = first
+    while True:
+        for kind in kinds:
+            yield pool.Task(kind.name, seed, choose(photos, kind.family, seed))
+        seed += 1
 
 
-def _write_manifest(out: Path) -> None:
-    """List every finished picture in `out`, whichever runs made them."""
-    rows = []
-    for kind in KINDS.values():
-        for path in out.glob(f"{kind.name}-*.jpg"):
-            number = path.stem.removeprefix(f"{kind.name}-")
-            if number.lstrip("-").isdigit() and (out / "masks" / f"{path.stem}.png").exists():
-                rows.append(_row(kind, int(number)))
-    rows.sort(key=lambda row: (row["instance"], row["kind"]))
-    with (out / "manifest.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def _render_all(out: Path, count: int, first: int, settings: Settings) -> None:
-    """Render `count` pictures, skipping those already there; the manifest is kept up to date."""
-    from training.scenes.scene import make
+def render_all(
+    wanted: list[pool.Task], out: Path, settings: Settings, jobs: int, worker: pool.Worker = pool.render
+) -> int:
+    """Make the pictures that `out` lacks, and keep its manifest up to date; returns how many failed."""
+    from tqdm import tqdm
 
     (out / "masks").mkdir(parents=True, exist_ok=True)
-    kinds = list(KINDS.values())
-    for number in range(count):
-        kind, seed = kinds[number % len(kinds)], first + number // len(kinds)
-        target, mask = out / f"{kind.name}-{seed}.jpg", out / "masks" / f"{kind.name}-{seed}.png"
-        if target.exists() and mask.exists():
-            continue
-        start = time.monotonic()
-        shown = make(kind, seed, target, settings, mask)
-        print(f"{number + 1}/{count} {target.name} ({shown}) {time.monotonic() - start:.1f} s", flush=True)
-        _write_manifest(out)
-    _write_manifest(out)
+    record = Record(out)
+    record.save()
+    todo = [task for task in wanted if not finished(out, task.kind, task.seed)]
+    failed = 0
+    with tqdm(total=len(wanted), initial=len(wanted) - len(todo), unit="picture", smoothing=0.05) as bar:
+        for task, shown in pool.run(todo, out, settings, jobs, worker):
+            if isinstance(shown, Exception):
+                failed += 1
+                bar.write(f"{task.kind}-{task.seed}: {type(shown).__name__}: {shown}", file=sys.stderr)
+            else:
+                record.add(KINDS[task.kind], task.seed, task.background)
+                bar.set_postfix_str(f"{task.kind}-{task.seed} {shown}", refresh=False)
+            bar.update()
+    return failed
 
 
 def main(words: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     given = _arguments(words)
-    try:
-        module()
-    except ImportError:
+    if not installed():
         print("rendering needs Blender's module: pip install 'faunalens[scenes]'", file=sys.stderr)
         return 2
-    height = given.size * 3 // 4 if given.sheet else given.size
-    settings = Settings(given.size, height, given.samples, given.threads, 88)
     if given.sheet:
         from training.scenes.sheet import sheet
 
-        sheet(given.out, settings)
-    else:
-        _render_all(given.out, given.count, given.seed, settings)
-    return 0
+        sheet(given.out, Settings(given.size, given.size * 3 // 4, given.samples, given.threads, 88))
+        return 0
+    settings = Settings(given.size, given.size, given.samples, given.threads, 88)
+    jobs = given.jobs or pool.all_cores()
+    if given.contact_sheet:
+        from training.scenes.contact import contact_sheet
+
+        contact_sheet(given.out / "scenes.png", settings, jobs)
+        return 0
+    try:
+        photos = find_photos(given.backgrounds) if given.backgrounds else []
+    except (BackgroundError, ManifestError) as fault:
+        print(fault, file=sys.stderr)
+        return 2
+    wanted = list(islice(tasks(given.kinds, given.seed, photos), given.count))
+    failed = render_all(wanted, given.out, settings, jobs)
+    if failed:
+        print(f"{failed} pictures failed; run the same command again to try them once more", file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from training.scenes.blender import module
-from training.scenes.studio import SUBJECT
+from training.scenes.studio import COMPANION, SUBJECT
 
 
 def subjects(scene: Any) -> list[Any]:
-    """The objects the picture is about."""
-    return [item for item in scene.objects if item.pass_index == SUBJECT]
+    """The objects the picture is about, and those that go with them."""
+    return [item for item in scene.objects if item.pass_index == SUBJECT or COMPANION in item]
 
 
 def _extent(scene: Any, things: list[Any], whole: bool) -> tuple[float, float, float, float]:
@@ -23,7 +23,8 @@ def _extent(scene: Any, things: list[Any], whole: bool) -> tuple[float, float, f
 
     points = []
     for item in things:
-        local = item.data.vertices.values()[::23] if whole else []
+        step = 23 if len(item.data.vertices) > 400 else 1
+        local = item.data.vertices.values()[::step] if whole else []
         points += [item.matrix_world @ vertex.co for vertex in local] or [
             mathutils.Vector(item.matrix_world.translation)
         ]

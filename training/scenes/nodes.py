@@ -13,11 +13,11 @@ Stops = list[tuple[float, Colour]]
 class Graph:
     """One material under construction. Sockets are passed around as opaque `Any` values."""
 
-    def __init__(self, name: str) -> None:
-        """Start a material called `name` with one Principled BSDF."""
+    def __init__(self, name: str, material: Any = None) -> None:
+        """Start a material called `name` with one Principled BSDF, or go on with a finished `material`."""
         bpy = module()
 
-        self.material: Any = bpy.data.materials.new(name)
+        self.material: Any = material or bpy.data.materials.new(name)
         self.material.use_nodes = True
         self.tree: Any = self.material.node_tree
         self.bsdf: Any = self.tree.nodes["Principled BSDF"]

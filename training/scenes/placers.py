@@ -16,26 +16,26 @@ Placer = Callable[[Any, Random], None]
 """Puts the subject of a picture into an empty stage (Blender scene, random generator)."""
 
 
-def _scatter(rng: Random, count: int, spread: float, step: float) -> list[tuple[float, float, float]]:
+def scatter(rng: Random, count: int, spread: float, step: float) -> list[tuple[float, float, float]]:
     """Places to drop from: a Gaussian cloud of width `spread`, each `step` higher than the one before."""
     return [(rng.gauss(0, spread), rng.gauss(0, spread), 0.15 + step * i) for i in range(count)]
 
 
-def _tumble(rng: Random) -> tuple[float, float, float]:
+def tumble(rng: Random) -> tuple[float, float, float]:
     """Any orientation."""
     return (rng.uniform(0, 2 * math.pi), rng.uniform(0, 2 * math.pi), rng.uniform(0, 2 * math.pi))
 
 
-def _heap(scene: Any, rng: Random, meshes: list[Any], count: int, spread: float, step: float) -> None:
+def heap(scene: Any, rng: Random, meshes: list[Any], count: int, spread: float, step: float) -> None:
     """Drop `count` copies of `meshes` into one heap."""
     things = [
-        add(rng.choice(meshes), place, _tumble(rng), rng.uniform(0.75, 1.15))
-        for place in _scatter(rng, count, spread, step)
+        add(rng.choice(meshes), place, tumble(rng), rng.uniform(0.75, 1.15))
+        for place in scatter(rng, count, spread, step)
     ]
     settle(scene, things, 60 + count // 4)
 
 
-def _row(scene: Any, rng: Random, meshes: list[Any], gap: float, lie: float, frames: int = 45) -> None:
+def row(scene: Any, rng: Random, meshes: list[Any], gap: float, lie: float, frames: int = 45) -> None:
     """Lay long things roughly side by side, `gap` units apart, dropped from `lie` units, and let them settle."""
     heading, flip = rng.uniform(0, 2 * math.pi), rng.random() < 0.5
     things = []
@@ -65,7 +65,7 @@ def tusks(count: tuple[int, int]) -> Placer:
             meshes.append(
                 mesh_of(shape, [materials.raw_ivory(rng, rng.uniform(0.35, 1.0)), materials.ivory_section(rng)])
             )
-        _row(scene, rng, meshes, 0.92, 0.5)
+        row(scene, rng, meshes, 0.92, 0.5)
 
     return place
 
@@ -76,7 +76,7 @@ def tusk_pieces(scene: Any, rng: Random) -> None:
     for _ in range(rng.randint(2, 5)):
         shape = tubes.tusk_piece(rng, rng.uniform(0.7, 1.8), rng.uniform(0.3, 0.5))
         meshes.append(mesh_of(shape, [materials.raw_ivory(rng, rng.uniform(0.3, 0.9)), materials.ivory_section(rng)]))
-    _heap(scene, rng, meshes, len(meshes), 0.9, 0.7)
+    heap(scene, rng, meshes, len(meshes), 0.9, 0.7)
 
 
 def bananas(scene: Any, rng: Random) -> None:
@@ -86,7 +86,7 @@ def bananas(scene: Any, rng: Random) -> None:
         mesh_of(tubes.banana(rng, rng.uniform(3.6, 4.4), rng.uniform(0.26, 0.32)), [peel])
         for _ in range(rng.randint(2, 5))
     ]
-    _row(scene, rng, meshes, 0.7, 0.5)
+    row(scene, rng, meshes, 0.7, 0.5)
 
 
 def candles(scene: Any, rng: Random) -> None:
@@ -96,7 +96,7 @@ def candles(scene: Any, rng: Random) -> None:
         mesh_of(tubes.candle(rng, rng.uniform(3.2, 4.4), rng.uniform(0.2, 0.34), taper), [wax])
         for _ in range(rng.randint(2, 6))
     ]
-    _row(scene, rng, meshes, 0.75, 0.4)
+    row(scene, rng, meshes, 0.75, 0.4)
 
 
 def branches(scene: Any, rng: Random) -> None:
@@ -105,11 +105,12 @@ def branches(scene: Any, rng: Random) -> None:
     for _ in range(rng.randint(1, 4)):
         shape = tubes.branch(rng, rng.uniform(3.4, 4.8), rng.uniform(0.2, 0.32), rng.uniform(0.3, 1.1))
         meshes.append(mesh_of(shape, [lookalikes.wood(rng, rng.choice([None, (0.55, 0.45, 0.3)]))]))
-    _row(scene, rng, meshes, 0.75, 0.5)
+    row(scene, rng, meshes, 0.75, 0.5)
 
 
-def _stand(scene: Any, rng: Random, meshes: list[Any], gap: float) -> None:
-    """Stand horns or cones, whose base faces -x, upright side by side."""
+def stand(scene: Any, rng: Random, meshes: list[Any], gap: float) -> list[Any]:
+    """Stand horns or cones, whose base faces -x, upright side by side; returns the objects."""
+    made_all = []
     for i, mesh in enumerate(meshes):
         spot = ((i - (len(meshes) - 1) / 2) * gap, rng.gauss(0, 0.15), 0.0)
         made = add(mesh, spot, (0.0, 0.0, 0.0))
@@ -117,6 +118,8 @@ def _stand(scene: Any, rng: Random, meshes: list[Any], gap: float) -> None:
         made.rotation_quaternion = _upright(mesh, rng.uniform(0, 2 * math.pi))
         low = min((made.rotation_quaternion @ vertex.co).z for vertex in mesh.vertices)
         made.location.z = -low - 0.01
+        made_all.append(made)
+    return made_all
 
 
 def _upright(mesh: Any, spin: float) -> Any:
@@ -140,9 +143,9 @@ def horns(count: tuple[int, int], standing: bool) -> Placer:
             shape = tubes.rhino_horn(rng, length, length * rng.uniform(0.18, 0.27), rng.uniform(0.5, 1.2))
             meshes.append(mesh_of(shape, [materials.rhino_keratin(rng), materials.horn_base(rng)]))
         if standing:
-            _stand(scene, rng, meshes, 1.9)
+            stand(scene, rng, meshes, 1.9)
         else:
-            _row(scene, rng, meshes, 1.6, 0.8)
+            row(scene, rng, meshes, 1.6, 0.8)
 
     return place
 
@@ -154,7 +157,7 @@ def cow_horns(scene: Any, rng: Random) -> None:
         length = rng.uniform(3.2, 4.4)
         shape = tubes.cow_horn(rng, length, length * rng.uniform(0.065, 0.09), rng.uniform(0.7, 1.9))
         meshes.append(mesh_of(shape, [lookalikes.cattle_horn(rng), lookalikes.dark_hollow(rng)]))
-    _row(scene, rng, meshes, 1.2, 0.6)
+    row(scene, rng, meshes, 1.2, 0.6)
 
 
 def wooden_cones(scene: Any, rng: Random) -> None:
@@ -166,7 +169,7 @@ def wooden_cones(scene: Any, rng: Random) -> None:
         )
         for _ in range(rng.randint(1, 2))
     ]
-    _stand(scene, rng, meshes, 1.7)
+    stand(scene, rng, meshes, 1.7)
 
 
 def scales(count: tuple[int, int], spread: float) -> Placer:
@@ -175,7 +178,7 @@ def scales(count: tuple[int, int], spread: float) -> Placer:
     def place(scene: Any, rng: Random) -> None:
         pair = [materials.pangolin_keratin(rng), materials.pangolin_keratin(rng, under=True)]
         meshes = [mesh_of(shapes.pangolin_scale(rng, rng.uniform(0.4, 0.62)), pair) for _ in range(10)]
-        _heap(scene, rng, meshes, rng.randint(*count), spread, 0.02)
+        heap(scene, rng, meshes, rng.randint(*count), spread, 0.02)
 
     return place
 
@@ -192,7 +195,7 @@ def small(
         looks = [material(rng) for _ in range(2)]
         meshes = [mesh_of(make(rng, rng.uniform(*size)), [rng.choice(looks)]) for _ in range(10)]
         number = rng.randint(*count)
-        _heap(scene, rng, meshes, number, 0.25 + 0.0035 * number, 0.02)
+        heap(scene, rng, meshes, number, 0.25 + 0.0035 * number, 0.02)
 
     return place
 

@@ -57,7 +57,7 @@ def ripple(rng: Random, values: Array, waves: int = 4) -> Array:
     return total / 2.0
 
 
-def _plate(top: Array, thickness: Array, grain: Array, along: Array, rows: int, columns: int) -> Shape:
+def plate(top: Array, thickness: Array, grain: Array, along: Array, rows: int, columns: int) -> Shape:
     """Close a surface grid into a thin solid: the same grid again, `thickness` lower, plus the rim."""
     under = top.copy()
     under[:, 2] -= thickness
@@ -72,7 +72,7 @@ def _plate(top: Array, thickness: Array, grain: Array, along: Array, rows: int, 
     return Shape(np.concatenate([top, under]), faces, both, np.concatenate([along, along]), slots)
 
 
-def _grid(rows: int, columns: int) -> tuple[Array, Array]:
+def grid(rows: int, columns: int) -> tuple[Array, Array]:
     """Grid parameters u in -1..1 (across) and v in 0..1 (along), flattened row by row."""
     v, u = np.meshgrid(np.linspace(0.0, 1.0, rows), np.linspace(-1.0, 1.0, columns), indexing="ij")
     return u.ravel(), v.ravel()
@@ -81,7 +81,7 @@ def _grid(rows: int, columns: int) -> tuple[Array, Array]:
 def pangolin_scale(rng: Random, length: float) -> Shape:
     """One loose scale: broad rounded base, converging sides, blunt or worn tip, arched, with a weak keel."""
     rows, columns = 22, 15
-    u, v = _grid(rows, columns)
+    u, v = grid(rows, columns)
     base, tip = rng.uniform(0.2, 0.32), rng.uniform(0.5, 0.85)
     outline = np.clip(v, 0.004, 1) ** base * np.clip(1 - v, 0.004, 1) ** tip
     peak = base / (base + tip)
@@ -93,25 +93,25 @@ def pangolin_scale(rng: Random, length: float) -> Shape:
     verts = np.stack([x * edge, length * (v - 0.45), z], 1)
     verts[:, 2] += 0.012 * length * ripple(rng, verts * 8 / length)
     thickness = length * (0.010 + 0.045 * (1 - u**2) * (1 - 0.6 * v))
-    return _plate(verts, thickness, np.stack([u, v * 0 + rng.uniform(0, 9), v], 1), v, rows, columns)
+    return plate(verts, thickness, np.stack([u, v * 0 + rng.uniform(0, 9), v], 1), v, rows, columns)
 
 
 def leaf(rng: Random, length: float) -> Shape:
     """A dry leaf: pointed both ends, folded along its middle and curled."""
     rows, columns = 20, 9
-    u, v = _grid(rows, columns)
+    u, v = grid(rows, columns)
     width = length * rng.uniform(0.2, 0.32) * np.sin(math.pi * np.clip(v, 0.01, 0.99)) ** rng.uniform(0.7, 1.1)
     fold, curl = rng.uniform(0.1, 0.7), rng.uniform(0.05, 0.3)
     z = np.abs(u) * width * fold + length * curl * (1 - np.cos((v - 0.5) * 2)) * 2
     verts = np.stack([u * width, length * (v - 0.5), z], 1)
     verts[:, 2] += 0.03 * length * ripple(rng, verts * 6 / length)
-    return _plate(verts, np.full(len(u), 0.006 * length), np.stack([u, v * 0, v], 1), v, rows, columns)
+    return plate(verts, np.full(len(u), 0.006 * length), np.stack([u, v * 0, v], 1), v, rows, columns)
 
 
 def wood_chip(rng: Random, length: float) -> Shape:
     """A flat splintery chip: uneven ends, slightly bent, fibres along its length."""
     rows, columns = 9, 8
-    u, v = _grid(rows, columns)
+    u, v = grid(rows, columns)
     width = length * rng.uniform(0.12, 0.32) * (1 - rng.uniform(0, 0.5) * np.abs(v - rng.random()))
     ends = np.array([rng.uniform(-0.07, 0.07) for _ in range(columns)])[
         np.round((u + 1) * (columns - 1) / 2).astype(int)
@@ -120,7 +120,7 @@ def wood_chip(rng: Random, length: float) -> Shape:
     z = length * rng.uniform(-0.12, 0.25) * ((v - 0.5) ** 2) * 2 + width * rng.uniform(-0.3, 0.3) * u**2
     verts = np.stack([u * width, y, z], 1)
     verts += 0.012 * length * np.stack([ripple(rng, verts * 14 / length) for _ in range(3)], 1)
-    made = _plate(
+    made = plate(
         verts,
         length * rng.uniform(0.06, 0.16) * (1.15 - u**2 * 0.9),
         verts[:, [0, 2, 1]] * 3 / length,

@@ -11,6 +11,7 @@ import numpy as np
 
 from training.scenes.blender import module
 from training.scenes.floors import FLOORS
+from training.scenes.grounds import GROUNDS
 from training.scenes.lookalikes import resin, wood
 from training.scenes.materials import tint
 from training.scenes.nodes import Graph
@@ -18,6 +19,12 @@ from training.scenes.shapes import Shape, box
 
 SUBJECT = 1
 """Object index of what the picture is about; floor and props keep 0."""
+
+FLOOR = "floor"
+"""Custom property of what everything lies on. Names stay as they are: Blender derives chance from them."""
+
+COMPANION = "companion"
+"""Custom property of a bowl, bag, cord or mount: not the subject, but moved and scaled with it."""
 
 
 def empty_scene() -> Any:
@@ -66,11 +73,11 @@ def add(
 
 
 def _floor(rng: Random, floor: str | None) -> None:
-    """A large plane at height 0 with one of the floor materials."""
-    material = FLOORS[floor or rng.choice(list(FLOORS))](rng)
+    """A large plane at height 0 with one of the floor or ground materials."""
+    material = (FLOORS | GROUNDS)[floor or rng.choice(list(FLOORS))](rng)
     plane = box((80.0, 80.0, 1.0))
     place = (rng.uniform(-3, 3), rng.uniform(-3, 3), -0.5)
-    add(mesh_of(plane, [material]), place, (0.0, 0.0, rng.uniform(0, 2 * math.pi)), index=0)
+    add(mesh_of(plane, [material]), place, (0.0, 0.0, rng.uniform(0, 2 * math.pi)), index=0)[FLOOR] = True
 
 
 def _light(scene: Any, rng: Random, span: float) -> None:
@@ -104,8 +111,11 @@ def _facing(place: tuple[float, float, float], target: tuple[float, float, float
     return (mathutils.Vector(target) - mathutils.Vector(place)).to_track_quat("-Z", "Y").to_euler()
 
 
-def _camera(scene: Any, rng: Random, span: float) -> None:
-    """A hand-held camera in front of the things, looking down; `span` is the width to be seen, in units."""
+def _camera(scene: Any, rng: Random, span: float, fixed: float | None) -> None:
+    """A hand-held camera in front of the things, looking down; `span` is the width to be seen, in units.
+
+    `fixed` is the angle below the horizon in degrees (default: by chance).
+    """
     bpy = module()
 
     data = bpy.data.cameras.new("camera")
@@ -114,6 +124,7 @@ def _camera(scene: Any, rng: Random, span: float) -> None:
     bpy.context.collection.objects.link(camera)
     distance = span * data.lens / 36 * rng.uniform(1.05, 1.3)
     tilt, angle = math.radians(rng.uniform(32, 72)), -math.pi / 2 + rng.uniform(-0.35, 0.35)
+    tilt = tilt if fixed is None else math.radians(fixed)
     flat = distance * math.cos(tilt)
     place = (flat * math.cos(angle), flat * math.sin(angle), distance * math.sin(tilt))
     camera.location = place
@@ -157,16 +168,17 @@ def _clutter(rng: Random, span: float) -> None:
         add(mesh_of(box(size), [material]), place, (0.0, 0.0, rng.uniform(0, 3)), index=0)
 
 
-def stage(rng: Random, span: float, size: tuple[int, int], floor: str | None = None) -> Any:
+def stage(rng: Random, span: float, size: tuple[int, int], floor: str | None = None, tilt: float | None = None) -> Any:
     """An empty stage for things about `span` units wide, for a picture of `size` pixels (width, height).
 
-    `floor` names one of floors.FLOORS (default: by chance).
+    `floor` names one of floors.FLOORS or grounds.GROUNDS (default: one of FLOORS by chance); `tilt` is the camera's
+    angle below the horizon in degrees (default: 32 to 72 by chance).
     """
     scene = empty_scene()
     scene.render.resolution_x, scene.render.resolution_y = size
     _floor(rng, floor)
     _light(scene, rng, span)
-    _camera(scene, rng, span)
+    _camera(scene, rng, span, tilt)
     if rng.random() < 0.3:
         _ruler(rng, span)
     if rng.random() < 0.35:

@@ -62,7 +62,7 @@ def sweep(
     return Shape(verts, faces, grain, t, slots)
 
 
-def _hollow(radius: float, depth: float, wall: float) -> tuple[list[float], list[float], list[float]]:
+def hollow_base(radius: float, depth: float, wall: float) -> tuple[list[float], list[float], list[float]]:
     """Stations, radii and along values of a base with a cavity: from its bottom out to the rim.
 
     `depth` is in path fractions, `wall` a share of `radius`; depth 0 gives a sawn flat end.
@@ -75,7 +75,7 @@ def _hollow(radius: float, depth: float, wall: float) -> tuple[list[float], list
     return [*(depth * steps), 0.0], [*radii, radius * 0.97], [*(1.2 + 0.8 * steps), 1.05]
 
 
-def _body(
+def outside(
     profile: Callable[[Array], Array], count: int, base: tuple[list[float], list[float], list[float]]
 ) -> tuple[Array, Array, Array, int]:
     """Rings of the base followed by `count` rings of the outside, whose radius is profile(t)."""
@@ -102,8 +102,8 @@ def lumpy(rng: Random, amount: float, turns: float = 1.5, runs: float = 5.0) -> 
 def tusk(rng: Random, length: float, radius: float, bend: float, hollow: bool) -> Shape:
     """An elephant tusk: slow taper, then a rounded point; the base sawn flat or with its pulp cavity open."""
     power, blunt = rng.uniform(1.5, 2.6), rng.uniform(0.5, 0.75)
-    base = _hollow(radius, rng.uniform(0.15, 0.3) if hollow else 0.0, rng.uniform(0.12, 0.3))
-    parts = _body(lambda t: radius * np.clip(1 - t**power, 0, 1) ** blunt, 90, base)
+    base = hollow_base(radius, rng.uniform(0.15, 0.3) if hollow else 0.0, rng.uniform(0.12, 0.3))
+    parts = outside(lambda t: radius * np.clip(1 - t**power, 0, 1) ** blunt, 90, base)
     path = curve(length, bend, rng.uniform(0.0, 0.04) * length, rng.uniform(0.9, 1.5))
     wobble = lumpy(rng, 0.025)
     ragged = lumpy(rng, 0.05 if hollow else 0.0, 5.0, 0.0)
@@ -119,8 +119,8 @@ def tusk(rng: Random, length: float, radius: float, bend: float, hollow: bool) -
 
 def tusk_piece(rng: Random, length: float, radius: float) -> Shape:
     """A sawn section of tusk with two flat ends, both in slot 1."""
-    base = _hollow(radius, 0.0, 0.2)
-    parts = _body(lambda t: radius * np.where(t > 0.995, 0.0, 1 - 0.12 * t), 30, base)
+    base = hollow_base(radius, 0.0, 0.2)
+    parts = outside(lambda t: radius * np.where(t > 0.995, 0.0, 1 - 0.12 * t), 30, base)
     made = sweep(curve(length, rng.uniform(0, 0.25)), parts[0], parts[1], parts[2], lumpy(rng, 0.03), parts[3])
     sides = len(made.verts) // len(parts[1])
     made.slots[-sides:] = [1] * sides
@@ -142,7 +142,7 @@ def rhino_horn(rng: Random, length: float, radius: float, bend: float) -> Shape:
         made: Array = radius * skirt * np.sqrt(np.clip(1 - t**14, 0, 1)) * (1 - 0.06 * np.exp(-t / 0.012))
         return made
 
-    parts = _body(profile, 110, base)
+    parts = outside(profile, 110, base)
     lumps, ridges = lumpy(rng, 0.05, 1.5, 4.0), lumpy(rng, 0.035, 7.0, 5.0)
     oval = rng.uniform(0.06, 0.16)
 
@@ -156,9 +156,9 @@ def rhino_horn(rng: Random, length: float, radius: float, bend: float) -> Shape:
 
 def cow_horn(rng: Random, length: float, radius: float, bend: float) -> Shape:
     """A cattle horn: long, thin, hollow with a thin wall, smooth, curving out of its plane."""
-    base = _hollow(radius, 0.3, 0.14)
+    base = hollow_base(radius, 0.3, 0.14)
     power = rng.uniform(0.7, 0.95)
-    parts = _body(
+    parts = outside(
         lambda t: radius * (np.clip(1 - t, 0, 1) ** power * 0.98 + 0.02 * np.sqrt(np.clip(1 - t, 0, 1))), 90, base
     )
     path = curve(length, bend, rng.uniform(0.05, 0.16) * length, rng.uniform(0.8, 1.6))
@@ -174,7 +174,7 @@ def banana(rng: Random, length: float, radius: float) -> Shape:
         made: Array = radius * stalk * end * np.where(t > 0.998, 0.0, 1.0)
         return made
 
-    parts = _body(profile, 110, _hollow(radius * 0.25, 0.0, 0.0))
+    parts = outside(profile, 110, hollow_base(radius * 0.25, 0.0, 0.0))
     soft = lumpy(rng, 0.015)
     phase = rng.uniform(0, 6)
     path = curve(length, rng.uniform(1.1, 1.9), 0.0, rng.uniform(0.7, 1.0))
@@ -191,13 +191,15 @@ def candle(rng: Random, length: float, radius: float, taper: float) -> Shape:
         wax = (1 - taper * t) * np.clip((tip - t) / 0.03, 0, 1) ** 0.4
         return radius * np.maximum(wax, np.where(t < 0.999, 0.07, 0.0))
 
-    parts = _body(profile, 110, _hollow(radius, 0.0, 0.0))
+    parts = outside(profile, 110, hollow_base(radius, 0.0, 0.0))
     return sweep(curve(length, rng.uniform(0, 0.05)), parts[0], parts[1], parts[2], lumpy(rng, 0.006), parts[3])
 
 
 def branch(rng: Random, length: float, radius: float, bend: float) -> Shape:
     """A peeled, weathered branch: crooked, knotty, tapering to a broken end."""
-    parts = _body(lambda t: radius * (1 - 0.75 * t) * np.where(t > 0.997, 0.0, 1.0), 90, _hollow(radius, 0.0, 0.0))
+    parts = outside(
+        lambda t: radius * (1 - 0.75 * t) * np.where(t > 0.997, 0.0, 1.0), 90, hollow_base(radius, 0.0, 0.0)
+    )
     path = curve(length, bend, 0.05 * length, rng.uniform(0.8, 1.8))
     path[:, 1] += 0.02 * length * ripple(rng, path * 5 / length)
     return sweep(path, parts[0], parts[1], parts[2], lumpy(rng, 0.09, 1.6, 9.0), parts[3])
@@ -206,12 +208,12 @@ def branch(rng: Random, length: float, radius: float, bend: float) -> Shape:
 def cone(rng: Random, length: float, radius: float) -> Shape:
     """A turned wooden cone with a rounded tip and a shallow groove near its base."""
     groove = rng.uniform(0.08, 0.3)
-    parts = _body(
+    parts = outside(
         lambda t: (
             radius * (1 - t) ** 0.9 * (1 - 0.08 * np.exp(-(((t - groove) / 0.012) ** 2)))
             + radius * 0.05 * np.sqrt(np.clip(1 - t, 0, 1))
         ),
         110,
-        _hollow(radius, 0.0, 0.0),
+        hollow_base(radius, 0.0, 0.0),
     )
     return sweep(curve(length, rng.uniform(0.0, 0.12)), parts[0], parts[1], parts[2], lumpy(rng, 0.004), parts[3])

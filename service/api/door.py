@@ -1,0 +1,129 @@
+"""ASGI middleware in front of the routes: who is it, may they, and is there room?
+
+It stands before the framework, so that a refusal costs little and reads no body. Who used which key is in the
+request's log line: the key's id, never its text.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.admission import Ticket
+from service.api import rules
+from service.api.failures import respond
+from service.api.protocol import SURPLUS
+from service.api.state import State
+from service.errors import ErrorCode, FaunalensError
+from service.keys import Key
+from service.settings import Settings
+
+DEADLINE_HEADER = "X-Request-Deadline-Ms"
+KEY_HEADER = "X-API-Key"
+_DEADLINE_NAME, _KEY_NAME = DEADLINE_HEADER.lower(), KEY_HEADER.lower()
+_WHOLE = re.compile(r"[1-9][0-9]{0,8}")
+_VISIT = "faunalens.visit"
+_KEY = "faunalens.key"
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A request for a judgement that came in: its place, and the key it showed (None: keys are off)."""
+
+    ticket: Ticket
+    key: Key | None
+
+
+def visit_of(request: Request) -> Visit:
+    """How a request for a judgement came in."""
+    visit: Visit = request.scope[_VISIT]
+    return visit
+
+
+def key_of(request: Request) -> Key | None:
+    """The key that a request showed; None: keys are off."""
+    key: Key | None = request.scope.get(_KEY)
+    return key
+
+
+class Door:
+    """Checks keys by :mod:`service.access` and lets requests for a judgement in by :mod:`service.admission`."""
+
+    def __init__(self, app: ASGIApp, state: State) -> None:
+        self.app = app
+        self.state = state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or rules.is_open(scope["path"]):
+            await self.app(scope, receive, send)
+            return
+        visit: Visit | None = None
+        try:
+            self._check_room(scope)
+            key = await self._identify(scope)
+            if scope["path"] in rules.JUDGING and scope["method"] == "POST":
+                visit = scope[_VISIT] = self._enter(scope, key)
+        except FaunalensError as error:
+            await respond(Request(scope), error)(scope, receive, send)
+            return
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            if visit:
+                self.state.workers.admission.leave(visit.ticket)
+
+    def _check_room(self, scope: Scope) -> None:
+        """Raises ``overloaded`` when too many connections are open, except for who wants to know why."""
+        if scope.get(SURPLUS) and scope["path"] != rules.METRICS:
+            details = {"max_connections": self.state.settings.max_connections}
+            raise FaunalensError(ErrorCode.OVERLOADED, "Too many connections are open; try again shortly.", details)
+
+    async def _identify(self, scope: Scope) -> Key | None:
+        if self.state.access is None:
+            return None
+        key = await self.state.access.allow(presented(Headers(scope=scope)), rules.scopes_for(scope["path"]))
+        scope["faunalens.key_id"] = key.id
+        scope[_KEY] = key
+        return key
+
+    def _enter(self, scope: Scope, key: Key | None) -> Visit:
+        scope["faunalens.route"] = scope["path"]
+        seconds = seconds_to_deadline(Headers(scope=scope), self.state.settings)
+        admission = self.state.workers.admission
+        if key is None or self.state.access is None:
+            return Visit(admission.enter(address_of(scope), seconds), None)
+        self.state.access.allowances.take(key)
+        try:
+            return Visit(admission.enter(key.id, seconds), key)
+        except FaunalensError:
+            self.state.access.allowances.give_back(key)
+            raise
+
+
+def presented(headers: Mapping[str, str]) -> str:
+    """The key's text: ``Authorization: Bearer`` first, then ``X-API-Key``; empty when there is none.
+
+    ``headers`` by lower-case names.
+    """
+    scheme, _, value = headers.get("authorization", "").partition(" ")
+    return value.strip() if scheme.lower() == "bearer" else headers.get(_KEY_NAME, "")
+
+
+def seconds_to_deadline(headers: Mapping[str, str], settings: Settings) -> float:
+    """The client's wish, at most the setting; raises ``invalid_parameter``. ``headers`` by lower-case names."""
+    given = headers.get(_DEADLINE_NAME)
+    if given is None:
+        return settings.deadline_ms / 1e3
+    if not _WHOLE.fullmatch(given):
+        message = f"{DEADLINE_HEADER} must be a whole number of milliseconds, 1 to 999999999."
+        raise FaunalensError(ErrorCode.INVALID_PARAMETER, message, {"problems": [{"parameter": DEADLINE_HEADER}]})
+    return min(settings.deadline_ms, int(given)) / 1e3
+
+
+def address_of(scope: Scope) -> str:
+    """The address of the connection, as far as it has one."""
+    client = scope.get("client")
+    return client[0] if client else ""

@@ -1,0 +1,76 @@
+"""ASGI middleware: how bodies come in, under deadlines and a bound on the bytes that all requests hold together.
+
+uvicorn waits without end for the next piece of a body. Heads and answers are limited in :mod:`service.api.protocol`.
+"""
+
+import asyncio
+import time
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api.rules import BATCHES
+from service.errors import ErrorCode, FaunalensError
+
+
+class Intake:
+    """Wraps ``receive``: the application meets ``request_timeout`` and ``overloaded`` while it reads a body.
+
+    ``gap``: seconds between two pieces of a body; ``total``: seconds for all of it; ``most``: bytes that the bodies of
+    all requests under way may hold together. Batches have ``bulk`` seconds, and hold nothing: they go to the disk.
+    """
+
+    def __init__(self, app: ASGIApp, gap: float, total: float, most: int, bulk: float) -> None:
+        self.app = app
+        self.gap = gap
+        self.total = total
+        self.most = most
+        self.bulk = bulk
+        self.held = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        body = _Body(self, receive, scope["path"] == BATCHES)
+        try:
+            await self.app(scope, body.receive, send)
+        finally:
+            self.held -= body.held
+
+
+class _Body:
+    """The body of one request."""
+
+    def __init__(self, intake: Intake, receive: Receive, bulk: bool) -> None:
+        self.intake = intake
+        self.bulk = bulk
+        self.held = 0
+        self.complete = False
+        self._receive = receive
+        self._total = intake.bulk if bulk else intake.total
+        self._until = time.monotonic() + self._total
+
+    async def receive(self) -> Message:
+        if self.complete:
+            return await self._receive()
+        message = await self._next()
+        self.complete = not message.get("more_body", False)
+        if not self.bulk:
+            self._hold(len(message.get("body", b"")))
+        return message
+
+    async def _next(self) -> Message:
+        seconds = min(self.intake.gap, self._until - time.monotonic())
+        try:
+            async with asyncio.timeout(max(seconds, 0)):
+                return await self._receive()
+        except TimeoutError as error:
+            message = "The body came too slowly."
+            details = {"gap_seconds": self.intake.gap, "total_seconds": self._total}
+            raise FaunalensError(ErrorCode.REQUEST_TIMEOUT, message, details) from error
+
+    def _hold(self, count: int) -> None:
+        self.held += count
+        self.intake.held += count
+        if self.intake.held > self.intake.most:
+            raise FaunalensError(ErrorCode.OVERLOADED, "Too many bytes are coming in; try again shortly.")

@@ -1,0 +1,115 @@
+"""Who moderates: their preferences, how much they did, and what waits for them."""
+
+import asyncio
+import datetime
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.api.door import key_of
+from service.api.failures import error_docs
+from service.api.review import KEYED, bulk_of, decisions_of, moderator_of, reviews_of
+from service.api.state import state_of
+from service.keys import Scope
+from service.store.preferences import Preferences, prefer, preferences
+
+router = APIRouter(prefix="/v1/review", tags=["review"])
+_WEEK = datetime.timedelta(days=7)
+_UNDO = "undo"
+
+
+class Choice(BaseModel):
+    """How a moderator wants the page. ``break_minutes`` 0: no reminder."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    blur: bool = True
+    grey: bool = True
+    shortcuts: bool = True
+    break_minutes: int = Field(45, ge=0, le=480)
+
+
+class Counts(BaseModel):
+    """How often a moderator decided what; ``decided``: without what was taken back."""
+
+    decided: int
+    decisions: dict[str, int]
+
+
+class Me(BaseModel):
+    """Whoever asks. ``may_add``: whether the key may start batches; ``today``: since midnight, UTC."""
+
+    moderator: str
+    name: str
+    may_add: bool
+    preferences: Choice
+    today: Counts
+    second_opinion: str
+    retention_hours: float
+    claim_seconds: float
+
+
+class ModeratorInfo(BaseModel):
+    """A moderator's counts, today and over seven days, UTC."""
+
+    moderator: str
+    name: str
+    today: Counts
+    week: Counts
+
+
+@router.get("/me", responses=error_docs(*KEYED))
+async def me(request: Request) -> Me:
+    """Who you are, what you chose, and how much you decided today."""
+    state, key, moderator = state_of(request), key_of(request), moderator_of(request).id
+    default = Preferences(True, True, True, state.settings.review_break_minutes)
+    chosen = await asyncio.to_thread(preferences, bulk_of(request).database, moderator, default)
+    today = await asyncio.to_thread(decisions_of(request).counts, _midnight().timestamp())
+    return Me(
+        moderator=moderator, name=key.name if key else "", may_add=key is None or Scope.DETECT in key.scopes,
+        preferences=Choice(**asdict(chosen)), today=_counts(today.get(moderator, {})),
+        second_opinion=state.settings.second_opinion, retention_hours=state.settings.retention_hours,
+        claim_seconds=state.settings.review_claim_seconds,
+    )  # fmt: skip
+
+
+@router.put("/me", responses=error_docs(*KEYED))
+async def choose(request: Request, choice: Choice) -> Choice:
+    """Keep how you want the page."""
+    wanted = Preferences(**choice.model_dump())
+    await asyncio.to_thread(prefer, bulk_of(request).database, moderator_of(request).id, wanted)
+    return choice
+
+
+@router.get("/summary", responses=error_docs(*KEYED))
+async def summary(request: Request) -> dict[str, Any]:
+    """How many photos are in which state (`states`), and where the newest batches are from (`sources`)."""
+    found = await asyncio.to_thread(reviews_of(request).summary)
+    return {"states": found.states, "sources": found.sources}
+
+
+@router.get("/moderators", responses=error_docs(*KEYED))
+async def moderators(request: Request) -> dict[str, list[ModeratorInfo]]:
+    """How much each moderator decided, today and over seven days."""
+    log, access = decisions_of(request), state_of(request).access
+    today = await asyncio.to_thread(log.counts, _midnight().timestamp())
+    week = await asyncio.to_thread(log.counts, (_midnight() - _WEEK + datetime.timedelta(days=1)).timestamp())
+    infos = [
+        ModeratorInfo(
+            moderator=moderator, name=(access.ring.name(moderator) if access else None) or "",
+            today=_counts(today.get(moderator, {})), week=_counts(counts),
+        )
+        for moderator, counts in sorted(week.items())
+    ]  # fmt: skip
+    return {"moderators": infos}
+
+
+def _counts(decisions: dict[str, int]) -> Counts:
+    made = sum(count for kind, count in decisions.items() if kind != _UNDO)
+    return Counts(decided=made - decisions.get(_UNDO, 0), decisions=decisions)
+
+
+def _midnight() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC).replace(hour=0, minute=0, second=0, microsecond=0)

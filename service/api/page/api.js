@@ -1,0 +1,71 @@
+// Requests to the service. The key is kept in this tab only, and sent in a header, never in an address.
+
+const STORED = "faunalens-key";
+const ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789";
+
+/** Tells this window from others of the same moderator. */
+export const session = Array.from(crypto.getRandomValues(new Uint8Array(16)), (n) => ALPHABET[n % 36]).join("");
+
+let key = sessionStorage.getItem(STORED) ?? "";
+
+export function setKey(text) {
+  key = text.trim();
+  if (key) sessionStorage.setItem(STORED, key);
+  else sessionStorage.removeItem(STORED);
+}
+
+export const hasKey = () => key !== "";
+
+/** An answer that is an error; `code` as in docs/errors.md, `network` when there was no answer. */
+export class Failure extends Error {
+  constructor(code, message, status = 0) {
+    super(message);
+    this.code = code;
+    this.status = status;
+  }
+
+  /** Whether trying again later may help. */
+  get passing() {
+    return this.status === 0 || this.status === 429 || this.status >= 500;
+  }
+}
+
+export function headers() {
+  return { "X-Review-Session": session, ...(key ? { Authorization: `Bearer ${key}` } : {}) };
+}
+
+export async function failure(response) {
+  const error = (await response.json().catch(() => ({}))).error ?? {};
+  return new Failure(error.code ?? "unknown", error.message ?? `The service answered ${response.status}.`, response.status);
+}
+
+async function ask(method, path, body, options) {
+  const given = body === undefined ? {} : { body: JSON.stringify(body) };
+  const kind = body === undefined ? {} : { "Content-Type": "application/json" };
+  try {
+    return await fetch(path, { method, headers: { ...headers(), ...kind }, ...given, ...options });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Failure("network", "The service cannot be reached.");
+  }
+}
+
+/** The JSON of an answer; raises Failure. */
+export async function call(method, path, body, options = {}) {
+  const response = await ask(method, path, body, options);
+  if (!response.ok) throw await failure(response);
+  return response.status === 204 ? null : response.json();
+}
+
+/** A picture, decoded and ready to be drawn; raises Failure. */
+export async function picture(path, options = {}) {
+  const response = await ask("GET", path, undefined, options);
+  if (!response.ok) throw await failure(response);
+  return createImageBitmap(await response.blob());
+}
+
+/** `path` with the parameters that have a value. */
+export function address(path, parameters) {
+  const query = new URLSearchParams(Object.entries(parameters).filter(([, value]) => value != null && value !== ""));
+  return query.size ? `${path}?${query}` : path;
+}

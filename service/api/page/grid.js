@@ -1,0 +1,145 @@
+// Many photos at once: select what goes, decide about all of it in one press.
+
+import { $, drawSquare, make, percent, say } from "./dom.js";
+
+const SIDE = 320;
+const TILES = 48;
+const AT_ONCE = 4;
+
+export class Grid {
+  /** `queue`: where the photos are from; `changed()`: the selection did. */
+  constructor(queue, changed, open) {
+    this.queue = queue;
+    this.changed = changed;
+    this.open = open;
+    this.selected = new Set();
+    this.tiles = new Map();
+    this.revealed = false;
+    this.loading = 0;
+    $("tiles").addEventListener("keydown", (event) => this.move(event));
+  }
+
+  get shown() {
+    return this.queue.items.slice(0, TILES);
+  }
+
+  /** Selected photos, in order; none that was not seen. */
+  get chosen() {
+    return this.shown.filter((entry) => this.selected.has(entry.id));
+  }
+
+  render() {
+    const { shown } = this;
+    const ids = new Set(shown.map((entry) => entry.id));
+    for (const [id, tile] of this.tiles) {
+      if (ids.has(id)) continue;
+      tile.parentElement.remove();
+      this.tiles.delete(id);
+      this.selected.delete(id);
+    }
+    shown.forEach((entry, place) => {
+      const row = (this.tiles.get(entry.id) ?? this.make(entry)).parentElement;
+      if ($("tiles").children[place] !== row) $("tiles").insertBefore(row, $("tiles").children[place] ?? null);
+    });
+    this.fetch();
+    this.count();
+  }
+
+  make(entry) {
+    const { fields: { findings: [strongest], file, verdict } } = entry;
+    const canvas = make("canvas", { width: SIDE, height: SIDE, "aria-hidden": "true" });
+    const tile = make("button", { type: "button", class: "tile waiting", "aria-pressed": "false", "data-item": entry.id,
+      "aria-label": `${file}: ${strongest.name}, ${percent(strongest.probability)}, ${verdict}`,
+      click: () => this.toggle(entry), dblclick: () => this.open(entry) },
+    canvas, make("span", { class: "mark", "aria-hidden": "true" }, "✓"),
+    make("span", { class: "caption" }, make("span", {}, strongest.name), make("span", {}, percent(strongest.probability))));
+    if (!entry.fields.photo) tile.replaceChild(make("span", { class: "absent" }, "photo not kept"), canvas);
+    this.tiles.set(entry.id, tile);
+    make("li", {}, tile);
+    return tile;
+  }
+
+  /** Fetch the photos of the tiles, a few at once, in order. */
+  fetch() {
+    const next = this.shown.find((entry) => !entry.thumbState && this.tiles.has(entry.id) && this.undrawn(entry));
+    if (!next || this.loading >= AT_ONCE) return;
+    this.loading += 1;
+    next.thumbState = "loading";
+    next.loadThumb().then((bitmap) => {
+      const tile = this.tiles.get(next.id);
+      if (!tile) return;
+      if (bitmap) drawSquare(tile.querySelector("canvas"), bitmap, SIDE);
+      tile.classList.remove("waiting");
+    }, () => {
+      const tile = this.tiles.get(next.id);
+      tile?.querySelector("canvas")?.replaceWith(make("span", { class: "absent" }, "photo not kept"));
+    }).finally(() => {
+      next.thumbState = "";
+      this.loading -= 1;
+      this.fetch();
+    });
+    this.fetch();
+  }
+
+  undrawn(entry) {
+    const tile = this.tiles.get(entry.id);
+    return tile.classList.contains("waiting") && Boolean(tile.querySelector("canvas"));
+  }
+
+  toggle(entry) {
+    if (this.tiles.get(entry.id).classList.contains("waiting") && entry.fields.photo) {
+      say("This photo is not loaded yet.");
+      return;
+    }
+    if (!this.selected.delete(entry.id)) this.selected.add(entry.id);
+    this.count();
+  }
+
+  toggleFocused() {
+    const id = Number(document.activeElement?.dataset?.item);
+    const entry = this.shown.find((one) => one.id === id);
+    if (entry) this.toggle(entry);
+  }
+
+  openFocused() {
+    const id = Number(document.activeElement?.dataset?.item);
+    const entry = this.shown.find((one) => one.id === id);
+    if (entry) this.open(entry);
+  }
+
+  /** Select all photos that are there to be seen, or none. */
+  toggleAll() {
+    const seen = this.shown.filter((entry) => !this.tiles.get(entry.id).classList.contains("waiting"));
+    const all = seen.every((entry) => this.selected.has(entry.id));
+    this.selected = new Set(all ? [] : seen.map((entry) => entry.id));
+    this.count();
+  }
+
+  toggleReveal() {
+    this.revealed = !this.revealed;
+    $("tiles").classList.toggle("revealed", this.revealed);
+    $("reveal-all").setAttribute("aria-pressed", String(this.revealed));
+  }
+
+  count() {
+    for (const [id, tile] of this.tiles) tile.setAttribute("aria-pressed", String(this.selected.has(id)));
+    const chosen = this.chosen.length;
+    $("grid-count").textContent = chosen ? `${chosen} of ${this.shown.length} selected`
+      : `${this.shown.length} photos, none selected`;
+    this.changed(chosen);
+  }
+
+  focus() {
+    $("tiles").querySelector("button")?.focus();
+  }
+
+  move(event) {
+    const tiles = [...$("tiles").querySelectorAll(".tile")];
+    const at = tiles.indexOf(document.activeElement);
+    const columns = getComputedStyle($("tiles")).gridTemplateColumns.split(" ").length;
+    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns, Home: -at, End: tiles.length - 1 - at }[event.key];
+    if (at < 0 || step === undefined) return;
+    event.preventDefault();
+    tiles[Math.min(tiles.length - 1, Math.max(0, at + step))].focus();
+  }
+}

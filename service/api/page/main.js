@@ -1,0 +1,413 @@
+// The page: who is here, what is in front of them, and what each key does.
+
+import { Add } from "./add.js";
+import { call, hasKey, setKey } from "./api.js";
+import { Breaks } from "./breaks.js";
+import { Details } from "./details.js";
+import { $, count, make, notice, percent, say } from "./dom.js";
+import { Grid } from "./grid.js";
+import { closeByEscape, fillHelp, listen } from "./keys.js";
+import { Outbox } from "./outbox.js";
+import { Entry, Queue } from "./queue.js";
+import { applyTheme, Settings } from "./settings.js";
+import { Stage } from "./stage.js";
+import { showTeam } from "./team.js";
+
+const STATES = ["open", "second", "unsure", "escalated"];
+const SUMMARY_EVERY = 10_000;
+const LOOK_AGAIN = 3_000;
+const REMEMBERED = 200;
+const PAST = { confirm: "Confirmed", reject: "Rejected", unsure: "Left unsure", escalate: "Escalated" };
+
+let me, details, settings, add;
+let state = "open";
+let filter = {};
+let gridOn = false;
+let today = 0;
+const history = [];
+const totals = {};
+
+const queue = new Queue(render, failed);
+const stage = new Stage(() => act("reveal"));
+const grid = new Grid(queue, gridChanged, openFromGrid);
+const outbox = new Outbox(saving, refused);
+const breaks = new Breaks(remind);
+
+async function start() {
+  applyTheme();
+  fillHelp();
+  closeByEscape();
+  for (const button of document.querySelectorAll("button[data-act]")) {
+    button.addEventListener("click", ({ detail }) => {
+      // a button that was clicked must not take the next Space, which shows the photo
+      if (detail) button.blur();
+      act(button.dataset.act);
+    });
+  }
+  for (const button of document.querySelectorAll("button[data-state]")) button.addEventListener("click", () => go({ state: button.dataset.state }));
+  for (const button of document.querySelectorAll("button[data-close]")) button.addEventListener("click", () => button.closest("dialog").close());
+  $("login-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    setKey($("login-key").value);
+    enter();
+  });
+  $("filters-form").addEventListener("submit", chooseFilters);
+  $("filters-form").addEventListener("reset", () => setTimeout(() => $("filters-form").requestSubmit()));
+  $("break-rest").addEventListener("click", rest);
+  $("break-over").addEventListener("click", () => {
+    $("rest").close();
+    queue.take();
+  });
+  $("forget-key").addEventListener("click", () => {
+    setKey("");
+    location.reload();
+  });
+  $("sending-stop").addEventListener("click", () => add.stop());
+  addEventListener("pagehide", () => queue.release());
+  addEventListener("pageshow", ({ persisted }) => persisted && details && go({}));
+  await enter();
+}
+
+async function enter() {
+  try {
+    me = await call("GET", "/v1/review/me");
+  } catch (error) {
+    if (error.status === 401 || error.status === 403) askKey(error);
+    else {
+      notice(`${error.message} Trying again …`, { kind: "error", seconds: 3 });
+      setTimeout(enter, LOOK_AGAIN);
+    }
+    return;
+  }
+  $("login").close();
+  $("login-key").value = "";
+  $("who").textContent = me.moderator ? `You are ${me.name || me.moderator}.` : "Keys are off here: everybody is the same moderator.";
+  $("forget-key").hidden = !hasKey();
+  $("keeps-nothing").hidden = me.retention_hours > 0;
+  $("may-not-add").hidden = me.may_add;
+  $("state-second").hidden = me.second_opinion === "off";
+  today = me.today.decided;
+  prefer(me.preferences);
+  if (!details) await begin();
+  await Promise.all([go({}), look()]);
+}
+
+/** What is done once, as soon as somebody may be here. */
+async function begin() {
+  const { categories } = await again(() => call("GET", "/v1/categories"));
+  const known = new Map(categories.map((category) => [category.id, category]));
+  details = new Details(known, (category) => decide("confirm", category), (listing) => go({ filter: { listing_id: listing } }));
+  settings = new Settings(me.preferences, prefer);
+  add = new Add((batch) => {
+    $("add").close();
+    go({ state: "open", filter: { batch_id: batch } });
+  }, () => queue.items.length < 2 && queue.take());
+  $("filter-category").append(...categories.map(({ id, name }) => make("option", { value: id }, name)));
+  $("other-list").replaceChildren(...categories.map(({ id, name }) => make("li", {}, make("button", { type: "button", click: () => {
+    $("other").close();
+    decide("confirm", id);
+  } }, name))));
+  listen(act, () => ({ grid: gridOn, shortcuts: settings.chosen.shortcuts }));
+  document.addEventListener("pointerdown", () => breaks.active());
+  setInterval(look, SUMMARY_EVERY);
+  setInterval(() => queue.items.length && queue.take(), (me.claim_seconds * 1e3) / 3);
+  setInterval(() => !queue.items.length && !document.hidden && !$("rest").open && queue.take(), LOOK_AGAIN);
+  document.body.dataset.ready = "yes";
+}
+
+/** Try until it works: the service may still be starting. */
+async function again(work) {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!error.passing) throw error;
+      await new Promise((done) => setTimeout(done, LOOK_AGAIN));
+    }
+  }
+}
+
+function askKey(error) {
+  $("login-problem").textContent = hasKey() ? error.message : "";
+  setKey("");
+  if (!$("login").open) $("login").showModal();
+  $("login-key").focus();
+}
+
+/** Show another state, other filters, or the grid. */
+async function go({ state: wanted = state, filter: chosen = filter, gridded = gridOn }) {
+  state = wanted;
+  filter = chosen;
+  gridOn = gridded;
+  await outbox.tail;
+  history.length = 0;
+  grid.selected.clear();
+  queue.gridded(gridOn);
+  showFilters();
+  await queue.restart(asked());
+  render();
+}
+
+function act(name, argument) {
+  breaks.active();
+  const chosen = gridOn ? grid.chosen : [];
+  const actions = {
+    confirm: () => (gridOn ? decideAll("confirm", chosen) : decide("confirm")),
+    reject: () => (gridOn ? decideAll("reject", chosen) : decide("reject")),
+    unsure: () => (gridOn ? decideAll("unsure", chosen) : decide("unsure")),
+    escalate: () => (gridOn ? decideAll("escalate", chosen) : decide("escalate")),
+    confirmNth: () => {
+      const finding = queue.current?.fields.findings[argument];
+      if (finding) decide("confirm", finding.category);
+    },
+    other: () => queue.current && $("other").showModal(),
+    undo,
+    skip: () => {
+      queue.skip();
+      render();
+    },
+    reveal: () => stage.toggleReveal(),
+    heat: () => queue.current && stage.toggleHeat(queue.current.fields.findings[0].category)
+      .catch((error) => notice(error.message, { kind: "error" })),
+    boxes: () => stage.toggleBoxes(),
+    zoom: () => stage.toggleZoom(),
+    grid: toggleGrid,
+    selectAll: () => grid.toggleAll(),
+    select: () => grid.toggleFocused(),
+    open: () => grid.openFocused(),
+    revealAll: () => grid.toggleReveal(),
+    filters: openFilters,
+    add: () => add.openDialog(),
+    team: () => showTeam(me),
+    settings: () => settings.open(),
+    help: () => $("help").showModal(),
+  };
+  actions[name]?.();
+}
+
+/** Decide about the photo in front; never about one that was not on the screen. */
+function decide(decision, category = null) {
+  const entry = queue.current;
+  if (!entry || !["shown", "gone", "failed"].includes(entry.state)) {
+    if (entry) say("The photo is not there yet.");
+    return;
+  }
+  finish([entry], decision, category);
+}
+
+function decideAll(decision, entries) {
+  if (!entries.length) {
+    notice("Nothing is selected. Space selects a photo, A all of them.", { seconds: 4 });
+    return;
+  }
+  finish(entries, decision, null);
+  grid.focus();
+}
+
+function finish(entries, decision, category) {
+  const items = entries.map((entry) => entry.id);
+  history.push({ entries, decision });
+  if (history.length > REMEMBERED) history.shift();
+  queue.remove(items);
+  outbox.put({ items, decision, category }).then(() => queue.topUp());
+  tally(items.length);
+  const what = entries.length === 1 ? entries[0].fields.file : `${entries.length} photos`;
+  tell(`${PAST[decision]}: ${what}.`);
+  render();
+}
+
+async function undo() {
+  const last = history.pop();
+  if (!last) {
+    await undoEarlier();
+    return;
+  }
+  outbox.put({ items: last.entries.map((entry) => entry.id), decision: "undo", category: null });
+  queue.bringBack(last.entries);
+  tally(-last.entries.length);
+  tell(`Taken back: ${last.entries.length === 1 ? last.entries[0].fields.file : `${last.entries.length} photos`}.`);
+  render();
+}
+
+/** Take back what was decided before this page was opened. */
+async function undoEarlier() {
+  await outbox.tail;
+  try {
+    const { item, entry } = await call("POST", "/v1/review/undo", {});
+    const back = new Entry(item);
+    queue.bringBack([back]);
+    tally(-1);
+    tell(`Taken back: ${entry.file}.`);
+  } catch (error) {
+    notice(error.code === "nothing_to_undo" ? "There is nothing left to undo." : error.message, { seconds: 4 });
+  }
+}
+
+function tally(change) {
+  today += change;
+  if (totals[state] !== undefined) totals[state] = Math.max(0, totals[state] - change);
+  showTotals();
+}
+
+function tell(text) {
+  $("last").textContent = text;
+  const next = queue.current;
+  const strongest = next?.fields.findings[0];
+  say(next && !gridOn ? `${text} Next: ${strongest.name}, ${percent(strongest.probability)}, ${next.fields.verdict}.` : text);
+}
+
+/** A decision that the service did not take. */
+function refused(error, { items, decision }) {
+  const undoing = decision === "undo";
+  if (undoing) queue.items = queue.items.filter((entry) => !items.includes(entry.id));
+  for (const group of history) group.entries = group.entries.filter((entry) => !items.includes(entry.id));
+  history.splice(0, history.length, ...history.filter((group) => group.entries.length));
+  tally(undoing ? items.length : -items.length);
+  notice(`Not kept: ${error.message}`, { kind: "error" });
+  render();
+}
+
+function saving(waiting) {
+  document.body.dataset.waiting = waiting;
+  $("saving").hidden = waiting < 5;
+  $("saving").textContent = `${waiting} decisions are being saved …`;
+}
+
+function failed(error) {
+  if (error.status === 401 || error.status === 403) askKey(error);
+  else notice(error.message, { kind: "error", seconds: 3 });
+}
+
+function render(changed) {
+  if (!details) return;
+  if (changed && changed !== queue.current && !gridOn) return;
+  const empty = !queue.items.length;
+  $("nothing").hidden = !empty || queue.taking !== null && !queue.emptyAt;
+  $("nothing-filtered").hidden = !Object.keys(filter).length;
+  $("single").hidden = gridOn || empty;
+  $("grid").hidden = !gridOn || empty;
+  document.body.dataset.view = gridOn ? "grid" : "single";
+  for (const button of document.querySelectorAll("[data-needs]")) button.disabled = empty;
+  if (gridOn) grid.render();
+  else {
+    const entry = queue.current ?? null;
+    const another = details.entry !== entry;
+    stage.show(entry);
+    details.show(entry);
+    if (another && entry?.similar?.length) refresh(entry);
+    if (entry?.state === "shown" && stage.wantsHeat()) entry.loadHeat(entry.fields.findings[0].category).catch(() => {});
+  }
+}
+
+/** What was decided a moment ago counts among what was seen before. */
+async function refresh(entry) {
+  await outbox.tail;
+  await entry.loadSimilar();
+  if (entry === queue.current && !gridOn) details.show(entry);
+}
+
+function gridChanged(chosen) {
+  if (!gridOn) return;
+  for (const button of document.querySelectorAll(".actions [data-decides]")) button.disabled = !chosen;
+}
+
+async function toggleGrid() {
+  gridOn = !gridOn;
+  $("grid-toggle").setAttribute("aria-pressed", String(gridOn));
+  queue.gridded(gridOn);
+  for (const button of document.querySelectorAll(".actions [data-decides]")) button.disabled = false;
+  render();
+  if (gridOn) {
+    await queue.take();
+    grid.focus();
+  }
+}
+
+function openFromGrid(entry) {
+  queue.first(entry);
+  toggleGrid();
+}
+
+// filters and totals
+
+function openFilters() {
+  const form = $("filters-form").elements;
+  for (const name of ["category", "source", "listing_id", "since", "until"]) form[name].value = filter[name] ?? "";
+  $("filters").showModal();
+}
+
+function chooseFilters(event) {
+  event.preventDefault();
+  const given = Object.fromEntries(new FormData($("filters-form")));
+  const chosen = Object.fromEntries(Object.entries(given).filter(([, value]) => value.trim()));
+  $("filters").close();
+  go({ filter: chosen });
+}
+
+/** The filter as the service takes it: days, which are the moderator's, become times. */
+function asked() {
+  const { since, until, ...others } = filter;
+  const midnight = (day, later) => {
+    const [year, month, date] = day.split("-").map(Number);
+    return new Date(year, month - 1, date + later).toISOString();
+  };
+  return { state, ...others, ...(since ? { since: midnight(since, 0) } : {}), ...(until ? { until: midnight(until, 1) } : {}) };
+}
+
+function showFilters() {
+  const names = { category: "Category", source: "Source", listing_id: "Listing", since: "From", until: "To", batch_id: "Batch" };
+  $("chips").replaceChildren(...Object.entries(filter).map(([name, value]) => make("li", {}, make("button", { type: "button",
+    "aria-label": `Remove the filter ${names[name]} ${value}`, click: () => {
+      const { [name]: _, ...rest } = filter;
+      go({ filter: rest });
+    } }, `${names[name]}: ${name === "category" ? details.categories.get(value)?.name ?? value : name === "batch_id" ? value.slice(0, 8) : value} ×`))));
+  for (const button of document.querySelectorAll("button[data-state]")) button.setAttribute("aria-pressed", String(button.dataset.state === state));
+}
+
+async function look() {
+  if (document.hidden) return;
+  try {
+    const { states, sources } = await call("GET", "/v1/review/summary");
+    if (outbox.waiting) return;
+    Object.assign(totals, states);
+    $("sources").replaceChildren(...sources.map((value) => make("option", { value })));
+    showTotals();
+  } catch (error) {
+    if (!error.passing) failed(error);
+  }
+}
+
+function showTotals() {
+  for (const name of STATES) $(`count-${name}`).textContent = totals[name] === undefined ? "" : count(totals[name]);
+  $("today").textContent = count(Math.max(0, today));
+}
+
+// preferences and breaks
+
+function prefer(chosen) {
+  stage.prefer(chosen);
+  breaks.minutes = chosen.break_minutes;
+  document.body.classList.toggle("blur", chosen.blur);
+  document.body.classList.toggle("grey", chosen.grey);
+  document.body.classList.toggle("no-shortcuts", !chosen.shortcuts);
+}
+
+function remind(minutes) {
+  $("break-text").textContent = `You have been looking at photos for ${minutes} minutes and decided about ${count(today)} today.`;
+  if (!$("break").open) $("break").showModal();
+}
+
+async function rest() {
+  $("break").close();
+  breaks.rest();
+  $("rest").showModal();
+  await outbox.tail;
+  await queue.restart(asked(), false);
+}
+
+document.addEventListener("keydown", (event) => {
+  const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+  if (step && !gridOn && !document.querySelector("dialog[open]") && stage.pan(...step)) event.preventDefault();
+});
+
+start();

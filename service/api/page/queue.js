@@ -1,0 +1,189 @@
+// The photos that are this window's: taken ahead of time, fetched and decoded before they are needed.
+
+import { address, call, picture } from "./api.js";
+import { draw, make } from "./dom.js";
+
+const AHEAD = 16;
+const REFILL_BELOW = 10;
+const FETCH_AHEAD = 10;
+const AT_ONCE = 3;
+const KEEP_BEHIND = 12;
+const GRIDDED = 60;
+
+export class Queue {
+  /** `changed()`: the list, or a photo in it, is not what it was; `failed(failure)`. */
+  constructor(changed, failed) {
+    this.changed = changed;
+    this.failed = failed;
+    this.filter = {};
+    this.items = [];
+    this.behind = [];
+    this.done = new Set();
+    this.size = AHEAD;
+    this.fetchAhead = FETCH_AHEAD;
+    this.taking = null;
+    this.generation = 0;
+    this.emptyAt = 0;
+    this.fetching = 0;
+  }
+
+  get current() {
+    return this.items[0];
+  }
+
+  /** How much to take; in the grid the large photos are not needed yet. */
+  gridded(on) {
+    this.size = on ? GRIDDED : AHEAD;
+    this.fetchAhead = on ? 0 : FETCH_AHEAD;
+    this.prefetch();
+  }
+
+  /** Begin anew with another filter; what was taken is given back. `take`: whether to take the next now. */
+  async restart(filter, take = true) {
+    this.generation += 1;
+    this.filter = filter;
+    this.items = [];
+    this.behind = [];
+    this.done.clear();
+    this.emptyAt = 0;
+    this.taking = null;
+    this.changed();
+    await this.release();
+    if (take) await this.take();
+  }
+
+  async release() {
+    await call("DELETE", "/v1/review/claims", undefined, { keepalive: true }).catch(() => {});
+  }
+
+  /** Take what is missing, and prolong what is there. */
+  take() {
+    this.taking ??= this.claim().finally(() => {
+      this.taking = null;
+    });
+    return this.taking;
+  }
+
+  async claim() {
+    const generation = this.generation;
+    try {
+      const { items } = await call("POST", "/v1/review/claims", { ...this.filter, limit: this.size });
+      if (generation !== this.generation) return;
+      const here = new Set(this.items.map((entry) => entry.id));
+      const fresh = items.filter(({ item }) => !here.has(item) && !this.done.has(item));
+      this.items.push(...fresh.map((fields) => new Entry(fields)));
+      this.emptyAt = fresh.length || this.items.length ? 0 : Date.now();
+      this.prefetch();
+      this.changed();
+    } catch (error) {
+      if (generation === this.generation) this.failed(error);
+    }
+  }
+
+  /** The photos are decided: out of the list, but kept for an undoing. */
+  remove(ids) {
+    const gone = new Set(ids);
+    const entries = this.items.filter((entry) => gone.has(entry.id));
+    this.items = this.items.filter((entry) => !gone.has(entry.id));
+    for (const id of ids) this.done.add(id);
+    this.behind.push(...entries);
+    const most = Math.max(KEEP_BEHIND, ids.length);
+    for (const entry of this.behind.splice(0, Math.max(0, this.behind.length - most))) entry.forget();
+    if (this.size === AHEAD) this.topUp();
+    this.prefetch();
+  }
+
+  /** Take more when there is little left; in the grid whatever is missing. */
+  topUp() {
+    if (this.items.length < (this.size === AHEAD ? REFILL_BELOW : this.size)) this.take();
+  }
+
+  /** Decisions about these were taken back: they come first again. */
+  bringBack(entries) {
+    const back = new Set(entries.map((entry) => entry.id));
+    for (const id of back) this.done.delete(id);
+    this.behind = this.behind.filter((entry) => !back.has(entry.id));
+    this.items = [...entries, ...this.items.filter((entry) => !back.has(entry.id))];
+    this.prefetch();
+    this.changed();
+  }
+
+  /** Put the first photo last. */
+  skip() {
+    if (this.items.length > 1) this.items.push(this.items.shift());
+    this.prefetch();
+  }
+
+  /** Take this photo first. */
+  first(entry) {
+    this.items = [entry, ...this.items.filter((one) => one !== entry)];
+    this.prefetch();
+  }
+
+  /** Fetch the photos that come next, few at once, the nearest first. */
+  prefetch() {
+    const next = this.items.slice(0, this.fetchAhead).find((entry) => entry.state === "new");
+    if (!next || this.fetching >= AT_ONCE) return;
+    this.fetching += 1;
+    next.load().finally(() => {
+      this.fetching -= 1;
+      this.changed(next);
+      this.prefetch();
+    });
+    this.prefetch();
+  }
+}
+
+/** A photo of the queue. `state`: new, loading, shown (its canvas is drawn), gone (not kept any more) or failed. */
+export class Entry {
+  constructor(fields) {
+    this.fields = fields;
+    this.id = fields.item;
+    this.forget();
+  }
+
+  forget() {
+    this.thumb?.close();
+    this.canvas = this.thumb = this.similar = null;
+    this.heat = new Map();
+    this.state = this.fields.photo ? "new" : "gone";
+    this.reason = "";
+  }
+
+  async load() {
+    this.state = "loading";
+    const like = this.loadSimilar();
+    try {
+      const bitmap = await picture(`/v1/review/items/${this.id}/photo`);
+      // drawn ahead, so that a key press only puts it in its place
+      this.canvas = make("canvas", { id: "photo", class: "photo", role: "img", "aria-label": `Photo ${this.fields.file}` });
+      draw(this.canvas, bitmap);
+      bitmap.close();
+      this.state = "shown";
+    } catch (error) {
+      this.state = error.code === "photo_unavailable" ? "gone" : "failed";
+      this.reason = error.message;
+    }
+    await like;
+  }
+
+  /** Photos like it, with what is decided about them by now. */
+  async loadSimilar() {
+    this.similar = await call("GET", `/v1/review/items/${this.id}/similar`).then(({ items }) => items, () => []);
+  }
+
+  /** The small photo, of the grid. */
+  async loadThumb() {
+    if (this.thumb || !this.fields.photo) return this.thumb;
+    this.thumb = await picture(`/v1/review/items/${this.id}/photo?size=small`);
+    return this.thumb;
+  }
+
+  /** The photo under the heat map of a category. */
+  async loadHeat(category) {
+    if (!this.heat.has(category)) {
+      this.heat.set(category, picture(address(`/v1/review/items/${this.id}/heatmap`, { category })));
+    }
+    return this.heat.get(category);
+  }
+}

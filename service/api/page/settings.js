@@ -1,0 +1,46 @@
+// How a moderator wants the page: kept by the service, except for the colours, which are this browser's.
+
+import { call } from "./api.js";
+import { $, notice } from "./dom.js";
+
+const THEME = "faunalens-theme";
+
+export function applyTheme() {
+  const theme = localStorage.getItem(THEME) ?? "system";
+  if (theme === "system") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+  return theme;
+}
+
+export class Settings {
+  /** `apply(chosen)`: { blur, grey, shortcuts, break_minutes }. */
+  constructor(chosen, apply) {
+    this.chosen = chosen;
+    this.apply = apply;
+    $("settings-form").addEventListener("change", () => this.change());
+    $("settings-form").addEventListener("submit", (event) => event.preventDefault());
+  }
+
+  open() {
+    const form = $("settings-form").elements;
+    for (const name of ["blur", "grey", "shortcuts"]) form[name].checked = this.chosen[name];
+    form.break_minutes.value = this.chosen.break_minutes;
+    form.theme.value = applyTheme();
+    $("settings").showModal();
+  }
+
+  async change() {
+    const form = $("settings-form").elements;
+    localStorage.setItem(THEME, form.theme.value);
+    applyTheme();
+    if (!form.break_minutes.checkValidity() || form.break_minutes.value === "") return;
+    this.chosen = { blur: form.blur.checked, grey: form.grey.checked, shortcuts: form.shortcuts.checked,
+      break_minutes: form.break_minutes.valueAsNumber };
+    this.apply(this.chosen);
+    try {
+      await call("PUT", "/v1/review/me", this.chosen);
+    } catch (error) {
+      notice(`The settings hold until you leave, but were not kept: ${error.message}`, { kind: "error" });
+    }
+  }
+}

@@ -1,0 +1,180 @@
+// The report of GET /v1/stats as tables and one chart. Text goes in as text, so that no source is taken for markup.
+
+const STORED = "faunalens-key"; // the review page's name: one key for both in a tab
+const SPACE = "http://www.w3.org/2000/svg";
+const $ = (id) => document.getElementById(id);
+const count = (value) => value.toLocaleString("en");
+const percent = (value) => `${(value * 100).toPrecision(value !== 0 && Math.abs(value) < 0.1 ? 2 : 3)} %`;
+const shown = (interval) =>
+  interval ? `${percent(interval.value)} (${percent(interval.low)} to ${percent(interval.high)})` : "–";
+
+function make(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+function drawn(tag, properties, ...children) {
+  const element = document.createElementNS(SPACE, tag);
+  for (const [name, value] of Object.entries(properties)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+function table(names, rows) {
+  const head = make("tr", {}, ...names.map((name) => make("th", { scope: "col" }, name)));
+  const body = rows.map((cells) => make("tr", {}, ...cells.map((cell) => make("td", {}, cell))));
+  return make("table", {}, make("thead", {}, head), make("tbody", {}, ...body));
+}
+
+const NAMES = ["Photos", "Flagged", "Share flagged", "Decided", "Confirmed", "Precision", "Recall", "Live photos", "Live flagged"];
+
+const cells = (line) => [
+  count(line.seen), count(line.flagged), shown(line.flagged_share), count(line.decided), count(line.confirmed),
+  shown(line.precision), shown(line.recall), count(line.live_seen), shown(line.live_share),
+];
+
+function card(name, value, note = "") {
+  return make("div", { class: "card" }, make("span", { class: "faint" }, name), make("strong", {}, value),
+    make("span", { class: "faint" }, note));
+}
+
+function total(line) {
+  const interval = (one) => (one ? [percent(one.value), `${percent(one.low)} to ${percent(one.high)}`] : ["–", "not known yet"]);
+  const sample = line.sampled ? `${count(line.missed)} of ${count(line.sampled)} sampled were missed` : "no random sample was decided";
+  const [recall, ends] = interval(line.recall);
+  $("total").replaceChildren(
+    card("Photos of batches", count(line.seen), `${count(line.failed)} could not be judged`),
+    card("Flagged", ...interval(line.flagged_share)),
+    card("Precision", ...interval(line.precision)),
+    card("Recall", recall, line.recall ? `${ends}; ${sample}` : sample),
+    card("Decided", count(line.decided), `of ${count(line.flagged)} flagged`),
+    card("Photos of live requests", count(line.live_seen), `${shown(line.live_share)} flagged`),
+  );
+}
+
+function fall(found) {
+  if (!found) {
+    $("fall").replaceChildren(make("p", { class: "faint" }, "Choose the days of a baseline to see it."));
+    return;
+  }
+  const words = { true: "reached", false: "not reached", null: "cannot be said yet" };
+  const rows = found.lines.map((line) => [line.category ?? "all", shown(line.fall), words[line.reached]]);
+  const note = `Confirmed products among all photos of batches, against ${found.baseline_since} to ${found.baseline_until}; below zero it rose.`;
+  const parts = [make("p", {}, note)];
+  if (!found.comparable) {
+    parts.push(make("p", { class: "warn" }, "Other models or policies judged then: the fall may be theirs."));
+  }
+  parts.push(table(["Category", "Fall", `Aim of ${percent(found.aim)}`], rows));
+  $("fall").replaceChildren(...parts);
+}
+
+/** Share flagged by week: points with their intervals, and how many photos were seen as bars. */
+function chart(weeks) {
+  const [width, height, left, bottom, top] = [900, 240, 60, 28, 12];
+  const most = Math.max(...weeks.map((week) => week.flagged_share?.high ?? 0), 1e-6);
+  const many = Math.max(...weeks.map((week) => week.seen), 1);
+  const step = (width - left - 10) / Math.max(weeks.length, 1);
+  const y = (value) => height - bottom - value * (height - bottom - top);
+  const parts = [0, 0.5, 1].flatMap((part) => [
+    drawn("line", { class: "axis", x1: left, x2: width - 10, y1: y(part), y2: y(part) }),
+    drawn("text", { x: left - 6, y: y(part) + 4, "text-anchor": "end" }, percent(part * most)),
+  ]);
+  weeks.forEach((week, place) => {
+    const x = left + step * (place + 0.5);
+    const bar = drawn("rect", { class: "bar", x: x - step * 0.3, width: step * 0.6, y: y(week.seen / many), height: y(0) - y(week.seen / many) });
+    bar.append(drawn("title", {}, `${week.week}: ${count(week.seen)} photos`));
+    parts.push(bar);
+    const share = week.flagged_share;
+    if (share) {
+      parts.push(drawn("line", { class: "interval", x1: x, x2: x, y1: y(share.low / most), y2: y(share.high / most) }));
+      const point = drawn("circle", { class: "point", cx: x, cy: y(share.value / most), r: 4 });
+      point.append(drawn("title", {}, `${week.week}: ${shown(share)} flagged`));
+      parts.push(point);
+    }
+    if (weeks.length < 20 || place % 4 === 0) {
+      parts.push(drawn("text", { x, y: height - 8, "text-anchor": "middle" }, week.week.slice(5)));
+    }
+  });
+  const label = "Share flagged by week with 95 % intervals (points), and photos seen (bars); the table below has the numbers";
+  $("chart").replaceChildren(drawn("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label }, ...parts));
+}
+
+function drift(found) {
+  const number = (value, digits) => (value === null ? "–" : value.toPrecision(digits));
+  const rows = found.shifts.map((one) => [
+    one.category, number(one.psi, 2), one.share === null ? "–" : percent(one.share),
+    one.share_before === null ? "–" : percent(one.share_before), number(one.ratio, 2),
+    one.alerts.length ? make("span", { class: "warn" }, `drifts: ${one.alerts.join(", ")}`) : "",
+  ]);
+  const span = `${found.since} to ${found.until} against ${found.before_since} to ${found.before_until}, all photos.`;
+  const parts = [make("p", { class: found.alert ? "warn" : "" }, found.alert ? `Something drifts. ${span}` : span)];
+  parts.push(table(["Category", "Index of scores", "Share of findings", "Before", "Ratio", "Alert"], rows));
+  $("drift").replaceChildren(...parts);
+}
+
+function show(found) {
+  for (const name of ["since", "until"]) $("ask").elements[name].value = found[name];
+  if (found.fall) {
+    for (const name of ["baseline_since", "baseline_until"]) $("ask").elements[name].value = found.fall[name];
+  }
+  if (!found.source) {
+    $("sources").replaceChildren(...found.sources.filter((line) => line.source).map((line) => make("option", { value: line.source })));
+  }
+  total(found.total);
+  fall(found.fall);
+  chart(found.weeks);
+  $("weeks").replaceChildren(table(["Week of", ...NAMES], found.weeks.map((line) => [line.week, ...cells(line)])));
+  $("categories").replaceChildren(table(["Category", ...NAMES], found.categories.map((line) => [line.category, ...cells(line)])));
+  $("sources-table").replaceChildren(table(["Source", ...NAMES], found.sources.map((line) => [line.source || "not named", ...cells(line)])));
+  drift(found.drift);
+  $("report").hidden = false;
+}
+
+function address(format) {
+  const given = [...new FormData($("ask"))].filter(([, value]) => value !== "");
+  return `/v1/stats?${new URLSearchParams([...given, ["format", format]])}`;
+}
+
+async function ask(format) {
+  const key = sessionStorage.getItem(STORED);
+  $("message").textContent = "Counting …";
+  const response = await fetch(address(format), { headers: key ? { Authorization: `Bearer ${key}` } : {} }).catch(() => null);
+  const refused = response && (response.status === 401 || response.status === 403);
+  $("key-form").hidden = !refused;
+  if (!response?.ok) {
+    const error = response ? (await response.json().catch(() => ({}))).error : null;
+    $("message").textContent = error?.message ?? "The service cannot be reached.";
+    if (refused) $("key-form").elements.key.focus();
+    return null;
+  }
+  $("message").textContent = "";
+  return response;
+}
+
+async function refresh() {
+  const response = await ask("json");
+  if (response) show(await response.json());
+}
+
+async function download() {
+  const response = await ask("csv");
+  if (!response) return;
+  const link = make("a", { href: URL.createObjectURL(await response.blob()), download: "faunalens-statistics.csv" });
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+$("ask").addEventListener("submit", (event) => {
+  event.preventDefault();
+  refresh();
+});
+$("csv").addEventListener("click", download);
+$("key-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  sessionStorage.setItem(STORED, $("key-form").elements.key.value.trim());
+  $("key-form").reset();
+  refresh();
+});
+refresh();

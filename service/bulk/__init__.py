@@ -1,0 +1,1 @@
+"""Batches at work: archives and manifests in, pictures judged while nobody else waits, webhooks out."""

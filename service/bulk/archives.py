@@ -1,0 +1,166 @@
+"""Pictures out of a zip or a tar, one after the other, within limits.
+
+Nothing is extracted to a path: names are only shown back. What is no file (links, devices, folders) and what systems
+add (hidden files, ``__MACOSX``) is left out. An archive inside an archive is a file that is no picture. Members of a
+zip must be stored or deflated: ``zipfile`` unpacks others without a bound, and a kilobyte of bzip2 can be gigabytes.
+"""
+
+import gzip
+import io
+import json
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any, cast
+
+from service.bulk.spool import Spool
+from service.errors import ErrorCode, FaunalensError
+
+_CHUNK = 65_536
+_TABLE_ENTRY = 512
+_TABLE_LEAST = 1_048_576
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError, NotImplementedError,
+           RuntimeError, OverflowError)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Most pictures of an archive, most bytes of one, most bytes of all unpacked."""
+
+    files: int
+    single: int
+    total: int
+
+    @property
+    def table(self) -> int:
+        """Most bytes that a table of contents may take."""
+        return max(_TABLE_LEAST, self.files * _TABLE_ENTRY)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A picture: its bytes, or why it has none (JSON of an error)."""
+
+    name: str
+    data: bytes
+    refusal: str | None = None
+
+
+def members(kind: str, spool: Spool, bounds: Bounds) -> Iterator[Member]:
+    """The pictures of an archive, ``zip``, ``tar`` or ``tar.gz``.
+
+    A member that is too large or damaged is told with its refusal. Raises ``corrupt_archive``, ``too_many_files`` and
+    ``too_many_bytes``.
+    """
+    spool.seek(0)
+    opened = _zip(spool, bounds) if kind == "zip" else _tar(spool, bounds, packed=kind == "tar.gz")
+    count = 0
+    try:
+        for member in opened:
+            count += 1
+            if count > bounds.files:
+                message = f"More than {bounds.files} pictures in one batch."
+                raise FaunalensError(ErrorCode.TOO_MANY_FILES, message, {"max_files": bounds.files})
+            yield member
+    except _BROKEN as error:
+        raise _corrupt(type(error).__name__) from error
+
+
+def _zip(spool: Spool, bounds: Bounds) -> Iterator[Member]:
+    left = bounds.total
+    with zipfile.ZipFile(cast(IO[bytes], spool)) as archive:
+        for info in archive.infolist():
+            if info.is_dir() or _is_clutter(info.filename):
+                continue
+            if info.compress_type not in _METHODS:
+                yield Member(info.filename, b"", refusal(_corrupt("compression")))
+                continue
+            try:
+                with archive.open(info) as stream:
+                    data = _read(stream, bounds, left)
+            except _BROKEN:
+                yield Member(info.filename, b"", refusal(_corrupt("member")))
+                continue
+            left -= len(data)
+            yield _member(info.filename, data, bounds)
+
+
+def _tar(spool: Spool, bounds: Bounds, packed: bool) -> Iterator[Member]:
+    raw = cast(IO[bytes], spool)
+    source = _Bounded(gzip.GzipFile(fileobj=raw), bounds) if packed else raw
+    left = bounds.total
+    with tarfile.open(fileobj=source, mode="r:") as archive:
+        for info in archive:
+            # tarfile keeps every header that it has read
+            cast(Any, archive).members = []
+            if left - info.size < 0:
+                raise too_many_bytes(bounds.total)
+            left -= info.size
+            stream = archive.extractfile(info) if info.isreg() and not _is_clutter(info.name) else None
+            if stream is not None:
+                with stream:
+                    yield _member(info.name, _read(stream, bounds, bounds.total), bounds)
+        # tarfile takes the end of the file for the end of the archive
+        source.seek(archive.offset)
+        if len(source.read(tarfile.BLOCKSIZE)) < tarfile.BLOCKSIZE:
+            raise _corrupt("end")
+
+
+class _Bounded(io.RawIOBase):
+    """A decompressed stream with bounds on one read and on where it may be read."""
+
+    def __init__(self, stream: gzip.GzipFile, bounds: Bounds) -> None:
+        self._stream = stream
+        self._bounds = bounds
+
+    def read(self, count: int = -1) -> bytes:
+        if count < 0 or count > self._bounds.table:
+            raise _corrupt("header")
+        return self._stream.read(count)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        # each picture has up to three headers before it
+        if offset > self._bounds.total + (self._bounds.files + 1) * 3 * _TABLE_ENTRY * 2:
+            raise too_many_bytes(self._bounds.total)
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+
+def _read(stream: IO[bytes], bounds: Bounds, left: int) -> bytes:
+    """The bytes of a member, one more than allowed when there are more; raises ``too_many_bytes`` past ``left``."""
+    data, most = bytearray(), bounds.single
+    while len(data) <= most and (chunk := stream.read(min(_CHUNK, most + 1 - len(data)))):
+        data += chunk
+        if len(data) > left:
+            raise too_many_bytes(bounds.total)
+    return bytes(data)
+
+
+def _member(name: str, data: bytes, bounds: Bounds) -> Member:
+    if len(data) <= bounds.single:
+        return Member(name, data)
+    return Member(name, b"", refusal(too_many_bytes(bounds.single)))
+
+
+def _is_clutter(name: str) -> bool:
+    parts = name.replace("\\", "/").split("/")
+    return parts[-1].startswith(".") or "__MACOSX" in parts
+
+
+def refusal(error: FaunalensError) -> str:
+    """An error as an item keeps it."""
+    return json.dumps(error.to_dict())
+
+
+def too_many_bytes(most: int) -> FaunalensError:
+    """The error of what is larger than ``most`` bytes."""
+    return FaunalensError(ErrorCode.TOO_MANY_BYTES, f"There are more than {most} bytes.", {"max_bytes": most})
+
+
+def _corrupt(reason: str) -> FaunalensError:
+    return FaunalensError(ErrorCode.CORRUPT_ARCHIVE, "The archive cannot be read.", {"reason": reason})

@@ -1,0 +1,186 @@
+"""The batches of a running service: store, runner, housekeeping and webhooks together."""
+
+import asyncio
+import contextlib
+import datetime
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from service import objects
+from service.bulk.archives import Bounds
+from service.bulk.gathering import Gathering
+from service.bulk.log import open_decisions
+from service.bulk.runner import Runner, Surroundings
+from service.bulk.spool import Spool
+from service.bulk.views import Views
+from service.bulk.webhooks import Webhooks
+from service.cores import available_cores
+from service.detector import Detector
+from service.errors import ErrorCode, FaunalensError, StartError
+from service.fetch import Fetcher
+from service.metrics import Metrics
+from service.outbound import Outbound
+from service.settings import Settings
+from service.statistics.report import drifted
+from service.store.batches import Batches, NewBatch
+from service.store.claims import Claims
+from service.store.database import open_database
+from service.store.decisions import Decisions
+from service.store.outbox import Outbox
+from service.store.photos import open_photos
+from service.store.purge import purge, sweep
+from service.store.tallies import Days, Tallies, today
+
+log = logging.getLogger("faunalens.batches")
+_HOUSE_SECONDS, _DRIFT_SECONDS = 3.0, 600.0
+
+
+class Bulk:
+    """Opens the store and makes its folder; raises :class:`StartError`. Nothing runs before :meth:`start`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        detector: Callable[[], Detector | None],
+        busy: Callable[[], bool],
+        fetcher: Callable[[], Fetcher | None],
+    ) -> None:
+        self.settings = settings
+        try:
+            settings.store.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.photos = open_photos(settings)
+        except OSError as error:
+            raise StartError(f"the store {settings.store} cannot be made: {error.strerror}") from error
+        url = settings.database.get_secret_value() if settings.database else None
+        self.database = open_database(url, settings.store)
+        self.batches = Batches(self.database)
+        self.bounds = Bounds(settings.batch_files, settings.max_bytes, settings.batch_bytes)
+        self.claims = Claims(self.database, settings.batch_lease_seconds)
+        self.outbound = Outbound()
+        self._fetcher = fetcher
+        self._detector = detector
+        self._metrics = metrics
+        self.tallies = Tallies()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._buckets = {name: objects.open_bucket(name) for name in settings.batch_buckets}
+        fetch = self._fetch if fetcher() or settings.batch_buckets else None
+        self._runner = Runner(
+            self.claims, self.photos, Surroundings(
+                detector, busy, fetch, metrics, self.tallies, settings.audit_rate
+            ),
+            settings.batch_threads or available_cores(), settings.retention_hours * 3600,
+        )  # fmt: skip
+        self.views = Views(self.photos, available_cores())
+        self._stopping = threading.Event()
+        self._drift_at = self._sweep_at = 0.0
+        self._keepers = [
+            threading.Thread(target=self._keep_leases, name="batches-leases", daemon=True),
+            threading.Thread(target=self._keep_house, name="batches-house", daemon=True),
+        ]
+        self._sending: asyncio.Task[None] | None = None
+
+    def gather(self, batch: NewBatch, folders: bool) -> Gathering:
+        """A batch that comes in. ``folders``: a file's folder names its listing."""
+        return Gathering(batch, self.photos, self.bounds, folders)
+
+    @property
+    def decisions(self) -> Decisions:
+        """The log of decisions, as the settings have it."""
+        detector = self._detector()
+        return open_decisions(self.database, self.settings, detector.catalog if detector else None)
+
+    @property
+    def drift_days(self) -> tuple[Days, Days]:
+        """The last days, today included, and those before, with which they are compared."""
+        end = today() + datetime.timedelta(days=1)
+        middle = end - datetime.timedelta(days=self.settings.drift_days)
+        return Days(middle, end), Days(middle - datetime.timedelta(days=self.settings.drift_baseline_days), middle)
+
+    def count(self) -> None:
+        """Write what was counted of what was judged; raises ``store_unavailable``."""
+        self.tallies.flush(self.database)
+
+    def spool(self) -> Spool:
+        """A temporary file for an archive."""
+        return Spool(self.settings.store, self.bounds.table)
+
+    def wake(self) -> None:
+        """There is a new batch."""
+        self._runner.wake()
+
+    def start(self) -> None:
+        """Begin to work; called on the event loop."""
+        self._loop = asyncio.get_running_loop()
+        for keeper in self._keepers:
+            keeper.start()
+        self._runner.start()
+        if self.settings.webhook_hosts:
+            sender = Webhooks(
+                Outbox(self.database), self.outbound, self.settings.webhook_hosts, self.settings.webhook_bytes
+            )
+            self._sending = asyncio.create_task(sender.run())
+
+    async def close(self) -> None:
+        """Finish what is at work and stop."""
+        if self._sending:
+            self._sending.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sending
+        self._stopping.set()
+        await asyncio.to_thread(self._runner.close)
+        for keeper in self._keepers:
+            await asyncio.to_thread(keeper.join)
+        await asyncio.to_thread(self.views.close)
+        with contextlib.suppress(FaunalensError):
+            await asyncio.to_thread(self.count)
+        self.database.close()
+
+    def _fetch(self, url: str) -> bytes:
+        if objects.is_address(url):
+            return objects.read(url, self._buckets, self.settings.max_bytes)
+        fetcher, loop = self._fetcher(), self._loop
+        if fetcher is None:
+            raise FaunalensError(ErrorCode.URL_NOT_ALLOWED, "Pictures by URL are not taken here.", {"reason": "off"})
+        assert loop is not None
+        return asyncio.run_coroutine_threadsafe(fetcher.fetch(url), loop).result()
+
+    def _look_for_drift(self) -> None:
+        detector = self._detector()
+        if detector is None:
+            return
+        self._drift_at = time.monotonic() + _DRIFT_SECONDS
+        drift = drifted(self.database, detector.contract.ids, *self.drift_days, self.settings.drift_psi)
+        self._metrics.drift.tell(drift.shifts)
+
+    def _keep_leases(self) -> None:
+        """Renew what this process holds, free what the dead held; on a thread that nothing else can hold up."""
+        self._every(self.settings.batch_lease_seconds / 3, self._renew)
+
+    def _keep_house(self) -> None:
+        """Remove photos past their time, write counts, look for drift."""
+        self._every(_HOUSE_SECONDS, self._tidy)
+
+    def _renew(self) -> None:
+        self.claims.renew(self._runner.in_hand)
+        self.claims.free()
+
+    def _tidy(self) -> None:
+        purge(self.database, self.photos)
+        self.count()
+        if time.monotonic() >= self._drift_at:
+            self._look_for_drift()
+        if time.monotonic() >= self._sweep_at:
+            self._sweep_at = time.monotonic() + self.photos.place.sweep_seconds
+            sweep(self.database, self.photos, self.settings.batch_upload_seconds + 60)
+
+    def _every(self, seconds: float, work: Callable[[], None]) -> None:
+        while True:
+            try:
+                work()
+            except (FaunalensError, OSError) as error:
+                log.error("batches: housekeeping failed: %s", error)
+            if self._stopping.wait(seconds):
+                return

@@ -1,0 +1,13 @@
+"""Text that somebody else chose, where programs take some texts for more than that."""
+
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def harmless(text: str) -> str:
+    """For a cell of CSV: no spreadsheet takes it for a formula."""
+    return f"'{text}" if text.startswith(_FORMULAS) else text
+
+
+def visible(text: str) -> str:
+    """For a terminal: what it would act on, or not show, becomes U+FFFD."""
+    return "".join(one if one.isprintable() else "\ufffd" for one in text)

@@ -1,0 +1,1 @@
+"""Decisions for others: a training set, and tasks for Label Studio."""

@@ -1,0 +1,94 @@
+"""Decisions as a folder that ``faunalens train`` takes as it is: photos and manifest.csv.
+
+A confirmed photo is a product of its category. A rejected one is a negative: a look-alike where the model had found
+something, an ordinary listing where it had not. Photos of one listing, and the same photo in several, are one instance,
+so that they stay on one side of the split. The split hangs on the instance's name alone and stays when the set grows.
+"""
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from service.exports import kept
+from service.store.cases import Case
+from service.store.decisions import Kind
+from service.store.photos import Photos
+
+COLUMNS = (
+    "file", "split", "label", "group", "kind", "instance", "source", "sha256", "listing_id", "item", "decided_at",
+)  # fmt: skip
+_NONE, _SOURCE = "none", "moderation"
+_SPLITS = ("train",) * 14 + ("val",) * 3 + ("test",) * 3
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many photos were written; ``gone``: not kept any more; ``again``: the same bytes decided more than once."""
+
+    written: int
+    gone: int
+    again: int
+
+
+def write(cases: Iterable[Case], photos: Photos, out: Path) -> Tally:
+    """Write the decided ``cases`` into the new folder ``out``; raises :class:`OSError`."""
+    out.mkdir(mode=0o700, parents=True)
+    rows, instances, gone, again = dict[str, dict[str, Any]](), _Instances(), 0, 0
+    for case in cases:
+        decision = json.loads(case.entries[-1].entry) if case.entries else {}
+        if decision.get("decision") not in (Kind.CONFIRM, Kind.REJECT) or case.sha256 is None:
+            continue
+        names = [f"photo {case.sha256}"]
+        if case.listing_id:
+            names.append(f"listing {case.source} {case.listing_id}")
+        instances.join(names)
+        path = kept.write(case, photos, out)
+        earlier = rows.get(case.sha256)
+        again += earlier is not None
+        if path is None:
+            gone += earlier is None
+        elif earlier is None or earlier["decided_at"] < decision["decided_at"]:
+            rows[case.sha256] = _row(case, decision, path)
+    _write_manifest(out / "manifest.csv", rows.values(), instances)
+    return Tally(len(rows), gone, again)
+
+
+def _row(case: Case, decision: dict[str, Any], path: str) -> dict[str, Any]:
+    category = decision["category"] if decision["decision"] == Kind.CONFIRM else None
+    group = "product" if category else "lookalike" if case.record["findings"] else "listing"
+    return {
+        "file": path, "label": category or _NONE, "group": group, "kind": category or group,
+        "source": case.source or _SOURCE, "sha256": case.sha256, "listing_id": case.listing_id or "", "item": case.id,
+        "decided_at": decision["decided_at"],
+    }  # fmt: skip
+
+
+def _write_manifest(path: Path, rows: Iterable[dict[str, Any]], instances: "_Instances") -> None:
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, COLUMNS)
+        writer.writeheader()
+        for row in sorted(rows, key=lambda row: str(row["file"])):
+            digest = hashlib.sha256(instances.of(f"photo {row['sha256']}").encode()).hexdigest()
+            writer.writerow({**row, "instance": digest[:16], "split": _SPLITS[int(digest, 16) % len(_SPLITS)]})
+
+
+class _Instances:
+    """Names that mean one object: the smallest of them is the object's."""
+
+    def __init__(self) -> None:
+        self._above: dict[str, str] = {}
+
+    def of(self, name: str) -> str:
+        above = self._above.setdefault(name, name)
+        while above != name:
+            name, above = above, self._above[above]
+        return name
+
+    def join(self, names: Iterable[str]) -> None:
+        first, *others = sorted(self.of(name) for name in names)
+        for other in others:
+            self._above[other] = first

@@ -1,0 +1,88 @@
+"""Shares, recall and falls with 95 % intervals.
+
+A share has Wilson's score interval (Wilson 1927). What is made of several shares has the interval between the 2.5th and
+97.5th percentile of draws from their Jeffreys posteriors, Beta(k + 1/2, n - k + 1/2) (Brown, Cai, DasGupta 2001, on
+both). Both take photos for independent of each other, which photos of one listing are not.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_Z = 1.959963984540054
+_DRAWS = 20_000
+Draws = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number between 0 and 1, or a fall (at most 1), with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """``count`` of ``of``."""
+
+    count: int
+    of: int
+
+
+def share(part: Part) -> Estimate | None:
+    """A share by Wilson's interval; None of nothing."""
+    if part.of == 0:
+        return None
+    n, p = part.of, part.count / part.of
+    centre = (p + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
+    half = _Z / (1 + _Z**2 / n) * math.sqrt(p * (1 - p) / n + _Z**2 / (4 * n**2))
+    return Estimate(p, max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half)))
+
+
+def recall(seen: int, flagged: int, right: Part, missed: Part) -> Estimate | None:
+    """The share of products that were flagged.
+
+    ``right``: of the flagged photos that were decided, those that were confirmed; ``missed``: the same of a random
+    sample of the others. None without decisions of both.
+    """
+    if 0 in (right.of, missed.of, seen):
+        return None
+    random = np.random.default_rng(0)
+    found = flagged * _draws(right, random)
+    lost = (seen - flagged) * _draws(missed, random)
+    total = flagged * right.count / right.of + (seen - flagged) * missed.count / missed.of
+    if total == 0:
+        return None
+    return _estimate(flagged * right.count / right.of / total, found / (found + lost))
+
+
+def fall(flagged: Part, right: Part, flagged_before: Part, right_before: Part) -> Estimate | None:
+    """How far the share of confirmed products among all photos fell, 1 minus now over then; negative: it rose.
+
+    ``flagged``: of all photos; ``right``: of the flagged ones that were decided. None where something was not decided,
+    or nothing was confirmed then.
+    """
+    parts = (flagged, right, flagged_before, right_before)
+    if any(part.of == 0 for part in parts) or flagged_before.count == 0 or right_before.count == 0:
+        return None
+    random = np.random.default_rng(0)
+    now, then = (
+        _draws(of_all, random) * _draws(of_flagged, random)
+        for of_all, of_flagged in ((flagged, right), (flagged_before, right_before))
+    )
+    value = flagged.count / flagged.of * right.count / right.of
+    before = flagged_before.count / flagged_before.of * right_before.count / right_before.of
+    return _estimate(1 - value / before, 1 - now / then)
+
+
+def _draws(part: Part, random: np.random.Generator) -> Draws:
+    return random.beta(part.count + 0.5, part.of - part.count + 0.5, _DRAWS)
+
+
+def _estimate(value: float, draws: Draws) -> Estimate:
+    low, high = np.percentile(draws, (2.5, 97.5))
+    return Estimate(float(value), float(low), float(high))

@@ -1,0 +1,133 @@
+"""Making, watching and cancelling batches."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import func, insert, select, update
+
+from service.errors import ErrorCode, FaunalensError
+from service.store import outbox
+from service.store.clock import now
+from service.store.database import Database
+from service.store.tables import Batch, BatchState, Item, ItemState
+
+_RECENT = 100
+_ROWS = 500
+_VERDICTS = ("clear", "review", "priority")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A picture that comes into a batch. ``refusal``: JSON of the error that it met at the door."""
+
+    name: str
+    listing_id: str | None = None
+    url: str | None = None
+    refusal: str | None = None
+    photo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NewBatch:
+    """A batch to be made; see :class:`service.store.tables.Batch`. ``listing_id``: of pictures that name none."""
+
+    owner: str
+    policy: str
+    source: str = ""
+    webhook: str | None = None
+    listing_id: str | None = None
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A batch and its counts. ``rate``: results a second, lately; ``left``: items without a result."""
+
+    batch: Batch
+    counts: dict[str, int]
+    rate: float | None
+    left: int
+
+
+class Batches:
+    """The batches of a database. Methods raise ``store_unavailable``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, new: NewBatch, entries: Sequence[Entry]) -> None:
+        """Keep a batch with all its items, in one transaction."""
+        moment = now()
+        rows = [
+            {
+                "batch_id": new.id, "position": position, "name": entry.name, "listing_id": entry.listing_id,
+                "url": entry.url, "refusal": entry.refusal, "photo": entry.photo, "state": ItemState.WAITING,
+                "attempts": 0, "not_before": 0.0,
+            }
+            for position, entry in enumerate(entries)
+        ]  # fmt: skip
+        with self._database.writing() as session:
+            session.add(
+                Batch(
+                    id=new.id, owner=new.owner, policy=new.policy, source=new.source, webhook=new.webhook,
+                    state=BatchState.RUNNING, total=len(rows), finished=0, created_at=moment, turn_at=0.0,
+                )
+            )  # fmt: skip
+            session.flush()
+            for start in range(0, len(rows), _ROWS):
+                session.execute(insert(Item), rows[start : start + _ROWS])
+
+    def get(self, batch_id: str, owner: str | None) -> Batch:
+        """The batch, if it is ``owner``'s (None: whoever made it); raises ``unknown_batch``."""
+        with self._database.reading() as session:
+            batch = session.get(Batch, batch_id)
+        if batch is None or owner not in (None, batch.owner):
+            raise FaunalensError(ErrorCode.UNKNOWN_BATCH, "There is no such batch, or it is not yours.")
+        return batch
+
+    def newest(self, owner: str | None, limit: int, before: float) -> list[Batch]:
+        """Up to ``limit`` batches made before a time, the newest first."""
+        query = select(Batch).where(Batch.created_at < before).order_by(Batch.created_at.desc()).limit(limit)
+        if owner is not None:
+            query = query.where(Batch.owner == owner)
+        with self._database.reading() as session:
+            return list(session.scalars(query))
+
+    def status(self, batch_id: str, owner: str | None) -> Status:
+        """The batch with its counts; raises ``unknown_batch``."""
+        batch = self.get(batch_id, owner)
+        by_kind = select(Item.state, Item.rank, func.count()).where(Item.batch_id == batch_id)
+        with self._database.reading() as session:
+            found = session.execute(by_kind.group_by(Item.state, Item.rank)).all()
+            since = session.execute(
+                select(Item.seq, Item.judged_at)
+                .where(Item.batch_id == batch_id, Item.seq > batch.finished - _RECENT)
+                .order_by(Item.seq)
+            ).all()
+        counts = dict.fromkeys(("waiting", "running", *_VERDICTS, "failed", "cancelled"), 0)
+        for state, rank, count in found:
+            counts[state if rank is None else _VERDICTS[rank]] += count
+        ended = batch.finished_at or now()
+        seconds = ended - since[0].judged_at if len(since) > 1 else 0.0
+        rate = (len(since) - 1) / seconds if seconds > 0 else None
+        return Status(batch, counts, rate, counts["waiting"] + counts["running"])
+
+    def cancel(self, batch_id: str) -> bool:
+        """Judge no further item; those under way get their result. False: it had ended already."""
+        moment = now()
+        waiting = update(Item).where(Item.batch_id == batch_id, Item.state == ItemState.WAITING)
+        with self._database.writing() as session:
+            session.execute(waiting.values(state=ItemState.CANCELLED, purge_at=moment))
+            done = session.execute(
+                update(Batch)
+                .where(Batch.id == batch_id, Batch.state == BatchState.RUNNING)
+                .values(state=BatchState.CANCELLED, finished_at=moment)
+                .returning(Batch.webhook, Batch.total, Batch.finished)
+            ).one_or_none()
+            if done is None:
+                session.rollback()
+                return False
+            if done.webhook:
+                outbox.put_finished(session, batch_id, done.webhook, BatchState.CANCELLED, done.total, done.finished)
+        return True

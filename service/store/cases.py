@@ -1,0 +1,127 @@
+"""Photos with everything that is known about them: how they came in, their result, the decisions about them."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select
+
+from service.chain import BEGINNING, digest
+from service.store.database import Database
+from service.store.decisions import Entry
+from service.store.tables import Batch, Decision, Item, Review
+
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A photo that has a result. Times in seconds since the epoch; ``photo``: its bytes are kept.
+
+    ``record``: the answer, or ``{"error": ...}``; ``entries``: the log's entries about it, oldest first.
+    """
+
+    id: int
+    batch_id: str
+    position: int
+    name: str
+    listing_id: str | None
+    url: str | None
+    source: str
+    photo: bool
+    sha256: str | None
+    received_at: float
+    judged_at: float
+    record: dict[str, Any]
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An entry of the log as it is shown to others: its digest, and its text where it is their business."""
+
+    seq: int
+    digest: str
+    entry: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The log from ``first`` to its end: ``before`` is the hash that the first of ``links`` follows."""
+
+    first: int
+    before: str
+    links: tuple[Link, ...]
+    head: str
+
+
+def of_listing(database: Database, listing_id: str) -> list[Case]:
+    """The judged photos of a listing, in the order in which they came in."""
+    return _cases(database, Item.listing_id == listing_id)
+
+
+def of_items(database: Database, ids: Sequence[int]) -> list[Case]:
+    """The judged photos of these numbers."""
+    return _cases(database, Item.id.in_(ids))
+
+
+def of_batch(database: Database, batch_id: str) -> list[Case]:
+    """The judged photos of a batch."""
+    return _cases(database, Item.batch_id == batch_id)
+
+
+def in_state(database: Database, state: str | None) -> Iterator[Case]:
+    """The photos to review of a state, or of all, by number; what is decided meanwhile may or may not be among them."""
+    last = 0
+    while True:
+        query = select(Review.item_id).where(Review.item_id > last).order_by(Review.item_id).limit(_AT_ONCE)
+        with database.reading() as session:
+            ids = session.scalars(query if state is None else query.where(Review.state == state)).all()
+        if not ids:
+            return
+        last = ids[-1]
+        yield from _cases(database, Item.id.in_(ids))
+
+
+def stretch(database: Database, shown: set[int]) -> Stretch:
+    """The log from the first of the entries ``shown`` on, with their texts; without any the log's end alone."""
+    links: list[Link] = []
+    with database.reading() as session:
+        first = min(shown) if shown else (session.scalar(select(func.max(Decision.seq))) or 0) + 1
+        before = session.scalar(select(Decision.hash).where(Decision.seq == first - 1)) or BEGINNING
+        rows = session.execute(
+            select(Decision.seq, Decision.entry, Decision.hash).where(Decision.seq >= first).order_by(Decision.seq)
+        )
+        head = before
+        for seq, entry, kept in rows.yield_per(_AT_ONCE):
+            links.append(Link(seq, digest(entry), entry if seq in shown else None))
+            head = kept
+    return Stretch(first, before, tuple(links), head)
+
+
+def _cases(database: Database, wanted: ColumnElement[bool]) -> list[Case]:
+    query = (
+        select(Item, Batch.source, Batch.created_at)
+        .join(Batch, Batch.id == Item.batch_id)
+        .where(wanted, Item.record.is_not(None), Item.judged_at.is_not(None))
+        .order_by(Batch.created_at, Item.batch_id, Item.position)
+    )
+    with database.reading() as session:
+        rows = session.execute(query).all()
+        entries: dict[int, list[Entry]] = {}
+        ids = [item.id for item, _, _ in rows]
+        for start in range(0, len(ids), _AT_ONCE):
+            found = select(Decision).where(Decision.item_id.in_(ids[start : start + _AT_ONCE])).order_by(Decision.seq)
+            for row in session.scalars(found):
+                entries.setdefault(row.item_id, []).append(Entry(row.seq, row.entry, row.hash))
+        return [_case(item, source, created, tuple(entries.get(item.id, ()))) for item, source, created in rows]
+
+
+def _case(item: Item, source: str, created: float, entries: tuple[Entry, ...]) -> Case:
+    assert item.record is not None
+    assert item.judged_at is not None
+    return Case(
+        item.id, item.batch_id, item.position, item.name, item.listing_id, item.url, source, item.photo, item.sha256,
+        created, item.judged_at, json.loads(item.record), entries,
+    )  # fmt: skip

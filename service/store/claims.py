@@ -1,0 +1,231 @@
+"""Who judges an item: claims under a lease, and results written once.
+
+An item is taken by a conditional update and held for a lease that its owner renews. A process that dies stops renewing,
+and the item is taken again. A result is written only by whoever holds the item, in one transaction with its number, its
+findings and its webhooks: so nothing is lost, and no item has two results, wherever a process is killed.
+"""
+
+import json
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import Update, insert, select, update
+from sqlalchemy.orm import Session
+
+from service.answer import Answer
+from service.answer import Finding as AnswerFinding
+from service.store import likenesses, outbox
+from service.store.clock import now
+from service.store.database import Database
+from service.store.results import spliced
+from service.store.tables import Batch, BatchState, Finding, Item, ItemState, Review, ReviewState
+from service.store.tallies import RANKS
+
+_TRIES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """An item to judge. ``attempts``: how often it was taken, this time included."""
+
+    id: int
+    batch_id: str
+    position: int
+    name: str
+    listing_id: str | None
+    url: str | None
+    refusal: str | None
+    policy: str
+    source: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A photo without finding that a person is asked about: the rate at which it was drawn, what it is shown as, and
+    its place in the queue, drawn too (0 to 1), so that the photos that are reached first are no choice."""
+
+    rate: float
+    candidate: AnswerFinding
+    place: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an item: an answer, or the JSON of an error.
+
+    ``keep``: seconds that its photo is kept; ``stored``: the photo was fetched and is in the photo folder now;
+    ``fingerprints``: its perceptual hashes; ``sample``: it belongs to the random sample.
+    """
+
+    answer: Answer | None
+    error: str | None = None
+    keep: float = 0.0
+    stored: bool = False
+    fingerprints: tuple[int, ...] = ()
+    sample: Sample | None = None
+
+    @property
+    def record(self) -> str:
+        """The JSON object that is sent."""
+        if self.answer is None:
+            return json.dumps({"error": json.loads(self.error or "{}")})
+        return self.answer.model_dump_json(exclude_none=True)
+
+
+class Claims:
+    """Claims of one process. ``lease``: seconds. Methods raise ``store_unavailable``."""
+
+    def __init__(self, database: Database, lease: float) -> None:
+        self._database = database
+        self._lease = lease
+        self.owner = uuid.uuid4().hex
+
+    def take(self) -> Claimed | None:
+        """The next item; batches take turns, and inside one the items that were tried least go first."""
+        moment = now()
+        with self._database.writing() as session:
+            item = self._next(session, moment)
+            if item is None:
+                return None
+            item.state, item.attempts = ItemState.RUNNING, item.attempts + 1
+            item.lease_owner, item.lease_until = self.owner, moment + self._lease
+            session.flush()
+            batch = session.execute(
+                update(Batch).where(Batch.id == item.batch_id).values(turn_at=moment)
+                .returning(Batch.policy, Batch.source)
+            ).one()  # fmt: skip
+            return Claimed(
+                item.id, item.batch_id, item.position, item.name, item.listing_id, item.url, item.refusal,
+                batch.policy, batch.source, item.attempts,
+            )  # fmt: skip
+
+    def _next(self, session: Session, moment: float) -> Item | None:
+        ready = (Item.state == ItemState.WAITING, Item.not_before <= moment)
+        items = select(Item.id).where(Item.batch_id == Batch.id, *ready)
+        batches = select(Batch.id).where(Batch.state == BatchState.RUNNING, items.exists()).order_by(Batch.turn_at)
+        for batch_id in session.scalars(batches.limit(8)).all():
+            item = session.scalars(
+                select(Item)
+                .where(Item.batch_id == batch_id, *ready)
+                .order_by(Item.attempts, Item.position)
+                .limit(1)
+                .with_for_update(skip_locked=True)
+            ).one_or_none()
+            if item is not None:
+                return item
+        return None
+
+    def any_ready(self) -> bool:
+        """Whether there may be something to take; reads only."""
+        query = select(Item.id).join(Batch).where(
+            Batch.state == BatchState.RUNNING, Item.state == ItemState.WAITING, Item.not_before <= now()
+        )  # fmt: skip
+        with self._database.reading() as session:
+            return session.execute(query.limit(1)).first() is not None
+
+    def renew(self, item_ids: Collection[int]) -> None:
+        """Hold these items, as far as they are held, for another lease; others that were taken come free."""
+        if not item_ids:
+            return
+        mine = (Item.id.in_(item_ids), Item.state == ItemState.RUNNING, Item.lease_owner == self.owner)
+        with self._database.writing() as session:
+            session.execute(update(Item).where(*mine).values(lease_until=now() + self._lease))
+
+    def free(self) -> None:
+        """Give back what nobody holds any more."""
+        moment = now()
+        over = (Item.state == ItemState.RUNNING, Item.lease_until < moment)
+        cancelled = select(Batch.id).where(Batch.state == BatchState.CANCELLED)
+        with self._database.reading() as session:
+            late = session.execute(select(Item.id).where(*over).limit(1)).first()
+            stray = session.execute(
+                select(Item.id).where(Item.state == ItemState.WAITING, Item.batch_id.in_(cancelled)).limit(1)
+            ).first()
+        if not late and not stray:
+            return
+        with self._database.writing() as session:
+            session.execute(update(Item).where(*over).values(state=ItemState.WAITING, lease_owner=None))
+            session.execute(
+                update(Item)
+                .where(Item.state == ItemState.WAITING, Item.batch_id.in_(cancelled))
+                .values(state=ItemState.CANCELLED, purge_at=moment)
+            )
+
+    def put_back(self, claimed: Claimed, seconds: float, counted: bool = True) -> None:
+        """Let the item be taken again after ``seconds``. ``counted``: that it was taken counts as an attempt."""
+        values = {"state": ItemState.WAITING, "lease_owner": None, "not_before": now() + seconds}
+        if not counted:
+            values["attempts"] = claimed.attempts - 1
+        with self._database.writing() as session:
+            session.execute(self._held(claimed).values(**values))
+
+    def finish(self, claimed: Claimed, outcome: Outcome) -> bool:
+        """Write the result; false when the item is not held any more: somebody else's result counts then."""
+        moment, answer, record = now(), outcome.answer, outcome.record
+        strongest = max((finding.probability for finding in answer.findings), default=None) if answer else None
+        values = {
+            "state": ItemState.JUDGED if answer else ItemState.FAILED, "lease_owner": None, "lease_until": None,
+            "rank": RANKS[answer.verdict] if answer else None, "probability": strongest,
+            "sha256": answer.image.sha256 if answer else None, "record": record, "judged_at": moment,
+            "purge_at": moment + outcome.keep, **({"photo": True} if outcome.stored else {}),
+        }  # fmt: skip
+        with self._database.writing() as session:
+            held = session.execute(self._held(claimed).values(**values).returning(Item.id)).one_or_none()
+            if held is None:
+                return False
+            batch = session.execute(
+                update(Batch).where(Batch.id == claimed.batch_id).values(finished=Batch.finished + 1)
+                .returning(Batch.finished, Batch.total, Batch.state, Batch.webhook)
+            ).one()  # fmt: skip
+            # the batch's row is locked until the commit, so results become visible in the order of their numbers
+            session.execute(update(Item).where(Item.id == claimed.id).values(seq=batch.finished))
+            if answer and (answer.findings or outcome.sample):
+                session.add(_review(claimed.id, answer, outcome.sample, moment))
+                likenesses.keep(session, claimed.id, outcome.fingerprints)
+            if answer and answer.findings:
+                session.execute(insert(Finding), _findings(claimed.id, answer))
+                if batch.webhook:
+                    data = spliced(batch.finished, claimed, record)
+                    outbox.put(session, claimed.batch_id, outbox.FINDING, str(claimed.id), batch.webhook, data)
+            if batch.state == BatchState.RUNNING and batch.finished == batch.total:
+                session.execute(
+                    update(Batch).where(Batch.id == claimed.batch_id).values(state=BatchState.DONE, finished_at=moment)
+                )
+                if batch.webhook:
+                    outbox.put_finished(
+                        session, claimed.batch_id, batch.webhook, BatchState.DONE, batch.total, batch.finished
+                    )
+        return True
+
+    def worn(self, claimed: Claimed) -> bool:
+        """Whether the item was taken so often without a result that it must be what stops the service."""
+        return claimed.attempts > _TRIES
+
+    def _held(self, claimed: Claimed) -> Update:
+        return update(Item).where(
+            Item.id == claimed.id, Item.state == ItemState.RUNNING, Item.lease_owner == self.owner
+        )
+
+
+def _findings(item_id: int, answer: Answer) -> list[dict[str, object]]:
+    return [
+        {
+            "item_id": item_id, "category": finding.category, "verdict": finding.verdict,
+            "probability": finding.probability, "threshold": finding.threshold,
+        }
+        for finding in answer.findings
+    ]  # fmt: skip
+
+
+def _review(item_id: int, answer: Answer, sample: Sample | None, moment: float) -> Review:
+    if sample is None:
+        rank, place = RANKS[answer.verdict], max(finding.probability for finding in answer.findings)
+    else:
+        rank, place = RANKS["review"], sample.place
+    return Review(
+        item_id=item_id, state=ReviewState.OPEN, rank=rank, probability=place, judged_at=moment, claimed_until=0.0,
+        sampled=sample.rate if sample else None, sampled_as=sample.candidate.category if sample else None,
+        candidate=sample.candidate.model_dump_json() if sample else None,
+    )  # fmt: skip

@@ -1,0 +1,126 @@
+"""Opens the database and brings its tables up to date: SQLite in the store's folder, or PostgreSQL by URL."""
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from service.errors import ErrorCode, FaunalensError, StartError
+
+FILE = "faunalens.db"
+_WAIT_SECONDS = 30
+_LOCK = 0x464C4D47
+_BEGIN = "faunalens_begin"
+
+
+class Database:
+    """Sessions of one database. Safe to use from many threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._writing = engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session to read by; raises ``store_unavailable``."""
+        with _told(), Session(self.engine) as session:
+            yield session
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Session]:
+        """One transaction, committed at the end; raises ``store_unavailable``.
+
+        SQLite takes its lock at once, so that what was read is still so when it is written.
+        """
+        with _told(), Session(self._writing, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.engine.dispose()
+
+
+def open_database(url: str | None, folder: Path) -> Database:
+    """The database at ``url`` (PostgreSQL), or the SQLite file in ``folder``, which exists; tables up to date.
+
+    Raises :class:`StartError`.
+    """
+    try:
+        engine = _postgresql(url) if url else _sqlite(folder / FILE)
+    except ArgumentError as error:
+        # the message would repeat the URL, and the password in it
+        raise StartError("FAUNALENS_DATABASE is not a database URL") from error
+    try:
+        with engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"}).begin() as connection:
+            _migrate(connection)
+    except StartError:
+        engine.dispose()
+        raise
+    except (SQLAlchemyError, OSError) as error:
+        engine.dispose()
+        cause = getattr(error, "orig", None) or error
+        raise StartError(f"the database of batches cannot be used: {type(cause).__name__}") from error
+    return Database(engine)
+
+
+def _sqlite(path: Path) -> Engine:
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StartError(f"the database {path} cannot be made: {error.strerror}") from error
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)), connect_args={"timeout": _WAIT_SECONDS}, hide_parameters=True
+    )
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _postgresql(text: str) -> Engine:
+    url = make_url(text)
+    if url.get_backend_name() != "postgresql":
+        raise StartError("FAUNALENS_DATABASE must begin with postgresql://")
+    # hide_parameters: a file's name in an error would be in the log
+    return create_engine(
+        url.set(drivername="postgresql+pg8000"), pool_pre_ping=True, pool_size=20, max_overflow=20, hide_parameters=True
+    )
+
+
+def _prepare(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+    """Leave transactions to :func:`_begin`; write ahead, so that readers and the writer do not wait for each other."""
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))
+
+
+def _migrate(connection: Connection) -> None:
+    """Run the migrations that are missing, in this transaction; services that start together wait for each other."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        message = "The store of batches cannot be used now; try again shortly."
+        raise FaunalensError(ErrorCode.STORE_UNAVAILABLE, message) from error

@@ -1,0 +1,98 @@
+"""Webhooks that wait to be sent.
+
+A row is written in the transaction of what it tells, so that neither is there without the other; its id stays the same
+however often it is sent. This is the transactional outbox.
+"""
+
+import json
+import time
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from service.store.clock import now
+from service.store.database import Database
+from service.store.tables import Delivery, DeliveryState
+
+FINISHED, FINDING = "batch.finished", "finding"
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A webhook to send now."""
+
+    id: str
+    url: str
+    body: str
+    attempts: int
+
+
+def put_finished(session: Session, batch_id: str, url: str, state: str, total: int, finished: int) -> None:
+    """Tell that a batch has ended."""
+    data = {"batch_id": batch_id, "state": state, "total": total, "finished": finished}
+    put(session, batch_id, FINISHED, "batch", url, json.dumps(data))
+
+
+def put(session: Session, batch_id: str, event: str, subject: str, url: str, data: str) -> None:
+    """Tell ``data`` (a JSON object as text)."""
+    moment = now()
+    head = json.dumps({"type": event, "timestamp": _iso(moment)})
+    session.add(
+        Delivery(
+            id=uuid.uuid4().hex, batch_id=batch_id, event=event, subject=subject, url=url,
+            body=f'{head[:-1]}, "data": {data}}}', state=DeliveryState.WAITING, attempts=0, next_at=moment,
+        )
+    )  # fmt: skip
+
+
+class Outbox:
+    """The webhooks of a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def take(self, limit: int, lease: float) -> list[Due]:
+        """Webhooks that are due, the oldest first; nobody else takes them for ``lease`` seconds."""
+        moment = now()
+        query = (
+            select(Delivery)
+            .where(Delivery.state == DeliveryState.WAITING, Delivery.next_at <= moment)
+            .order_by(Delivery.next_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        with self._database.writing() as session:
+            found = list(session.scalars(query))
+            for delivery in found:
+                delivery.next_at = moment + lease
+                delivery.attempts += 1
+            return [Due(delivery.id, delivery.url, delivery.body, delivery.attempts) for delivery in found]
+
+    def any_due(self) -> bool:
+        """Whether there is something to take; reads only."""
+        query = select(Delivery.id).where(Delivery.state == DeliveryState.WAITING, Delivery.next_at <= now())
+        with self._database.reading() as session:
+            return session.execute(query.limit(1)).first() is not None
+
+    def delivered(self, delivery_id: str) -> None:
+        """It was taken by its receiver."""
+        self._set(delivery_id, state=DeliveryState.DELIVERED)
+
+    def abandon(self, delivery_id: str) -> None:
+        """It was tried often enough."""
+        self._set(delivery_id, state=DeliveryState.ABANDONED)
+
+    def again(self, delivery_id: str, seconds: float) -> None:
+        """Try again after ``seconds``."""
+        self._set(delivery_id, next_at=now() + seconds)
+
+    def _set(self, delivery_id: str, **values: Any) -> None:
+        with self._database.writing() as session:
+            session.execute(update(Delivery).where(Delivery.id == delivery_id).values(**values))
+
+
+def _iso(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -1,0 +1,41 @@
+"""Which photos have had their time."""
+
+from collections import defaultdict
+
+from sqlalchemy import select, update
+
+from service.store.clock import now
+from service.store.database import Database
+from service.store.photos import Photos
+from service.store.tables import Item
+
+_AT_ONCE = 500
+
+
+def purge(database: Database, photos: Photos) -> int:
+    """Remove photos past their time, and folders of uploads that never became a batch; returns how many photos.
+
+    The file goes first and the row is told after: a kill in between repeats the removal.
+    """
+    query = select(Item.id, Item.batch_id, Item.position).where(Item.photo, Item.purge_at <= now())
+    with database.reading() as session:
+        found = session.execute(query.limit(_AT_ONCE)).all()
+    by_batch = defaultdict[str, list[int]](list)
+    for _, batch_id, position in found:
+        by_batch[batch_id].append(position)
+    for batch_id, positions in by_batch.items():
+        photos.delete(batch_id, *positions)
+    if found:
+        with database.writing() as session:
+            gone = [item_id for item_id, _, _ in found]
+            session.execute(update(Item).where(Item.id.in_(gone)).values(photo=False))
+    return len(found)
+
+
+def sweep(database: Database, photos: Photos, seconds: float) -> None:
+    """Remove folders untouched for ``seconds`` whose batch does not exist or keeps no photo."""
+    for batch_id in photos.older_than(seconds):
+        with database.reading() as session:
+            kept = session.execute(select(Item.id).where(Item.batch_id == batch_id, Item.photo).limit(1)).first()
+        if kept is None:
+            photos.delete_batch(batch_id)

@@ -1,0 +1,194 @@
+"""The queue of photos with findings, and who has which in front of them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, func, or_, select
+from sqlalchemy.orm import Session
+
+from service.errors import ErrorCode, FaunalensError
+from service.store.clock import now
+from service.store.database import Database
+from service.store.results import Result
+from service.store.tables import Batch, Decision, Finding, Item, Review, ReviewState
+
+_SOURCES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which photos: of a state, and if given of a category, batch, source or listing, judged from ``since`` on and
+    before ``until`` (seconds since the epoch)."""
+
+    state: str = "open"
+    category: str | None = None
+    batch_id: str | None = None
+    source: str | None = None
+    listing_id: str | None = None
+    since: float | None = None
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewItem:
+    """A photo to review. ``claimed_until``: seconds since the epoch, None when nobody has it.
+
+    ``photo``: whether the photo is still kept; ``purge_at``: until when, or since when it is not.
+    """
+
+    id: int
+    state: str
+    source: str
+    claimed_by: str | None
+    claimed_until: float | None
+    photo: bool
+    purge_at: float | None
+    result: Result
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The result's fields with those of the review."""
+        return {"item": self.id, "state": self.state, "source": self.source, **self.result.fields}
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How many photos are in which state, and the sources of the newest batches."""
+
+    states: dict[str, int]
+    sources: list[str]
+
+
+class Reviews:
+    """The queue of a database. Methods raise ``store_unavailable``. ``seconds``: how long a claim holds.
+
+    A claim is a moderator's in one session, so that two windows of the same moderator never show the same photo.
+    """
+
+    def __init__(self, database: Database, seconds: float) -> None:
+        self._database = database
+        self._seconds = seconds
+
+    def queue(self, wanted: Wanted, limit: int, offset: int = 0) -> list[ReviewItem]:
+        """Photos by verdict, probability and age, the most pressing first; claimed ones too."""
+        with self._database.reading() as session:
+            return _items(session, session.scalars(_ordered(wanted).limit(limit).offset(offset)).all())
+
+    def one(self, item_id: int) -> ReviewItem:
+        """A photo; raises ``unknown_item``."""
+        with self._database.reading() as session:
+            found = _items(session, session.scalars(select(Review).where(Review.item_id == item_id)).all())
+        if not found:
+            raise unknown_item()
+        return found[0]
+
+    def claim(self, moderator: str, wanted: Wanted, limit: int, session_id: str = "") -> list[ReviewItem]:
+        """Take the next photos that nobody else has; those that are the session's already come again, prolonged.
+
+        Nobody gets a photo to give a second opinion on their own first.
+        """
+        moment, who = now(), holder(moderator, session_id)
+        with self._database.writing() as session:
+            mine = session.scalars(
+                select(Review).where(Review.claimed_by == who, Review.claimed_until > moment).with_for_update()
+            ).all()
+            for review in mine:
+                review.claimed_until = moment + self._seconds
+            query = _ordered(wanted)
+            held = session.scalars(query.where(Review.claimed_by == who, Review.claimed_until > moment)).all()
+            free = query.where(Review.claimed_until <= moment)
+            if wanted.state == ReviewState.SECOND:
+                own = select(Decision).where(Decision.seq == Review.first_seq, Decision.moderator == moderator)
+                free = free.where(~own.exists())
+            more = max(0, limit - len(held))
+            taken = session.scalars(free.limit(more).with_for_update(of=Review, skip_locked=True)).all()
+            for review in taken:
+                review.claimed_by, review.claimed_until = who, moment + self._seconds
+            session.flush()
+            return _items(session, sorted([*held, *taken], key=_pressing)[:limit])
+
+    def release(self, moderator: str, session_id: str = "") -> int:
+        """Give back what the session has taken; returns how many."""
+        who = holder(moderator, session_id)
+        query = select(Review).where(Review.claimed_by == who, Review.claimed_until > now())
+        with self._database.writing() as session:
+            held: Sequence[Review] = session.scalars(query.with_for_update()).all()
+            for review in held:
+                review.claimed_by, review.claimed_until = None, 0.0
+            return len(held)
+
+    def summary(self) -> Summary:
+        """Counts of the states, and sources."""
+        counts = select(Review.state, func.count()).group_by(Review.state)
+        newest = select(Batch.source).group_by(Batch.source).order_by(func.max(Batch.created_at).desc())
+        with self._database.reading() as session:
+            found = {state: count for state, count in session.execute(counts).all()}  # noqa: C416 - typed
+            sources = [source for source in session.scalars(newest.limit(_SOURCES)) if source]
+        return Summary({state: found.get(state, 0) for state in ReviewState}, sources)
+
+
+def holder(moderator: str, session_id: str) -> str:
+    """Who holds a claim."""
+    return f"{moderator}.{session_id}" if session_id else moderator
+
+
+def unknown_item() -> FaunalensError:
+    """No such photo in the queue."""
+    return FaunalensError(ErrorCode.UNKNOWN_ITEM, "There is no such photo to review.")
+
+
+def shown_record(review: Review, item: Item) -> str:
+    """The result as moderators see it: a photo of the random sample looks like one with a finding."""
+    record = item.record or "{}"
+    if review.candidate is None:
+        return record
+    return json.dumps({**json.loads(record), "verdict": "review", "findings": [json.loads(review.candidate)]})
+
+
+def _ordered(wanted: Wanted) -> Select[Review]:
+    query = (
+        select(Review)
+        .where(Review.state == wanted.state)
+        .order_by(Review.rank.desc(), Review.probability.desc(), Review.judged_at, Review.item_id)
+    )
+    if wanted.since is not None:
+        query = query.where(Review.judged_at >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(Review.judged_at < wanted.until)
+    if wanted.category is not None:
+        found = select(Finding).where(Finding.item_id == Review.item_id, Finding.category == wanted.category)
+        query = query.where(or_(found.exists(), Review.sampled_as == wanted.category))
+    of_item = []
+    if wanted.batch_id is not None:
+        of_item.append(Item.batch_id == wanted.batch_id)
+    if wanted.listing_id is not None:
+        of_item.append(Item.listing_id == wanted.listing_id)
+    if wanted.source is not None:
+        of_item.append(Item.batch_id.in_(select(Batch.id).where(Batch.source == wanted.source)))
+    if of_item:
+        query = query.where(select(Item).where(Item.id == Review.item_id, *of_item).exists())
+    return query
+
+
+def _pressing(review: Review) -> tuple[float, float, float, int]:
+    """The order of :func:`_ordered`."""
+    return -review.rank, -review.probability, review.judged_at, review.item_id
+
+
+def _items(session: Session, reviews: Sequence[Review]) -> list[ReviewItem]:
+    """The reviews with their items, in the same order. Results are long, so they are read for these only."""
+    query = select(Item, Batch.source).join(Batch).where(Item.id.in_([review.item_id for review in reviews]))
+    found = {item.id: (item, source) for item, source in session.execute(query).all()}
+    return [_item(review, *found[review.item_id]) for review in reviews]
+
+
+def _item(review: Review, item: Item, source: str) -> ReviewItem:
+    taken = review.claimed_until > now()
+    record = shown_record(review, item)
+    result = Result(item.batch_id, item.seq or 0, item.position, item.name, item.listing_id, record)
+    return ReviewItem(
+        item.id, review.state, source, review.claimed_by if taken else None, review.claimed_until if taken else None,
+        item.photo, item.purge_at, result,
+    )  # fmt: skip

@@ -1,0 +1,130 @@
+"""Counts by day of what was judged: verdicts, findings and scores. No photo, name or listing is in them.
+
+They are added up in memory and written now and then, so that counting costs live requests nothing. A process that is
+killed loses what it had not written; batches are counted exactly elsewhere, from their items.
+"""
+
+import bisect
+import datetime
+import threading
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import Insert as PostgresqlInsert
+from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
+from sqlalchemy.orm import Session
+
+from service.answer import Answer
+from service.store.clock import now
+from service.store.database import Database
+from service.store.tables import Tally
+
+EDGES = (1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 0.7)
+BINS = len(EDGES) + 1
+RANKS = {"clear": 0, "review": 1, "priority": 2}
+Channel = Literal["live", "batch"]
+_SOURCES = 500
+_OTHER = "(other)"
+
+
+class Key(NamedTuple):
+    """What is counted; see :class:`service.store.tables.Tally`."""
+
+    day: str
+    channel: str
+    source: str
+    kind: str
+    category: str
+    bin: int
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """UTC days from ``since`` on, before ``until``."""
+
+    since: datetime.date
+    until: datetime.date
+
+    @property
+    def seconds(self) -> tuple[float, float]:
+        """The same in seconds since the epoch."""
+        return _midnight(self.since), _midnight(self.until)
+
+
+class Tallies:
+    """Counts answers. Safe to use from many threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[Key] = Counter()
+        self._sources: set[str] = set()
+
+    def add(self, channel: Channel, source: str, answer: Answer) -> None:
+        """Count one answer. Past some hundred sources between two writings, others count together."""
+        day = answer.judged_at.date().isoformat()
+        source = "".join(one if one.isprintable() else "\ufffd" for one in source)
+        with self._lock:
+            if source not in self._sources:
+                if len(self._sources) < _SOURCES:
+                    self._sources.add(source)
+                else:
+                    source = _OTHER
+            count = self._counts
+            count[Key(day, channel, source, "photo", "", RANKS[answer.verdict])] += 1
+            for finding in answer.findings:
+                count[Key(day, channel, source, "finding", finding.category, 0)] += 1
+            for category, score in answer.scores.items():
+                count[Key(day, channel, source, "score", category, bisect.bisect_right(EDGES, score))] += 1
+
+    def flush(self, database: Database) -> None:
+        """Write what was counted; raises ``store_unavailable`` and keeps it then."""
+        with self._lock:
+            counts, self._counts, self._sources = self._counts, Counter(), set()
+        if not counts:
+            return
+        try:
+            with database.writing() as session:
+                for key, count in sorted(counts.items()):
+                    _add(session, key, count)
+        except BaseException:
+            with self._lock:
+                self._counts.update(counts)
+            raise
+
+
+def read(database: Database, days: Days, kinds: Iterable[str], source: str | None = None) -> Counter[Key]:
+    """The counts of some days."""
+    query = select(Tally).where(
+        Tally.day >= days.since.isoformat(), Tally.day < days.until.isoformat(), Tally.kind.in_(list(kinds))
+    )
+    if source is not None:
+        query = query.where(Tally.source == source)
+    with database.reading() as session:
+        return Counter(
+            {
+                Key(row.day, row.channel, row.source, row.kind, row.category, row.bin): row.count
+                for row in session.scalars(query)
+            }
+        )
+
+
+def _midnight(day: datetime.date) -> float:
+    return datetime.datetime(day.year, day.month, day.day, tzinfo=datetime.UTC).timestamp()
+
+
+def today() -> datetime.date:
+    """The day it is, UTC."""
+    return datetime.datetime.fromtimestamp(now(), datetime.UTC).date()
+
+
+def _add(session: Session, key: Key, count: int) -> None:
+    is_postgresql = session.get_bind().dialect.name == "postgresql"
+    row: PostgresqlInsert | SqliteInsert = (postgresql.insert if is_postgresql else sqlite.insert)(Tally)
+    row = row.values(**key._asdict(), count=count)
+    session.execute(
+        row.on_conflict_do_update(index_elements=list(Key._fields), set_={"count": Tally.count + row.excluded.count})
+    )

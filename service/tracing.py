@@ -1,0 +1,55 @@
+"""OpenTelemetry traces, off by default: a span a request, below it one for waiting, decoding and inference.
+
+Needs the extra ``otel``. Where spans go is set by OpenTelemetry's own variables (``OTEL_EXPORTER_OTLP_ENDPOINT`` ...).
+A span carries route, status, request id and verdict: no picture, file name, address or URL.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from service import __version__
+from service.errors import StartError
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import SpanProcessor
+    from opentelemetry.trace import Span
+
+
+class Tracing:
+    """One tracer per application. ``processor``: what takes finished spans; by default they are sent by OTLP, HTTP."""
+
+    def __init__(self, processor: "SpanProcessor | None" = None) -> None:
+        """Raises :class:`StartError` without the extra ``otel``."""
+        try:
+            from opentelemetry import propagate, trace
+            from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+            from opentelemetry.sdk.resources import Resource
+            from opentelemetry.sdk.trace import TracerProvider
+            from opentelemetry.sdk.trace.export import BatchSpanProcessor
+        except ImportError as error:
+            raise StartError("FAUNALENS_TRACING=on needs the extra: pip install 'faunalens[otel]'") from error
+        resource = Resource.create({"service.name": "faunalens", "service.version": __version__})
+        self._provider = TracerProvider(resource=resource)
+        self._provider.add_span_processor(processor or BatchSpanProcessor(OTLPSpanExporter()))
+        self._tracer = self._provider.get_tracer("faunalens", __version__)
+        self._extract = propagate.extract
+        self._server = trace.SpanKind.SERVER
+
+    @contextmanager
+    def request(self, headers: Mapping[str, str]) -> Iterator["Span"]:
+        """A span around one request; the parent comes from its ``traceparent``."""
+        parent = self._extract({name: headers[name] for name in ("traceparent", "tracestate") if name in headers})
+        with self._tracer.start_as_current_span("request", parent, self._server, record_exception=False) as span:
+            yield span
+
+    def stages(self, begun: int, milliseconds: Mapping[str, float]) -> None:
+        """Spans below the current one, one after the other from ``begun`` (nanoseconds since the epoch)."""
+        for name, duration in milliseconds.items():
+            ended = begun + int(duration * 1e6)
+            self._tracer.start_span(name, start_time=begun).end(ended)
+            begun = ended
+
+    def close(self) -> None:
+        """Send what is left."""
+        self._provider.shutdown()

@@ -1,0 +1,46 @@
+"""A store with judged photos of two listings, and decisions about them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.detector import Detector
+from service.store.batches import Batches, Entry, NewBatch
+from service.store.claims import Claims, Outcome
+from service.store.database import Database, open_database
+from service.store.decisions import Decisions, Kind, Moderator
+from service.store.photos import Photos
+
+SAMPLES = Path(__file__).parent.parent / "docs" / "samples"
+LISTING, OTHER = "L-1", "L-2"
+FILES = (("tusk-single.jpg", LISTING), ("almonds.jpg", OTHER), ("wood-chips.jpg", LISTING), ("bananas.jpg", LISTING))
+KEPT_HOURS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """An open store; ``ids``: the items' numbers by file name."""
+
+    folder: Path
+    database: Database
+    photos: Photos
+    ids: dict[str, int]
+
+    def decide(self, name: str, moderator: str, kind: Kind, category: str | None = None) -> int:
+        return Decisions(self.database).decide(self.ids[name], Moderator(moderator), kind, category).seq
+
+
+def fill(folder: Path, detector: Detector) -> Filled:
+    """Four photos of which three have findings; their bytes are kept, of the fourth nothing."""
+    photos = Photos(folder / "photos", None)
+    database = open_database(None, folder)
+    new = NewBatch("", "sensitive", source="uploads")
+    for position, (name, _) in enumerate(FILES):
+        photos.write(new.id, position, (SAMPLES / name).read_bytes())
+    Batches(database).add(new, [Entry(name, listing, photo=True) for name, listing in FILES])
+    claims, ids = Claims(database, 60), {}
+    while claimed := claims.take():
+        answer = detector.answer(photos.read(new.id, claimed.position), new.id, detector.policy("sensitive"))
+        claims.finish(claimed, Outcome(answer, keep=KEPT_HOURS))
+        ids[claimed.name] = claimed.id
+    photos.delete(new.id, 3)
+    return Filled(folder, database, photos, ids)

@@ -1,0 +1,79 @@
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+
+from service.api.app import create_app
+from service.detector import Detector
+from service.settings import Settings
+from tests.conftest import encoded
+from tests.live import children, ticks, until
+from tests.service.hostile import many_scans, scene
+
+JPEG = {"Content-Type": "image/jpeg"}
+
+
+@contextlib.contextmanager
+def serving(**settings: float) -> Iterator[TestClient]:
+    """A service with one decoder process."""
+    app = create_app(Settings(decoders=1, queue=4, **settings))  # type: ignore[arg-type]
+    with TestClient(app, raise_server_exceptions=False) as started:
+        until(lambda: started.get("/readyz").status_code == 200)
+        yield started
+
+
+@pytest.fixture(scope="module")
+def hurried() -> Iterator[TestClient]:
+    """It gives a picture two seconds."""
+    with serving(decode_seconds=2.0) as started:
+        yield started
+
+
+def test_slow_pictures_stop_nobody(detector: Detector, tusk: bytes) -> None:
+    slow, codes = many_scans(4_000, 3_000, 5_000), list[str]()
+    with serving(decode_seconds=600.0) as client:
+
+        def attack() -> None:
+            codes.append(client.post("/v1/detect", content=slow, headers=JPEG).json()["error"]["code"])
+
+        decoding = client.app.state.faunalens.decoding  # type: ignore[attr-defined]
+        process = client.app.state.faunalens.detector.decoders._idle.queue[0].popen.pid  # type: ignore[attr-defined]
+        before, others = ticks(process), children(os.getpid())
+        attackers = [threading.Thread(target=attack) for _ in range(2)]
+        for attacker in attackers:
+            attacker.start()
+        until(lambda: ticks(process) > before + 5 and decoding.pending == 2)
+        for _ in range(3):
+            answer = client.post("/v1/detect", content=tusk, headers=JPEG)
+            assert answer.json()["scores"] == detector.see(tusk).probabilities
+        assert codes == [] and decoding.pending == 2, "good pictures were answered while slow ones were being decoded"
+        os.kill(process, signal.SIGKILL)
+        until(lambda: codes == ["decoder_stopped"] and children(os.getpid()) - others)
+        (process,) = children(os.getpid()) - others
+        os.kill(process, signal.SIGKILL)
+        for attacker in attackers:
+            attacker.join()
+        assert codes[0] == "decoder_stopped" and len(codes) == 2
+
+
+def test_the_deadline_of_a_picture(hurried: TestClient) -> None:
+    answer = hurried.post("/v1/detect", content=many_scans(4_000, 3_000, 5_000), headers=JPEG)
+    assert answer.status_code == 422 and answer.json()["error"]["code"] == "decode_deadline"
+
+
+def test_other_formats_go_the_same_way(hurried: TestClient, detector: Detector) -> None:
+    for kind in ("PNG", "WEBP", "AVIF"):
+        data = encoded(scene(600, 400), kind)
+        answer = hurried.post("/v1/detect?heatmap=true", content=data, headers=JPEG).json()
+        assert answer["scores"] == detector.see(data).probabilities and answer["heatmap_png"]
+        assert answer["timing_ms"]["total"] >= answer["timing_ms"]["decode"] > 0
+        assert hurried.post("/v1/heatmap", content=data, headers=JPEG).headers["content-type"] == "image/png"
+
+
+def test_the_endpoint_refuses_truncated_pictures(hurried: TestClient) -> None:
+    data = encoded(scene(600, 400), "PNG")[:5_000]
+    assert hurried.post("/v1/detect", content=data, headers=JPEG).json()["error"]["code"] == "truncated_image"

@@ -1,0 +1,166 @@
+"""Keys over real HTTP: who gets in, what they may do, and how much."""
+
+import logging
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from service.api.app import create_app
+from service.keys import Scope, new_key
+from service.keystore import KeyStore
+from service.settings import Settings
+from tests.live import serving, until
+
+JPEG = {"Content-Type": "image/jpeg"}
+NOW = "2026-01-01T00:00:00+00:00"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> KeyStore:
+    made = KeyStore(tmp_path_factory.mktemp("keys") / "keys.db")
+    made.create_file()
+    return made
+
+
+@pytest.fixture(scope="module")
+def keys(store: KeyStore) -> dict[str, str]:
+    """Key texts by name."""
+    texts = {}
+    for name, scopes, limits in (
+        ("detect", {Scope.DETECT}, {}),
+        ("review", {Scope.REVIEW}, {}),
+        ("admin", {Scope.ADMIN}, {}),
+        ("slow", {Scope.DETECT}, {"rate": 0.5, "burst": 2}),
+        ("small", {Scope.DETECT}, {"quota": 3}),
+    ):
+        texts[name], key = new_key(name, frozenset(scopes), NOW, **limits)  # type: ignore[arg-type]
+        store.add(key)
+    return texts
+
+
+@pytest.fixture(scope="module")
+def app(store: KeyStore, keys: dict[str, str]) -> FastAPI:
+    assert keys
+    return create_app(Settings(auth="on", keys=store.path, cors_origins="https://moderation.example"))
+
+
+@pytest.fixture(scope="module")
+def http(app: FastAPI) -> Iterator[httpx.Client]:
+    with serving(app) as (host, port), httpx.Client(base_url=f"http://{host}:{port}", timeout=60) as client:
+        yield client
+
+
+def bearer(text: str) -> dict[str, str]:
+    return {**JPEG, "Authorization": f"Bearer {text}"}
+
+
+def test_probes_and_pages_are_open(http: httpx.Client) -> None:
+    for path in ("/livez", "/readyz", "/docs", "/redoc", "/openapi.json", "/docs-assets/swagger-ui.css"):
+        assert http.get(path).status_code == 200, path
+
+
+def test_without_a_key_nothing_else_is(http: httpx.Client, app: FastAPI, keys: dict[str, str], tusk: bytes) -> None:
+    closed = [(method, path) for path, methods in app.openapi()["paths"].items() for method in methods]
+    closed += [("get", "/v1/nowhere"), ("post", "/v1/detect/"), ("get", "/docs-assets"), ("get", "//v1/model")]
+    wrong = keys["detect"][:-1] + ("A" if keys["detect"][-1] != "A" else "B")
+    for headers in ({}, bearer(wrong), {"X-API-Key": "x"}, {"Authorization": f"Basic {keys['detect']}"}):
+        for method, path in closed:
+            if path in ("/livez", "/readyz"):
+                continue
+            reply = http.request(method.upper(), path, content=tusk if method == "post" else b"", headers=headers)
+            assert reply.status_code == 401 and reply.json()["error"]["code"] == "unauthenticated", (method, path)
+            assert reply.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_both_headers_work(http: httpx.Client, keys: dict[str, str], tusk: bytes) -> None:
+    for headers in (
+        bearer(keys["detect"]),
+        {"X-API-Key": keys["detect"]},
+        {"authorization": f"bearer {keys['detect']}"},
+    ):
+        reply = http.post("/v1/detect?policy=sensitive", content=tusk, headers={**JPEG, **headers})
+        assert reply.status_code == 200 and reply.json()["verdict"] == "priority"
+
+
+def test_scopes(http: httpx.Client, keys: dict[str, str], tusk: bytes) -> None:
+    may = {"detect": (200, 200, 200, 403), "review": (403, 200, 200, 403), "admin": (403, 403, 200, 200)}
+    for name, expected in may.items():
+        headers = bearer(keys[name])
+        replies = (
+            http.post("/v1/detect", content=tusk, headers=headers),
+            http.post("/v1/heatmap", content=tusk, headers=headers),
+            http.get("/v1/model", headers=headers),
+            http.get("/metrics", headers=headers),
+        )
+        assert tuple(reply.status_code for reply in replies) == expected, name
+        assert all(reply.json()["error"]["code"] == "forbidden" for reply in replies if reply.status_code == 403)
+    assert http.get("/v1/nowhere", headers=bearer(keys["detect"])).status_code == 403
+    assert http.get("/v1/nowhere", headers=bearer(keys["admin"])).status_code == 404
+
+
+def test_a_rate(http: httpx.Client, keys: dict[str, str], tusk: bytes) -> None:
+    replies = [http.post("/v1/detect", content=tusk, headers=bearer(keys["slow"])) for _ in range(3)]
+    assert [reply.status_code for reply in replies] == [200, 200, 429]
+    assert replies[2].json()["error"]["code"] == "rate_limited" and 1 <= int(replies[2].headers["Retry-After"]) <= 2
+
+
+def test_a_quota_counts_files_and_reaches_the_store(
+    http: httpx.Client, keys: dict[str, str], store: KeyStore, app: FastAPI, tusk: bytes
+) -> None:
+    def send(count: int) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {keys['small']}"}
+        return http.post("/v1/detect", files=[("f", (f"{i}.jpg", tusk)) for i in range(count)], headers=headers)
+
+    assert send(2).status_code == 200
+    replies = [send(2), send(1), send(1)]
+    # a request over the quota is refused whole and costs nothing
+    assert [reply.status_code for reply in replies] == [429, 200, 429]
+    assert replies[0].json()["error"]["code"] == "quota_exceeded" and int(replies[0].headers["Retry-After"]) >= 1
+
+
+def test_revoked_keys_are_refused_within_seconds(http: httpx.Client, store: KeyStore) -> None:
+    text, key = new_key("short", frozenset({Scope.DETECT}), NOW)
+    store.add(key)
+    until(lambda: http.get("/v1/model", headers=bearer(text)).status_code == 200, 10)
+    store.revoke(key.id, NOW)
+    until(lambda: http.get("/v1/model", headers=bearer(text)).status_code == 401)
+
+
+def request_lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
+    return [record.__dict__["fields"] for record in caplog.records if record.name == "faunalens.request"]
+
+
+def test_uses_are_logged_without_the_secret(
+    http: httpx.Client, keys: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, "faunalens"):
+        http.get("/v1/model?secret=1", headers={**bearer(keys["review"]), "X-Request-ID": "audited-1"})
+        http.get("/metrics", headers=bearer(keys["review"]))
+        # written once the response is out
+        until(lambda: len(request_lines(caplog)) == 2)
+    key_id, lines = keys["review"][3:15], request_lines(caplog)
+    used = {"request_id": "audited-1", "key": key_id, "method": "GET", "route": "/v1/model", "status": 200}
+    assert lines[0].items() >= used.items()
+    assert (lines[1]["route"], lines[1]["status"], lines[1]["code"]) == ("other", 403, "forbidden")
+    assert f"key {key_id}: refused, it has not the scope admin" in caplog.text
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith("faunalens")]
+    everything = f"{ours} {lines}"
+    assert keys["review"][16:] not in everything and "secret=1" not in everything
+
+
+def test_the_page_tells_how_keys_are_sent(http: httpx.Client) -> None:
+    schema = http.get("/openapi.json").json()
+    assert schema["security"] == [{"bearer": []}, {"header": []}]
+    assert schema["components"]["securitySchemes"]["header"]["name"] == "X-API-Key"
+    assert schema["paths"]["/livez"]["get"]["security"] == []
+
+
+def test_only_named_origins_may_call_from_a_browser(http: httpx.Client) -> None:
+    asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "X-API-Key"}
+    good = http.options("/v1/detect", headers={"Origin": "https://moderation.example", **asks})
+    assert good.status_code == 200
+    assert good.headers["Access-Control-Allow-Origin"] == "https://moderation.example"
+    bad = http.options("/v1/detect", headers={"Origin": "https://elsewhere.example", **asks})
+    assert "Access-Control-Allow-Origin" not in bad.headers

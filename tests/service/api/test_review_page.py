@@ -1,0 +1,567 @@
+"""The review page in a real browser, against a real service."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
+from sqlalchemy import text
+
+from service.api.app import create_app
+from service.detector import Detector
+from service.keys import Scope, new_key
+from service.keystore import KeyStore
+from service.settings import Settings
+from service.store.database import open_database
+from tests.browser import PATIENCE, chromium, settled, wait
+from tests.conftest import SAMPLES
+from tests.live import serving
+from tests.review_queue import fill
+
+COUNT = 90
+DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+KEYED = {"ann": {Scope.REVIEW, Scope.DETECT}, "bob": {Scope.REVIEW}, "pipeline": {Scope.DETECT}}
+Visit = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def faults() -> list[str]:
+    """What the browser complained of."""
+    return []
+
+
+@pytest.fixture
+def open_page(browser: Browser, folder: Path, detector: Detector, faults: list[str]) -> Iterator[Visit]:
+    """Opens the page of a service without keys and with a queue; ends with a look at what the browser said."""
+    fill(folder, detector, COUNT)
+    with serving(create_app(Settings(batches="on", store=folder, retention_hours=1))) as (host, port):
+        yield from _visits(browser, f"http://{host}:{port}", faults)
+    assert faults == []
+
+
+@pytest.fixture
+def keyed_page(
+    browser: Browser, folder: Path, tmp_path: Path, detector: Detector, faults: list[str]
+) -> Iterator[tuple[Visit, dict[str, str]]]:
+    """The same with keys, which come too, and second opinions."""
+    fill(folder, detector, COUNT)
+    store, shown = KeyStore(tmp_path / "keys.db"), {}
+    store.create_file()
+    for name, scopes in KEYED.items():
+        shown[name], key = new_key(name, frozenset(scopes), "2026-01-01T00:00:00+00:00")
+        store.add(key)
+    settings = Settings(
+        auth="on", keys=store.path, batches="on", store=folder, retention_hours=1, second_opinion="confirm"
+    )
+    with serving(create_app(settings)) as (host, port):
+        for visit in _visits(browser, f"http://{host}:{port}", faults):
+            yield visit, shown
+
+
+def _visits(browser: Browser, address: str, faults: list[str]) -> Iterator[Visit]:
+    contexts: list[BrowserContext] = []
+
+    def visit(context: BrowserContext | None = None, **options: object) -> Page:
+        if context is None:
+            contexts.append(context := browser.new_context(**{"viewport": DESK, **options}))  # type: ignore[arg-type]
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE * 1e3)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("request", lambda sent: faults.append(sent.url) if not _ours(sent.url, address) else None)
+        page.on("console", lambda said: faults.append(said.text) if _is_fault(said.type, said.text) else None)
+        page.goto(f"{address}/review")
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+
+
+def _ours(url: str, address: str) -> bool:
+    return urlsplit(url).netloc == urlsplit(address).netloc
+
+
+def _is_fault(kind: str, said: str) -> bool:
+    """An error or a warning; the browser also tells every answer of 4xx and 5xx, which tests ask for."""
+    return kind in ("error", "warning") and "Failed to load resource" not in said
+
+
+def decided(folder: Path) -> list[dict[str, object]]:
+    """The log."""
+    database = open_database(None, folder)
+    with database.reading() as session:
+        entries = [json.loads(row) for row in session.scalars(text("SELECT entry FROM decisions ORDER BY seq"))]
+    database.close()
+    return entries
+
+
+def shown(page: Page) -> int:
+    """The photo on the screen."""
+    return int(page.get_attribute("#stage", "data-item") or 0)
+
+
+def test_decisions_by_keyboard_alone(open_page: Visit, folder: Path) -> None:
+    page = open_page()
+    seen, pressed = [], "1rsecrse" * 5
+    for key in pressed:
+        settled(page)
+        seen.append(shown(page))
+        page.keyboard.press(key)
+    settled(page)
+    assert len(set(seen)) == 40
+    entries = decided(folder)
+    assert [entry["item"] for entry in entries] == seen
+    kinds = [
+        "confirm" if turn % 8 == 0 else ["confirm", "reject", "unsure", "escalate"][turn % 4] for turn in range(40)
+    ]
+    assert [entry["decision"] for entry in entries] == kinds
+    expect(page.locator("#today")).to_have_text("40")
+    for item in reversed(seen[-3:]):
+        page.keyboard.press("u")
+        settled(page)
+        assert shown(page) == item
+    page.reload()
+    settled(page)
+    page.keyboard.press("u")
+    page.wait_for_selector(f"#stage[data-item='{seen[-4]}']")
+    assert [entry["item"] for entry in decided(folder) if entry["decision"] == "undo"] == seen[:-5:-1]
+    expect(page.locator("#today")).to_have_text("36")
+
+
+def test_a_key_that_is_held_down_decides_once_and_never_unseen(open_page: Visit, folder: Path) -> None:
+    page = open_page()
+    settled(page)
+    first = shown(page)
+    for _ in range(5):
+        page.keyboard.down("r")  # every further one is a repetition
+    page.keyboard.up("r")
+    settled(page)
+    assert [entry["item"] for entry in decided(folder)] == [first]
+    page.focus(".actions [data-act=reject]")
+    for _ in range(4):
+        page.keyboard.down("Enter")
+    page.keyboard.up("Enter")
+    settled(page)
+    assert len(decided(folder)) == 2
+    page.click(".actions [data-act=reject]")
+    page.keyboard.press("Space")
+    settled(page)
+    assert len(decided(folder)) == 3, "Space shows the photo, whatever was clicked before"
+    page.route("**/photo", lambda route: None)  # photos that never come
+    page.evaluate("location.reload()")
+    page.wait_for_selector("#stage[data-shown=loading]")
+    page.keyboard.press("r")
+    page.wait_for_timeout(200)
+    assert len(decided(folder)) == 3
+
+
+def test_blurred_and_grey_until_asked_and_that_is_kept(open_page: Visit) -> None:
+    page = open_page()
+    settled(page)
+
+    def filters() -> str:
+        return str(page.evaluate("getComputedStyle(document.getElementById('photo')).filter"))
+
+    assert filters() == "blur(22px) grayscale(1)"
+    page.keyboard.press("Space")
+    assert filters() == "none"
+    page.keyboard.press("r")
+    settled(page)
+    assert filters() == "blur(22px) grayscale(1)", "the next one is veiled again"
+    page.keyboard.press(",")
+    page.uncheck("input[name=blur]")
+    page.fill("input[name=break_minutes]", "20")
+    page.keyboard.press("Escape")
+    assert filters() == "grayscale(1)"
+    again = open_page()
+    settled(again)
+    assert again.evaluate("getComputedStyle(document.getElementById('photo')).filter") == "grayscale(1)"
+    again.keyboard.press(",")
+    expect(again.locator("input[name=break_minutes]")).to_have_value("20")
+    again.uncheck("input[name=shortcuts]")
+    again.keyboard.press("Escape")
+    before = shown(again)
+    again.keyboard.press("r")
+    assert shown(again) == before, "single keys can be turned off"
+    again.click("button[data-act=reject]")
+    settled(again)
+    assert shown(again) != before
+
+
+def test_heat_map_boxes_findings_and_what_was_seen_before(open_page: Visit) -> None:
+    page = open_page()
+    settled(page)
+
+    def pixels(canvas: str) -> str:
+        return str(page.evaluate(f"document.getElementById('{canvas}').toDataURL()"))
+
+    page.keyboard.press("h")
+    expect(page.locator("#overlay")).to_be_visible()
+    assert pixels("overlay") != pixels("photo")
+    page.keyboard.press("h")
+    expect(page.locator("#overlay")).not_to_be_visible()
+    expect(page.locator("#boxes .line")).to_have_count(page.locator("#findings li").count())
+    page.keyboard.press("b")
+    expect(page.locator("#boxes")).not_to_be_visible()
+    details = page.locator("#details").inner_text()
+    assert "threshold" in details and "Schreger" in details and "CITES listings (" in details
+    first = shown(page)
+    page.keyboard.press("c")
+    settled(page)
+    assert shown(page) != first
+    page.locator("#similar .outcome.confirm").first.wait_for()
+    assert "confirmed: Ivory" in page.locator("#similar").inner_text()
+    assert "the same file" in page.locator("#similar").inner_text()
+
+
+def test_a_grid_clears_many_and_one_press_takes_it_back(open_page: Visit, folder: Path) -> None:
+    page = open_page()
+    settled(page)
+    page.keyboard.press("g")
+    wait(page, "document.querySelectorAll('.tile').length === 48")
+    wait(page, "!document.querySelector('.tile.waiting')")
+    page.keyboard.press("r")
+    expect(page.locator("#notices")).to_contain_text("Nothing is selected")
+    page.keyboard.press("a")
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    expect(page.locator("#grid-count")).to_have_text("47 of 48 selected")
+    spared = int(page.evaluate("document.activeElement.dataset.item"))
+    page.keyboard.press("r")
+    wait(page, "!Number(document.body.dataset.waiting)")
+    rejected = [entry["item"] for entry in decided(folder)]
+    assert len(rejected) == 47 and spared not in rejected
+    wait(page, "document.querySelectorAll('.tile').length === 43")
+    page.keyboard.press("u")
+    wait(page, "!Number(document.body.dataset.waiting)")
+    undone = [entry["item"] for entry in decided(folder) if entry["decision"] == "undo"]
+    assert sorted(undone) == sorted(rejected)
+    wait(page, "document.querySelectorAll('.tile').length === 48")
+    page.locator(f".tile[data-item='{spared}']").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f"#stage[data-item='{spared}'][data-shown=shown]")
+
+
+def test_keys_and_second_opinions(keyed_page: tuple[Visit, dict[str, str]], folder: Path) -> None:
+    visit, keys = keyed_page
+
+    def enter(name: str) -> Page:
+        page = visit()
+        page.fill("#login-key", keys[name])
+        page.keyboard.press("Enter")
+        return page
+
+    wrong = enter("pipeline")
+    expect(wrong.locator("#login-problem")).to_contain_text("scope review")
+    wrong.keyboard.press("Escape")
+    expect(wrong.locator("#login")).to_be_visible()
+    wrong.fill("#login-key", "nonsense")
+    wrong.keyboard.press("Enter")
+    expect(wrong.locator("#login-problem")).to_contain_text("key")
+    ann, bob = enter("ann"), enter("bob")
+    for page in (ann, bob):
+        settled(page)
+    assert ann.evaluate("sessionStorage.getItem('faunalens-key')") == keys["ann"]
+    seen: dict[Page, set[int]] = {ann: set(), bob: set()}
+    for _ in range(12):
+        for page in (ann, bob):
+            settled(page)
+            seen[page].add(shown(page))
+            page.keyboard.press("c")
+    for page in (ann, bob):
+        settled(page)
+    assert len(seen[ann]) == len(seen[bob]) == 12 and not seen[ann] & seen[bob]
+    bob.click("#state-second")
+    bob.wait_for_selector("#stage[data-shown=shown]")
+    bob.wait_for_selector(f"#stage[data-item='{min(seen[ann])}']")
+    expect(bob.locator("#state")).to_contain_text("second opinion")
+    bob.keyboard.press("c")
+    settled(bob)
+    assert decided(folder)[-1]["state"] == "decided"
+    bob.keyboard.press("m")
+    expect(bob.locator("#team-rows")).to_contain_text("ann")
+    bob.keyboard.press("Escape")
+    bob.keyboard.press("p")
+    expect(bob.locator("#may-not-add")).to_be_visible()
+
+
+def test_two_windows_never_show_the_same(open_page: Visit) -> None:
+    pages = [open_page(), open_page()]
+    for page in pages:
+        settled(page)
+    seen = []
+    for _ in range(8):
+        for page in pages:
+            settled(page)
+            seen.append(shown(page))
+            page.keyboard.press("n")
+    assert len(set(seen)) == 16
+
+
+def test_what_could_not_be_sent_is_sent_again(open_page: Visit, folder: Path) -> None:
+    page = open_page()
+    settled(page)
+    answers = iter(("lost", "overloaded", "go"))
+
+    def unreliable(route: Route) -> None:
+        answer = next(answers, "go")
+        if answer == "lost":
+            route.abort()
+        elif answer == "overloaded":
+            route.fulfill(status=503, body='{"error": {"code": "overloaded", "message": "later"}}')
+        else:
+            route.continue_()
+
+    page.route(re.compile("/decision$"), unreliable)
+    items = []
+    for _ in range(3):
+        page.wait_for_selector("#stage[data-shown=shown]")
+        items.append(shown(page))
+        page.keyboard.press("r")
+    settled(page)
+    assert [entry["item"] for entry in decided(folder)] == items
+
+
+def test_somebody_elses_decision_is_told(open_page: Visit, folder: Path) -> None:
+    page = open_page()
+    settled(page)
+    item = shown(page)
+    database = open_database(None, folder)
+    with database.writing() as session:
+        session.execute(text(f"UPDATE reviews SET state = 'decided' WHERE item_id = {item}"))
+    database.close()
+    page.keyboard.press("c")
+    expect(page.locator("#notices")).to_contain_text("has been decided already")
+    settled(page)
+    assert decided(folder) == []
+    expect(page.locator("#today")).to_have_text("0")
+
+
+def test_a_photo_that_is_not_kept_says_so(open_page: Visit, folder: Path) -> None:
+    for path in (folder / "photos").glob("*/*"):
+        path.unlink()
+    database = open_database(None, folder)
+    with database.writing() as session:
+        session.execute(text("UPDATE items SET photo = false, purge_at = 1 WHERE id % 2 = 0"))
+    database.close()
+    page = open_page()
+    page.wait_for_selector("#stage[data-shown=gone]")
+    expect(page.locator("#absent")).to_contain_text("This photo is not kept any more")
+    expect(page.locator("#headline")).to_have_text("Ivory")
+    page.keyboard.press("r")
+    wait(page, "!Number(document.body.dataset.waiting)")
+    assert len(decided(folder)) == 1
+    page.keyboard.press("g")
+    wait(page, "document.querySelectorAll('.tile .absent').length > 40")
+
+
+def test_filters(open_page: Visit) -> None:
+    page = open_page()
+    settled(page)
+    page.keyboard.press("f")
+    page.fill("#filters input[name=listing_id]", "L-3")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#chips li")
+    settled(page)
+    seen = set()
+    for _ in range(10):
+        settled(page)
+        seen.add(shown(page))
+        page.keyboard.press("n")
+    assert seen == set(range(31, 41))
+    page.click("#chips button")
+    settled(page)
+    page.keyboard.press("f")
+    page.select_option("#filter-category", "coral")
+    page.click("#filters button[type=submit]")
+    expect(page.locator("#nothing")).to_be_visible()
+    page.keyboard.press("f")
+    page.fill("#filters input[name=since]", "2020-01-01")
+    page.fill("#filters input[name=until]", "2020-01-02")
+    page.select_option("#filter-category", "")
+    page.click("#filters button[type=submit]")
+    expect(page.locator("#chips")).to_contain_text("From: 2020-01-01")
+    expect(page.locator("#nothing")).to_be_visible()
+    page.keyboard.press("f")
+    page.click("#filters button[type=reset]")
+    settled(page)
+
+
+def test_a_dropped_folder_becomes_a_batch(open_page: Visit, tmp_path: Path) -> None:
+    page = open_page()
+    settled(page)
+    page.keyboard.press("p")
+    page.keyboard.press("Escape")
+    samples = sorted(SAMPLES.glob("*.jpg"))
+    for number in range(60):
+        place = tmp_path / "day" / f"L-{900 + number // 20}"
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{number}.jpg").write_bytes(samples[number % len(samples)].read_bytes())
+    (tmp_path / "day" / "notes.txt").write_text("not a photo")
+    page.keyboard.press("p")
+    expect(page.locator("#add")).to_be_visible()
+    page.set_input_files("#add-folder", tmp_path / "day")
+    expect(page.locator("#add-chosen")).to_contain_text("60 photos")
+    expect(page.locator("#add-chosen")).to_contain_text("1 other")
+    page.check("#listing-folders")
+    page.fill("#add-source", "a folder")
+    page.select_option("#add-policy", "sensitive")
+    page.click("#add-start")
+    line = page.locator("#batches li[data-state=done]", has_text="a folder")
+    expect(line).to_contain_text("60 of 60 judged", timeout=300_000)
+    line.get_by_text("Review these").click()
+    settled(page)
+    page.locator("#details summary").last.click()
+    assert re.search(r"L-90[012]", page.locator("#facts").inner_text())
+    assert "a folder" in page.locator("#facts").inner_text()
+
+
+def test_the_chosen_policy_stays_when_the_dialog_is_opened_again(open_page: Visit) -> None:
+    page, waiting = open_page(), list[Route]()
+    settled(page)
+    page.route("**/v1/model", lambda route: waiting.append(route))
+    for key in ("p", "Escape", "p", "Escape", "p"):
+        page.keyboard.press(key)
+    expect(page.locator("#add")).to_be_visible()
+    page.wait_for_timeout(500)
+    assert len(waiting) == 1
+    waiting[0].continue_()
+    page.select_option("#add-policy", "sensitive")
+    expect(page.locator("#add-policy-text")).not_to_be_empty()
+
+
+def test_statistics_are_a_click_away_and_back(open_page: Visit) -> None:
+    page = open_page()
+    settled(page)
+    page.click("header a[href='/stats']")
+    expect(page.locator("#report")).to_be_visible()
+    page.click("header a[href='/review']")
+    settled(page)
+
+
+def test_dropped_files_are_offered(open_page: Visit) -> None:
+    page = open_page()
+    settled(page)
+    transfer = page.evaluate_handle(
+        """names => {
+          const transfer = new DataTransfer();
+          for (const name of names) transfer.items.add(new File(["x"], name, { type: "image/jpeg" }));
+          return transfer;
+        }""",
+        [f"{number}.jpg" for number in range(300)],
+    )
+    page.dispatch_event("body", "dragenter", {"dataTransfer": transfer})
+    expect(page.locator("#drop")).to_be_visible()
+    page.dispatch_event("body", "drop", {"dataTransfer": transfer})
+    expect(page.locator("#drop")).not_to_be_visible()
+    expect(page.locator("#add-chosen")).to_contain_text("300 photos")
+
+
+def test_a_break_is_offered(open_page: Visit) -> None:
+    page = open_page()
+    settled(page)
+    page.keyboard.press("s")
+    page.evaluate("Date.now = ((now) => () => now() + 4 * 60_000)(Date.now)")
+    page.keyboard.press("s")
+    expect(page.locator("#break")).not_to_be_visible()
+    for _ in range(12):
+        page.evaluate("Date.now = ((now) => () => now() + 4 * 60_000)(Date.now)")
+        page.keyboard.press("b")
+    expect(page.locator("#break")).to_contain_text("minutes")
+    page.click("#break-rest")
+    expect(page.locator("#rest")).to_be_visible()
+    page.wait_for_selector("#single", state="hidden")
+    page.click("#break-over")
+    settled(page)
+
+
+def test_nothing_leaves_the_page(open_page: Visit, faults: list[str]) -> None:
+    page = open_page()
+    settled(page)
+    policy = page.request.get(page.url).headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'") and "unsafe" not in policy and "http" not in policy
+    violated = page.evaluate(
+        """async () => {
+          const violated = [];
+          document.addEventListener("securitypolicyviolation", (event) => violated.push(event.effectiveDirective));
+          await fetch("https://elsewhere.example/").catch(() => {});
+          const add = (tag, properties) => document.body.append(Object.assign(document.createElement(tag), properties));
+          add("script", { textContent: "window.inlined = true" });
+          add("img", { src: "https://elsewhere.example/x.png" });
+          add("iframe", { src: "https://elsewhere.example/" });
+          await new Promise((done) => setTimeout(done, 300));
+          return [...violated.sort(), String(window.inlined)];
+        }"""
+    )
+    assert violated == ["connect-src", "frame-src", "img-src", "script-src-elem", "undefined"]
+    assert all("elsewhere.example" in fault or "Content Security Policy" in fault for fault in faults), faults
+    faults.clear()
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_accessible(open_page: Visit, scheme: str, size: dict[str, int]) -> None:
+    page = open_page(color_scheme=scheme, viewport=size)
+    settled(page)
+    check(page)
+    for key, dialog in (
+        ("?", "help"),
+        (",", "settings"),
+        ("f", "filters"),
+        ("p", "add"),
+        ("m", "team"),
+        ("o", "other"),
+    ):
+        page.keyboard.press(key)
+        expect(page.locator(f"#{dialog}")).to_be_visible()
+        check(page)
+        page.keyboard.press("Escape")
+        expect(page.locator(f"#{dialog}")).not_to_be_visible()
+    page.keyboard.press("r")
+    expect(page.locator("#live")).to_have_text(re.compile(r"^Rejected: .* Next: "))
+    page.keyboard.press("g")
+    wait(page, "!document.querySelector('.tile.waiting')")
+    check(page)
+
+
+def check(page: Page) -> None:
+    """No violation of WCAG 2.2 A and AA that axe-core finds. It is run in the page's own world, past the policy."""
+    rules = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
+    found = Axe().run(page, options=rules)
+    assert found.violations_count == 0, found.generate_report()
+
+
+def test_a_phone(open_page: Visit) -> None:
+    page = open_page(is_mobile=True, has_touch=True, viewport=PHONE)
+    settled(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    first = shown(page)
+    page.tap("#frame")
+    assert page.evaluate("getComputedStyle(document.getElementById('photo')).filter") == "none"
+    for act in ("confirm", "reject", "unsure", "escalate", "undo"):
+        box = page.locator(f".actions [data-act={act}]").bounding_box()
+        assert box and box["height"] >= 44 and box["width"] >= 44 and box["x"] + box["width"] <= 390
+    page.tap(".actions [data-act=reject]")
+    settled(page)
+    assert shown(page) != first
+    page.tap(".actions [data-act=undo]")
+    page.wait_for_selector(f"#stage[data-item='{first}']")
+    page.tap("#grid-toggle")
+    wait(page, "document.querySelectorAll('.tile').length === 48")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

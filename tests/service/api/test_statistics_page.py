@@ -1,0 +1,100 @@
+"""The page /stats in a real browser, against a real service with keys."""
+
+import datetime
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+from sqlalchemy import text
+
+from service.api.app import create_app
+from service.detector import Detector
+from service.keys import Scope, new_key
+from service.keystore import KeyStore
+from service.settings import Settings
+from service.store.decisions import Kind
+from tests.browser import PATIENCE, chromium
+from tests.filled import Filled
+from tests.live import serving
+
+DAY = 86_400.0
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def service(filled: Filled, tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """Address and key of a service whose photos were judged in two weeks, and decided."""
+    filled.decide("tusk-single.jpg", "ann", Kind.CONFIRM, "ivory")
+    filled.decide("almonds.jpg", "ann", Kind.REJECT)
+    with filled.database.writing() as session:
+        session.execute(text("UPDATE items SET judged_at = judged_at - :week WHERE position > 1"), {"week": 7 * DAY})
+        session.execute(text("UPDATE batches SET source = :source"), {"source": "<b>uploads"})
+    store = KeyStore(tmp_path / "keys.db")
+    store.create_file()
+    shown, key = new_key("ann", frozenset({Scope.REVIEW}), "2026-01-01T00:00:00+00:00")
+    store.add(key)
+    app = create_app(Settings(auth="on", keys=store.path, batches="on", store=filled.folder))
+    with serving(app) as (host, port):
+        yield f"http://{host}:{port}", shown
+
+
+def opened(browser: Browser, address: str, faults: list[str], **options: object) -> Page:
+    page = browser.new_page(**options)  # type: ignore[arg-type]
+    page.set_default_timeout(PATIENCE * 1e3)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("request", lambda sent: faults.append(sent.url) if urlsplit(sent.url).netloc not in address else None)
+    page.goto(f"{address}/stats")
+    return page
+
+
+def test_the_report_is_shown_with_a_key(browser: Browser, service: tuple[str, str], detector: Detector) -> None:
+    (address, key), faults = service, list[str]()
+    page = opened(browser, address, faults)
+    expect(page.locator("#report")).to_be_hidden()
+    page.fill("#key-form input", key)
+    page.press("#key-form input", "Enter")
+    expect(page.locator("#report")).to_be_visible()
+    expect(page.locator("#key-form")).to_be_hidden()
+    expect(page.locator("#total")).to_contain_text("Photos of batches4")
+    expect(page.locator("#total")).to_contain_text("Precision50.0 %")
+    expect(page.locator("#categories tbody tr").first).to_contain_text("ivory")
+    expect(page.locator("#sources-table")).to_contain_text("<b>uploads")
+    assert page.locator("#chart circle").count() == 2, "two weeks have photos"
+    assert page.locator("#drift tbody tr").count() == len(detector.contract.ids)
+    expect(page.locator("#fall")).to_contain_text("Choose the days of a baseline")
+    today = datetime.datetime.now(datetime.UTC).date()
+    for name, day in (("since", today), ("until", today), ("baseline_since", today), ("baseline_until", today)):
+        page.fill(f"#ask input[name={name}]", day.isoformat())
+    page.click("#ask button[type=submit]")
+    expect(page.locator("#fall tbody tr").first).to_contain_text("cannot be said yet")
+    expect(page.locator("#total")).to_contain_text("Photos of batches2")
+    with page.expect_download() as download:
+        page.click("#csv")
+    assert Path(download.value.path()).read_text().startswith("group,week,source,category,seen")
+    page.fill("#ask input[name=since]", "2030-01-01")
+    page.click("#ask button[type=submit]")
+    expect(page.locator("#message")).to_contain_text("first day must not be after the last")
+    assert faults == []
+    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_is_accessible_on_a_phone_too(browser: Browser, service: tuple[str, str], scheme: str) -> None:
+    (address, key), faults = service, list[str]()
+    page = opened(browser, address, faults, viewport={"width": 390, "height": 844}, color_scheme=scheme)
+    page.fill("#key-form input", key)
+    page.press("#key-form input", "Enter")
+    expect(page.locator("#report")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    problems = Axe().run(page).response["violations"]
+    assert [(problem["id"], [node["html"] for node in problem["nodes"]]) for problem in problems] == []
+    assert faults == []
+    page.close()

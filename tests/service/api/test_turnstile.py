@@ -1,0 +1,212 @@
+"""Refusals from the head alone: the same words as the application's, and a connection that goes on."""
+
+import contextlib
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from service.api.app import create_app
+from service.api.turnstile import Turnstile
+from service.keys import Scope, new_key
+from service.keystore import KeyStore
+from service.settings import Settings
+from tests.live import serving, until
+
+CHANGING = {"date", "x-request-id", "content-length"}
+# the protocol leaves to the application what expects an interim answer
+ASIDE = "Expect: 100-continue\n"
+NOT_HERE = f"X-API-Key: fl_{'0' * 12}_{'x' * 43}\n"
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    store, texts = KeyStore(tmp_path_factory.mktemp("keys") / "keys.db"), {}
+    store.create_file()
+    for name, scope, rate in (
+        ("free", Scope.DETECT, None),
+        ("slow", Scope.DETECT, 0.001),
+        ("other", Scope.ADMIN, None),
+    ):
+        text, key = new_key(name, frozenset({scope}), "2026-01-01T00:00:00+00:00", rate=rate)
+        texts[name] = f"X-API-Key: {text}\n"
+        store.add(key)
+    return store.path, texts
+
+
+@pytest.fixture(scope="module")
+def app(keys: tuple[Path, dict[str, str]]) -> FastAPI:
+    return create_app(Settings(auth="on", keys=keys[0], queue=2, read_seconds=2, cors_origins="https://a.test"))
+
+
+@pytest.fixture(scope="module")
+def address(app: FastAPI) -> Iterator[tuple[str, int]]:
+    with serving(app) as found:
+        yield found
+
+
+@pytest.fixture
+def full(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No place is left."""
+    monkeypatch.setattr(app.state.faunalens.workers.admission, "inside", 2)
+
+
+@pytest.fixture
+def line(address: tuple[str, int]) -> Iterator["Line"]:
+    with contextlib.closing(socket.create_connection(address, timeout=60)) as connection:
+        yield Line(connection)
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """An entry for each request that was refused by its head."""
+    looked: list[bool] = []
+    refused = Turnstile._refused
+
+    def watch(*arguments: Any) -> tuple[int, bytes]:
+        looked.append(True)
+        return refused(*arguments)
+
+    monkeypatch.setattr(Turnstile, "_refused", watch)
+    return looked
+
+
+class Line:
+    """One connection."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.socket = connection
+        self.data = b""
+
+    def send(self, headers: str, body: bytes = b"x" * 100, path: str = "/v1/detect", length: int | None = None) -> None:
+        head = f"POST {path} HTTP/1.1\nHost: x\n{headers}Content-Length: {len(body) if length is None else length}\n\n"
+        self.socket.sendall(head.replace("\n", "\r\n").encode() + body)
+
+    def answer(self) -> tuple[int, dict[str, str], dict[str, Any]]:
+        """Status, headers and JSON of the next response."""
+        while b"\r\n\r\n" not in self.data:
+            self._more()
+        head, _, self.data = self.data.partition(b"\r\n\r\n")
+        first, *lines = head.decode().split("\r\n")
+        headers = dict(line.lower().split(": ", 1) for line in lines)
+        length = int(headers["content-length"])
+        while len(self.data) < length:
+            self._more()
+        body, self.data = self.data[:length], self.data[length:]
+        return int(first.split()[1]), headers, json.loads(body)
+
+    def _more(self) -> None:
+        self.data += self.socket.recv(65_536) or pytest.fail(f"closed: {self.data!r}")
+
+
+def fixed(answer: tuple[int, dict[str, str], dict[str, Any]]) -> tuple[int, dict[str, str], dict[str, Any]]:
+    """An answer without what differs each time."""
+    status, headers, body = answer
+    assert body["error"].pop("request_id") == headers["x-request-id"]
+    return status, {name: value for name, value in headers.items() if name not in CHANGING}, body
+
+
+@pytest.mark.parametrize("path", ["/v1/detect", "/v1/heatmap?category=ivory"])
+@pytest.mark.parametrize(
+    ("who", "more", "code"),
+    [("free", "", "overloaded"), ("", "", "unauthenticated"), (NOT_HERE, "", "unauthenticated"),
+     ("free", "X-Request-Deadline-Ms: soon\n", "invalid_parameter"), ("slow", "", "rate_limited")],
+)  # fmt: skip
+def test_the_same_words(
+    who: str, more: str, code: str, path: str, line: Line, keys: tuple[Path, dict[str, str]],
+    full: None, seen: list[bool], app: FastAPI,
+) -> None:  # fmt: skip
+    state = app.state.faunalens
+    if who == "slow":
+        (key,) = (key for key in state.access.store.all_keys() if key.name == "slow")
+        state.access.allowances._count(key, 1)
+    headers = keys[1].get(who, who) + more
+    if who in keys[1]:
+        # the first time a key is seen only the door can tell
+        line.send(headers + ASIDE, path=path)
+        line.answer()
+    seen.clear()
+    line.send(headers, path=path)
+    here = fixed(line.answer())
+    assert here[2]["error"]["code"] == code and seen == [True]
+    line.send(headers + ASIDE, path=path)
+    assert fixed(line.answer()) == here and seen == [True]
+
+
+def test_what_only_the_application_can_tell(
+    line: Line, keys: tuple[Path, dict[str, str]], full: None, seen: list[bool], app: FastAPI
+) -> None:
+    line.send(keys[1]["free"])
+    assert line.answer()[0] == 503
+    seen.clear()
+    for headers, path, status in (
+        (keys[1]["other"], "/v1/detect", 403), (keys[1]["free"][:-3] + "aa\n", "/v1/detect", 401),
+        (keys[1]["free"], "/v1/%64etect", 503), (keys[1]["free"] + "Origin: https://a.test\n", "/v1/detect", 503),
+        (keys[1]["free"], "/v1/categories", 405),
+    ):  # fmt: skip
+        line.send(headers, path=path)
+        answer = line.answer()
+        assert (answer[0], seen) == (status, []), (headers, path)
+        assert ("access-control-allow-origin" in answer[1]) == ("Origin" in headers)
+    line.send(keys[1]["free"] + "Connection: close\n")
+    assert line.answer()[0] == 503 and line.socket.recv(1) == b"" and seen == []
+
+
+def test_refusals_are_counted_and_logged(
+    line: Line, keys: tuple[Path, dict[str, str]], full: None, seen: list[bool], app: FastAPI,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    requests = app.state.faunalens.metrics.requests("POST", "/v1/detect", "503")
+    failures = app.state.faunalens.metrics.failures("overloaded")
+    line.send(keys[1]["free"])
+    line.answer()
+    before = requests._value.get(), failures._value.get()
+    caplog.clear()
+    with caplog.at_level("INFO", "faunalens.request"):
+        line.send(keys[1]["free"] + "X-Request-ID: mine-1\n")
+        assert line.answer()[1]["x-request-id"] == "mine-1"
+    assert (requests._value.get(), failures._value.get()) == (before[0] + 1, before[1] + 1)
+    (fields,) = (record.__dict__["fields"] for record in caplog.records if record.name == "faunalens.request")
+    key_id = keys[1]["free"].split("_")[1]
+    wanted = {"request_id": "mine-1", "method": "POST", "route": "/v1/detect", "status": 503, "key": key_id}
+    assert fields.items() >= {**wanted, "code": "overloaded"}.items()
+
+
+def test_the_connection_goes_on_and_bodies_are_thrown_away(
+    line: Line, keys: tuple[Path, dict[str, str]], full: None, seen: list[bool], tusk: bytes
+) -> None:
+    for _ in range(3):
+        line.send(keys[1]["free"], tusk)
+    for _ in range(3):
+        assert line.answer()[2]["error"]["code"] == "overloaded"
+    # a head that arrives with the end of a refused body
+    line.send(keys[1]["free"], b"x" * 10, length=len(tusk))
+    assert line.answer()[0] == 503
+    rest = b"x" * (len(tusk) - 10)
+    line.socket.sendall(rest + b"POST /v1/model:reload HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+    assert line.answer()[2]["error"]["code"] == "unauthenticated"
+
+
+def test_a_refused_body_may_not_take_for_ever(line: Line, keys: tuple[Path, dict[str, str]], full: None) -> None:
+    line.send(keys[1]["free"], b"x", length=1000)
+    assert line.answer()[0] == 503
+    assert line.socket.recv(1) == b""
+
+
+def test_answers_keep_the_order_of_the_requests(
+    line: Line, keys: tuple[Path, dict[str, str]], app: FastAPI, tusk: bytes,
+    monkeypatch: pytest.MonkeyPatch, seen: list[bool],
+) -> None:  # fmt: skip
+    """The second request is sent while the first is still being judged."""
+    admission = app.state.faunalens.workers.admission
+    line.send(keys[1]["free"], tusk[:-1], length=len(tusk))
+    until(lambda: admission.inside == 1)
+    monkeypatch.setattr(admission, "queue", 1)
+    line.socket.sendall(tusk[-1:])
+    line.send(keys[1]["free"], tusk)
+    answers = [line.answer()[2] for _ in range(2)]
+    assert "verdict" in answers[0]

@@ -1,0 +1,229 @@
+"""A package is written from a real store and checked; whatever is edited in it afterwards is found."""
+
+import base64
+import hashlib
+import json
+import re
+import shutil
+import tracemalloc
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import text
+
+from service.cli import main
+from service.detector import Detector
+from service.errors import ErrorCode, FaunalensError
+from service.evidence.signing import load_key, public_pem
+from service.evidence.verify import verify
+from service.store.decisions import Decisions, Kind
+from tests.conftest import SAMPLES
+from tests.filled import LISTING, Filled
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(main, ["evidence", *words])
+
+
+@pytest.fixture
+def package(filled: Filled, tmp_path: Path) -> Path:
+    """The package of a listing with a decision, one taken back, and one about another listing between them."""
+    filled.decide("tusk-single.jpg", "ann", Kind.REJECT)
+    filled.decide("almonds.jpg", "bob", Kind.REJECT)
+    filled.decide("tusk-single.jpg", "ann", Kind.UNDO)
+    filled.decide("tusk-single.jpg", "ann", Kind.CONFIRM, "ivory")
+    assert run("key").exit_code == 0
+    out = tmp_path / "package"
+    done = run("export", LISTING, "--out", str(out), "--by", "Ann <b>", "--reference", "case 7")
+    assert done.exit_code == 4, done.output
+    assert "3 photos, 3 decisions" in done.output and "1 photos are not in the store" in done.output
+    return out
+
+
+def manifest_of(package: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((package / "manifest.json").read_text())
+    return content
+
+
+def test_what_is_in_it(package: Path, filled: Filled, detector: Detector) -> None:
+    manifest = manifest_of(package)
+    tusk, chips, bananas = manifest["photos"]
+    data = (SAMPLES / "tusk-single.jpg").read_bytes()
+    assert (package / tusk["path"]).read_bytes() == data
+    assert tusk["sha256"] == hashlib.sha256(data).hexdigest() == tusk["record"]["image"]["sha256"]
+    assert tusk["record"]["scores"] == json.loads((package / tusk["result"]).read_text())["scores"]
+    assert [one["decision"] for one in tusk["decisions"]] == ["reject", "undo", "confirm"]
+    assert [one["event"] for one in tusk["custody"]] == ["received", "judged", "reject", "undo", "confirm", "exported"]
+    times = [one["at"] for one in tusk["custody"]]
+    assert times[:-1] == sorted(times[:-1]) and all(time.endswith("+00:00") for time in times)
+    assert tusk["recomputed"]["same_model"] and tusk["recomputed"]["largest_difference"] < 1e-4
+    assert (package / tusk["heatmaps"][0]["path"]).read_bytes()[:4] == b"\x89PNG"
+    assert manifest["models"] == [
+        {"name": detector.contract.name, "sha256": detector.contract.sha256, "contract": "model.json"}
+    ]
+    (policy,) = manifest["policies"]
+    assert hashlib.sha256((package / policy["thresholds"]).read_bytes()).hexdigest() == policy["sha256"]
+    assert chips["decisions"] == [] and (bananas["path"], bananas["heatmaps"]) == (None, [])
+    log = json.loads((package / "log.json").read_text())
+    assert [link["seq"] for link in log["links"] if "entry" in link] == [1, 3, 4]
+    assert "bob" not in json.dumps(log), "what was decided about other listings stays at home"
+    assert log["head"] == Decisions(filled.database).verify().head
+
+
+def test_the_cover_page_is_harmless_and_alone(package: Path) -> None:
+    page = (package / "index.html").read_text()
+    assert "Ann &lt;b&gt;" in page and "<b>" not in page
+    assert not re.search(r"<(script|link|iframe|object)|https?://|url\(", page)
+    assert "confirm ivory, by ann at " in page and page.count("none stands") == 2
+    assert "default-src 'none'" in page and page.count("data:image/png;base64,") == 2
+    assert page.index("<details>") < page.index("<img"), "photos are shown when asked for"
+
+
+def test_it_verifies_offline(package: Path, filled: Filled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    public = tmp_path / "signer.pem"
+    public.write_text(run("key").stdout)
+    head = Decisions(filled.database).verify().head
+    shutil.move(filled.folder, tmp_path / "elsewhere")
+    monkeypatch.setenv("FAUNALENS_STORE", str(tmp_path / "nowhere"))
+    done = run("verify", str(package), "--key", str(public), "--head", head)
+    assert done.exit_code == 0, done.output
+    assert "3 photos" in done.output and "vouches" not in done.output
+    assert "vouches" in run("verify", str(package)).output
+    assert run("verify", str(package), "--head", "0" * 63 + "1").exit_code == 1
+    public.write_text(public_pem(Ed25519PrivateKey.generate().public_key()))
+    assert "given key" in run("verify", str(package), "--key", str(public)).output
+    public.write_text("no key")
+    assert run("verify", str(package), "--key", str(public)).exit_code == 3
+
+
+def test_any_changed_byte_is_found(package: Path) -> None:
+    paths = sorted(path for path in package.rglob("*") if path.is_file())
+    assert len(paths) >= 10
+    for path in paths:
+        data = path.read_bytes()
+        for place in sorted({0, len(data) // 3, len(data) // 2, len(data) - 1}):
+            path.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+            assert verify(package).problems, f"{path.name}, byte {place}"
+        path.write_bytes(data[:-1])
+        assert verify(package).problems, f"{path.name} cut"
+        path.unlink()
+        assert verify(package).problems, f"{path.name} removed"
+        path.write_bytes(data)
+    (package / "photos" / "extra.jpg").write_bytes(b"x")
+    assert verify(package).problems == ["photos/extra.jpg was added"]
+    (package / "photos" / "extra.jpg").unlink()
+    assert verify(package).problems == []
+    original = package / manifest_of(package)["photos"][0]["path"]
+    original.rename(package.parent / "outside.jpg")
+    original.symlink_to(package.parent / "outside.jpg")
+    assert "cannot be read" in verify(package).problems[0], "what leads out of a package is not part of it"
+
+
+def _decision(manifest: dict[str, Any]) -> None:
+    manifest["photos"][0]["decisions"][0]["decision"] = "confirm"
+
+
+def _drop_decision(manifest: dict[str, Any]) -> None:
+    del manifest["photos"][0]["decisions"][1]
+
+
+def _score(manifest: dict[str, Any]) -> None:
+    manifest["photos"][0]["record"]["scores"]["ivory"] = 0.999
+
+
+def _swap(manifest: dict[str, Any]) -> None:
+    one, two = manifest["photos"][:2]
+    one["path"], two["path"] = two["path"], one["path"]
+
+
+def _head(manifest: dict[str, Any]) -> None:
+    manifest["log"]["head"] = "0" * 64
+
+
+@pytest.mark.parametrize("edit", [_decision, _drop_decision, _score, _swap, _head])
+def test_what_the_signer_forged_does_not_fit_the_log(package: Path, filled: Filled, edit: Any) -> None:
+    """Even the owner of the key cannot make the parts of a package contradict each other unseen."""
+    manifest = manifest_of(package)
+    edit(manifest)
+    data = json.dumps(manifest).encode()
+    (package / "manifest.json").write_bytes(data)
+    signature = load_key(filled.folder / "evidence-key.pem").sign(data)
+    (package / "manifest.sig").write_bytes(base64.b64encode(signature) + b"\n")
+    assert verify(package).problems
+
+
+def test_a_zip_holds_the_same(package: Path, filled: Filled, tmp_path: Path) -> None:
+    out = tmp_path / "package.zip"
+    assert run("export", "--item", str(filled.ids["tusk-single.jpg"]), "--out", str(out)).exit_code == 0
+    assert verify(out).problems == []
+    with zipfile.ZipFile(out, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("manifest.json", archive.read("manifest.json"))
+    assert verify(out).problems == ["manifest.json is there 2 times"]
+    out.write_bytes(out.read_bytes()[:1000])
+    assert verify(out).problems[0].startswith("it cannot be read as a package")
+
+
+def test_packages_made_to_harm_the_reader(tmp_path: Path) -> None:
+    bomb, broken = tmp_path / "bomb.zip", tmp_path / "broken.zip"
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("manifest.json", bytes(64 << 20))
+    with zipfile.ZipFile(broken, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("manifest.json", bytes(range(256)) * 20)
+    data = bytearray(broken.read_bytes())
+    data[60:90] = b"\xff" * 30
+    broken.write_bytes(data)
+    tracemalloc.start()
+    try:
+        found = [verify(path).problems for path in (bomb, broken)]
+        assert tracemalloc.get_traced_memory()[1] < 4_000_000
+    finally:
+        tracemalloc.stop()
+    assert ["NotImplementedError" in found[0][0], "cannot be read as a package" in found[1][0]] == [True, True]
+
+
+def test_a_photo_that_was_exchanged_in_the_store_is_not_exported(filled: Filled, tmp_path: Path) -> None:
+    run("key")
+    with filled.database.reading() as session:
+        batch = session.execute(text("SELECT batch_id FROM items LIMIT 1")).scalar_one()
+    filled.photos.write(batch, 0, (SAMPLES / "leaves.jpg").read_bytes())
+    out = tmp_path / "package"
+    done = run("export", LISTING, "--out", str(out))
+    assert done.exit_code == 1 and "not the one that was judged" in done.output
+    assert not out.exists() and not list(tmp_path.glob(".package*"))
+
+
+def test_what_cannot_be_done_is_told(filled: Filled, tmp_path: Path) -> None:
+    out = str(tmp_path / "p.zip")
+    assert "evidence key" in run("export", LISTING, "--out", out).output
+    run("key")
+    key = filled.folder / "evidence-key.pem"
+    before = key.read_bytes()
+    assert run("key").exit_code == 0 and key.read_bytes() == before, "a key is never replaced"
+    assert run("export", "no such", "--out", out).exit_code == 1
+    done = run("export", "--item", str(filled.ids["almonds.jpg"]), "--item", "99", "--out", out)
+    assert done.exit_code == 1 and "no judged photo 99" in done.output
+    assert run("export", "--out", out).exit_code == 2
+    assert run("export", LISTING, "--out", str(tmp_path)).exit_code == 2
+    key.chmod(0o644)
+    done = run("export", LISTING, "--out", out)
+    assert done.exit_code == 3 and "chmod 600" in done.output
+
+
+def test_a_photo_that_is_refused_now_is_exported_without_heat_maps(
+    filled: Filled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("key")
+
+    def refused(*_: object) -> None:
+        raise FaunalensError(ErrorCode.DECODE_DEADLINE, "It takes too long.")
+
+    monkeypatch.setattr("service.evidence.package._again", refused)
+    out = tmp_path / "package"
+    assert run("export", "--item", str(filled.ids["almonds.jpg"]), "--out", str(out)).exit_code == 0
+    (photo,) = manifest_of(out)["photos"]
+    assert (photo["heatmaps"], photo["recomputed"]) == ([], None) and (out / photo["path"]).is_file()
+    assert verify(out).problems == []

@@ -1,0 +1,56 @@
+"""Drift: shifted scores and shares are told, chance is not."""
+
+import bisect
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from service.statistics.drift import Shift, psi, shifts
+from service.store.tallies import BINS, EDGES, Key
+
+
+def counts(day: str, photos: int, findings: int, scores: np.ndarray, category: str = "ivory") -> Counter[Key]:
+    made: Counter[Key] = Counter()
+    for score in scores:
+        made[Key(day, "live", "", "score", category, bisect.bisect_right(EDGES, float(score)))] += 1
+    made[Key(day, "live", "", "photo", "", 0)] = photos - findings
+    made[Key(day, "batch", "x", "photo", "", 1)] = findings
+    made[Key(day, "batch", "x", "finding", category, 0)] = findings
+    return made
+
+
+def one(now: Counter[Key], before: Counter[Key], limit: float = 0.25) -> Shift:
+    (found,) = shifts(["ivory"], now, before, limit)
+    return found
+
+
+def test_psi_by_hand() -> None:
+    now, before = [300, 700, *[0] * (BINS - 2)], [500, 500, *[0] * (BINS - 2)]
+    assert psi(now, before) == pytest.approx(
+        (0.3 - 0.5) * np.log(0.3 / 0.5) + (0.7 - 0.5) * np.log(0.7 / 0.5), abs=5e-3
+    )
+    assert psi([10] * BINS, before) is None, "too few photos to say anything"
+
+
+def test_the_same_stream_is_quiet_and_another_is_told() -> None:
+    random = np.random.default_rng(1)
+    quiet = [
+        one(counts("d", 2_000, 20, random.beta(0.1, 5, 2_000)), counts("c", 8_000, 80, random.beta(0.1, 5, 8_000)))
+        for _ in range(20)
+    ]
+    assert [shift.alerts for shift in quiet] == [()] * 20
+    assert all(shift.psi is not None and shift.psi < 0.1 for shift in quiet)
+    moved = one(counts("d", 2_000, 20, random.beta(0.5, 5, 2_000)), counts("c", 8_000, 80, random.beta(0.1, 5, 8_000)))
+    assert moved.alerts == ("scores",)
+
+
+def test_a_share_is_told_when_it_moved_by_more_than_chance_and_by_half() -> None:
+    flat = np.full(300, 0.5)
+    before = counts("c", 8_000, 80, flat)
+    assert one(counts("d", 2_000, 60, flat), before).alerts == ("share",)
+    assert one(counts("d", 20_000, 40, flat), before).alerts == ("share",), "a fall too"
+    assert one(counts("d", 150, 10, flat), before).alerts == (), "too few photos"
+    assert one(counts("d", 2_000_000, 24_000, flat), counts("c", 8_000_000, 80_000, flat)).alerts == (), "by a fifth"
+    assert one(counts("d", 2_000, 60, flat), before).ratio == pytest.approx(3.0)
+    assert one(counts("d", 2_000, 60, flat), counts("c", 8_000, 0, flat)).ratio is None

@@ -1,0 +1,66 @@
+"""Intervals against known values, and how often they hold what they should."""
+
+import numpy as np
+import pytest
+
+from service.statistics.intervals import Estimate, Part, fall, recall, share
+
+
+def test_wilson_against_published_values() -> None:
+    # Newcombe 1998, table I: 81/263 and 15/148, method 3
+    for count, of, low, high in ((81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611)):
+        found = share(Part(count, of))
+        assert found is not None
+        assert (round(found.low, 4), round(found.high, 4)) == (low, high)
+    assert share(Part(20, 20)) == Estimate(1.0, pytest.approx(0.8389, abs=1e-4), 1.0)
+    assert share(Part(0, 0)) is None
+
+
+def test_recall_by_hand() -> None:
+    found = recall(10_000, 100, Part(80, 100), Part(2, 990))
+    assert found is not None
+    assert found.value == pytest.approx(80 / (80 + 9_900 * 2 / 990))
+    assert found.low < found.value < found.high
+    none_missed = recall(10_000, 100, Part(80, 100), Part(0, 990))
+    assert none_missed is not None and none_missed.value == 1.0 and none_missed.low < 0.95
+    assert recall(10_000, 100, Part(80, 100), Part(0, 0)) is None
+    assert recall(10_000, 100, Part(0, 0), Part(0, 10)) is None
+    assert recall(10_000, 100, Part(0, 10), Part(0, 10)) is None, "no product was seen at all"
+
+
+def test_fall_by_hand() -> None:
+    found = fall(Part(20, 10_000), Part(20, 20), Part(200, 20_000), Part(150, 200))
+    assert found is not None
+    assert found.value == pytest.approx(1 - 0.002 / 0.0075)
+    assert found.low < found.value < found.high < 1
+    rose = fall(Part(200, 10_000), Part(20, 20), Part(20, 10_000), Part(20, 20))
+    assert rose is not None and rose.value == pytest.approx(-9) and rose.high < -4
+    assert fall(Part(0, 10_000), Part(0, 0), Part(200, 20_000), Part(150, 200)) is None
+    assert fall(Part(5, 10_000), Part(5, 5), Part(9, 10_000), Part(0, 9)) is None
+
+
+def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
+    """400 simulated services: 20,000 photos, 1 in 200 a product, recall 0.7, precision 0.78; fall of a half."""
+    random, rounds, hit = np.random.default_rng(7), 400, np.zeros(2)
+    for _ in range(rounds):
+        now, before = (_service(random, products) for products in (50, 100))
+        found, lost = recall(*now), fall(*_flow(now), *_flow(before))
+        assert found is not None
+        assert lost is not None
+        hit += (found.low <= 0.7 <= found.high, lost.low <= 0.5 <= lost.high)
+    assert (hit / rounds > 0.92).all() and (hit / rounds <= 1).all(), hit / rounds
+
+
+def _service(random: np.random.Generator, products: int) -> tuple[int, int, Part, Part]:
+    """Photos seen and flagged, the decided flagged ones, and a sample of 2,000 of the others."""
+    seen = 20_000
+    shown = random.binomial(seen, products / seen)
+    found, alarms = random.binomial(shown, 0.7), random.binomial(seen - shown, 0.0005)
+    flagged, others = found + alarms, seen - found - alarms
+    missed = random.hypergeometric(shown - found, others - shown + found, 2_000)
+    return seen, int(flagged), Part(int(found), int(flagged)), Part(int(missed), 2_000)
+
+
+def _flow(service: tuple[int, int, Part, Part]) -> tuple[Part, Part]:
+    seen, flagged, right, _ = service
+    return Part(flagged, seen), right

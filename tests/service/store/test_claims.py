@@ -1,0 +1,169 @@
+"""Claims and results, on SQLite and PostgreSQL, with threads that really run against each other."""
+
+import json
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from service.answer import Answer
+from service.detector import Detector
+from service.errors import ErrorCode, FaunalensError
+from service.store.batches import Batches, Entry, NewBatch
+from service.store.claims import Claimed, Claims, Outcome
+from service.store.database import Database
+from service.store.outbox import Outbox
+from service.store.results import page
+from tests.service.store.conftest import Clock
+
+HOOK = "https://hooks.faunalens.test/"
+
+
+@pytest.fixture(scope="module")
+def answers(detector: Detector, tusk: bytes) -> tuple[Answer, Answer]:
+    """One with a finding, one without."""
+    policy = detector.policy("sensitive")
+    return detector.answer(tusk, "b", policy), detector.answer(detector_picture(), "b", policy)
+
+
+def detector_picture() -> bytes:
+    from PIL import Image
+
+    from tests.conftest import encoded
+
+    return encoded(Image.new("RGB", (64, 64), "white"), "PNG")
+
+
+def batch(database: Database, items: int, webhook: str | None = None) -> str:
+    new = NewBatch("", "default", webhook=webhook)
+    Batches(database).add(new, [Entry(f"{number}.jpg", photo=True) for number in range(items)])
+    return new.id
+
+
+def take(claims: Claims) -> Claimed:
+    claimed = claims.take()
+    assert claimed is not None
+    return claimed
+
+
+def test_nobody_takes_what_another_holds(database: Database) -> None:
+    batch(database, 40)
+    owners = [Claims(database, 60) for _ in range(4)]
+
+    def take_all(claims: Claims) -> list[int]:
+        taken = []
+        while claimed := claims.take():
+            taken.append(claimed.position)
+        return taken
+
+    with ThreadPoolExecutor(4) as pool:
+        taken = [position for positions in pool.map(take_all, owners) for position in positions]
+    assert sorted(taken) == list(range(40))
+
+
+def test_results_are_numbered_without_gaps(database: Database, answers: tuple[Answer, Answer]) -> None:
+    """A reader who follows the cursor while four write misses nothing and sees nothing twice."""
+    made = batch(database, 40, HOOK)
+    ended = threading.Event()
+
+    def work(claims: Claims) -> None:
+        while claimed := claims.take():
+            assert claims.finish(claimed, Outcome(answers[claimed.position % 2]))
+
+    def read() -> list[int]:
+        seen: list[int] = []
+        while True:
+            last = ended.is_set()
+            seen += [result.seq for result in page(database, made, seen[-1] if seen else 0, 7)]
+            if last and len(seen) >= 40:
+                return seen
+
+    with ThreadPoolExecutor(5) as pool:
+        reading = pool.submit(read)
+        list(pool.map(work, [Claims(database, 60) for _ in range(4)]))
+        ended.set()
+        assert reading.result(20) == list(range(1, 41))
+    status = Batches(database).status(made, None)
+    assert (status.batch.state, status.batch.finished, status.left) == ("done", 40, 0)
+    due = Outbox(database).take(100, 60)
+    events = Counter(json.loads(one.body)["type"] for one in due)
+    assert events == {"finding": 20, "batch.finished": 1}
+
+
+def test_a_dead_owners_items_are_taken_again_and_its_result_is_refused(
+    database: Database, answers: tuple[Answer, Answer], clock: Clock
+) -> None:
+    made = batch(database, 1)
+    dead, living = Claims(database, 20), Claims(database, 60)
+    first = take(dead)
+    living.free()
+    assert living.take() is None
+    clock.moment += 21
+    living.free()
+    second = take(living)
+    assert (second.id, second.attempts) == (first.id, 2)
+    assert not dead.finish(first, Outcome(answers[0]))
+    assert living.finish(second, Outcome(answers[1]))
+    assert not living.finish(second, Outcome(answers[1]))
+    assert [result.fields["verdict"] for result in page(database, made, 0, 10)] == [answers[1].verdict]
+
+
+def test_renewed_leases_hold(database: Database, clock: Clock) -> None:
+    batch(database, 1)
+    claims, other = Claims(database, 20), Claims(database, 60)
+    held = take(claims)
+    for _ in range(4):
+        clock.moment += 15
+        claims.renew([held.id])
+        other.free()
+    assert other.take() is None
+
+
+def test_batches_take_turns(database: Database) -> None:
+    large, small = batch(database, 50), batch(database, 3)
+    claims = Claims(database, 60)
+    taken = [take(claims).batch_id for _ in range(6)]
+    assert taken.count(small) == 3 and taken.count(large) == 3
+
+
+def test_what_was_put_back_waits_and_goes_last(database: Database, answers: tuple[Answer, Answer]) -> None:
+    batch(database, 3)
+    claims = Claims(database, 60)
+    claims.put_back(take(claims), 0)
+    assert [take(claims).position for _ in range(3)] == [1, 2, 0]
+    batch(database, 1)
+    claims.put_back(take(claims), 60)
+    assert claims.take() is None and not claims.any_ready()
+
+
+def test_cancelled_items_stay_cancelled(database: Database, answers: tuple[Answer, Answer]) -> None:
+    made = batch(database, 5, HOOK)
+    batches, claims = Batches(database), Claims(database, 60)
+    kept, returned = take(claims), take(claims)
+    assert batches.cancel(made) and not batches.cancel(made)
+    claims.put_back(returned, 0)
+    assert claims.take() is None
+    claims.free()
+    assert claims.finish(kept, Outcome(answers[1]))
+    status = batches.status(made, None)
+    assert status.batch.state == "cancelled"
+    assert status.counts == {
+        "waiting": 0, "running": 0, "clear": 1, "review": 0, "priority": 0, "failed": 0, "cancelled": 4,
+    }  # fmt: skip
+    (due,) = Outbox(database).take(10, 60)
+    assert json.loads(due.body)["data"]["state"] == "cancelled"
+
+
+def test_owners_see_their_own(database: Database) -> None:
+    new = NewBatch("key1", "default")
+    batches = Batches(database)
+    batches.add(new, [Entry("a")])
+    assert batches.get(new.id, "key1").owner == "key1" == batches.get(new.id, None).owner
+    for owner, identity in (("key2", new.id), ("", new.id), ("key1", "0" * 32)):
+        with pytest.raises(FaunalensError) as caught:
+            batches.get(identity, owner)
+        assert caught.value.code is ErrorCode.UNKNOWN_BATCH
+    assert [found.id for found in batches.newest("key1", 10, time.time() + 1)] == [new.id]
+    assert batches.newest("key2", 10, time.time() + 1) == []

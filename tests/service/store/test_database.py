@@ -1,0 +1,134 @@
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from service import chain, store
+from service.errors import ErrorCode, FaunalensError, StartError
+from service.store.batches import Batches, Entry, NewBatch
+from service.store.database import FILE, Database, open_database
+from service.store.tables import Base
+
+
+def newest() -> str | None:
+    """The last migration."""
+    return ScriptDirectory(str(Path(store.__file__ or "").parent / "migrations")).get_current_head()
+
+
+def test_the_migrations_make_the_tables(database: Database) -> None:
+    with database.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+def test_opening_again_changes_nothing(database: Database, tmp_path: Path) -> None:
+    url = database.engine.url.render_as_string(hide_password=False)
+    again = open_database(url if url.startswith("postgresql") else None, tmp_path)
+    with again.reading() as session:
+        assert session.execute(text("SELECT version_num FROM alembic_version")).all() == [(newest(),)]
+    again.close()
+
+
+def test_errors_tell_no_values(database: Database) -> None:
+    with pytest.raises(FaunalensError) as caught, database.reading() as session:
+        session.execute(text("SELECT * FROM nowhere WHERE name = :name"), {"name": "photo-of-ann.jpg"})
+    assert "nowhere" in str(caught.value.__cause__) and "ann" not in str(caught.value.__cause__)
+
+
+def test_an_older_log_is_chained_anew_unless_it_was_changed(database: Database, tmp_path: Path) -> None:
+    url = database.engine.url.render_as_string(hide_password=False)
+    one, two = (
+        json.dumps({"seq": seq, "decided_at": "2026-01-01T00:00:00+00:00", "moderator": "a", "decision": "reject"})
+        for seq in (1, 2)
+    )
+    config = Config()
+    config.set_main_option("script_location", str(Path(store.__file__ or "").parent / "migrations"))
+    with database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0004")
+        for seq, entry in enumerate((one, two), 1):
+            row = {"seq": seq, "entry": entry}
+            connection.execute(text("INSERT INTO decisions VALUES (:seq, 7, :entry, '')"), row)
+        command.downgrade(config, "-1")
+    first, second = _hashes(database)
+    assert first == hashlib.sha256(f"{chain.BEGINNING}\n{one}".encode()).hexdigest()
+    assert second == hashlib.sha256(f"{first}\n{two}".encode()).hexdigest()
+    open_database(url if url.startswith("postgresql") else None, tmp_path).close()
+    assert _hashes(database)[-1] == chain.end(chain.BEGINNING, [chain.digest(one), chain.digest(two)])
+    with database.reading() as session:
+        assert session.execute(text("SELECT moderator, decided_at FROM decisions WHERE seq = 2")).one() == (
+            "a",
+            1767225600,
+        )
+    with database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0004")
+        command.downgrade(config, "-1")
+        connection.execute(text("UPDATE decisions SET entry = '{}' WHERE seq = 1"))
+    with pytest.raises(StartError, match="entry 1 of the log of decisions was changed"):
+        open_database(url if url.startswith("postgresql") else None, tmp_path)
+
+
+def test_older_perceptual_hashes_stay_and_are_those_of_the_whole(database: Database) -> None:
+    Batches(database).add(NewBatch("", "default", "uploads"), [Entry("photo.jpg")])
+    config = Config()
+    config.set_main_option("script_location", str(Path(store.__file__ or "").parent / "migrations"))
+    with database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0006")
+        connection.execute(text("INSERT INTO fingerprints SELECT id, 1, 2, 3, 4 FROM items"))
+        command.upgrade(config, "head")
+        item, *row = connection.execute(text("SELECT item_id, part, band_0, band_3 FROM fingerprints")).one()
+        assert row == [0, 1, 4]
+        connection.execute(text("INSERT INTO fingerprints VALUES (:item, 1, 9, 9, 9, 9)"), {"item": item})
+        command.downgrade(config, "0006")
+        assert connection.execute(text("SELECT band_0 FROM fingerprints")).scalars().all() == [1]
+        command.upgrade(config, "head")
+
+
+def _hashes(database: Database) -> list[str]:
+    with database.reading() as session:
+        return list(session.execute(text("SELECT hash FROM decisions ORDER BY seq")).scalars())
+
+
+def test_the_file_is_the_owners_and_writes_ahead(tmp_path: Path) -> None:
+    opened = open_database(None, tmp_path)
+    assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
+    with opened.reading() as session:
+        assert session.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+        assert session.execute(text("PRAGMA foreign_keys")).scalar() == 1
+    opened.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("no url", "not a database URL"),
+        ("mysql://user:hidden@host/x", "must begin with postgresql://"),
+        ("postgresql://user:hidden@127.0.0.1:1/x", "cannot be used"),
+    ],
+)
+def test_urls_that_do_not_work_are_told_without_the_password(url: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(StartError, match=message) as caught:
+        open_database(url, tmp_path)
+    assert "hidden" not in str(caught.value)
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"not a database" * 100)
+    with pytest.raises(StartError, match="cannot be used"):
+        open_database(None, tmp_path)
+
+
+def test_failures_have_a_code_and_change_nothing(database: Database) -> None:
+    with pytest.raises(FaunalensError) as caught, database.writing() as session:
+        session.execute(text("INSERT INTO findings VALUES (1, 'x', 'review', 0.5, 0.5)"))
+    assert caught.value.code is ErrorCode.STORE_UNAVAILABLE
+    with database.reading() as session:
+        assert session.execute(text("SELECT count(*) FROM findings")).scalar() == 0

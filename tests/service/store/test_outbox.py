@@ -1,0 +1,46 @@
+import json
+
+from service.store.batches import Batches, Entry, NewBatch
+from service.store.database import Database
+from service.store.outbox import Outbox, put, put_finished
+from tests.service.store.conftest import Clock
+
+
+def filled(database: Database) -> Outbox:
+    new = NewBatch("", "default")
+    Batches(database).add(new, [Entry("a")])
+    with database.writing() as session:
+        put(session, new.id, "finding", "1", "https://a.b/", '{"x": 1}')
+        put_finished(session, new.id, "https://a.b/", "done", 1, 1)
+    return Outbox(database)
+
+
+def test_bodies_are_json_with_type_time_and_data(database: Database) -> None:
+    first, second = (json.loads(due.body) for due in filled(database).take(10, 60))
+    assert first["type"] == "finding" and first["data"] == {"x": 1} and first["timestamp"].endswith("Z")
+    assert second["type"] == "batch.finished" and second["data"]["finished"] == 1
+
+
+def test_taken_ones_come_back_after_the_lease_with_the_same_id(database: Database, clock: Clock) -> None:
+    outbox = filled(database)
+    first = outbox.take(10, 30)
+    assert len(first) == 2 and outbox.take(10, 60) == [] and not outbox.any_due()
+    clock.moment += 31
+    assert outbox.any_due()
+    again = outbox.take(10, 60)
+    assert {due.id for due in again} == {due.id for due in first} and {due.attempts for due in again} == {2}
+
+
+def test_what_is_settled_stays_so(database: Database) -> None:
+    outbox = filled(database)
+    one, other = outbox.take(10, 0)
+    outbox.delivered(one.id)
+    outbox.abandon(other.id)
+    assert not outbox.any_due() and outbox.take(10, 60) == []
+
+
+def test_again_waits(database: Database) -> None:
+    outbox = filled(database)
+    one, other = outbox.take(10, 0)
+    outbox.again(one.id, 60)
+    assert [due.id for due in outbox.take(10, 60)] == [other.id]

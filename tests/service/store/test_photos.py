@@ -1,0 +1,74 @@
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from service.errors import ErrorCode, FaunalensError
+from service.store.batches import Batches, Entry, NewBatch
+from service.store.database import Database
+from service.store.photos import Photos
+from service.store.purge import purge, sweep
+
+BATCH, KEY = "0" * 32, bytes(range(32))
+DATA = b"\xff\xd8 a photo " * 50
+
+
+@pytest.mark.parametrize("key", [None, KEY])
+def test_what_was_written_is_read(tmp_path: Path, key: bytes | None) -> None:
+    photos = Photos(tmp_path / "p", key)
+    photos.write(BATCH, 3, DATA)
+    assert photos.read(BATCH, 3) == DATA
+    (file,) = (tmp_path / "p" / BATCH).iterdir()
+    assert (DATA in file.read_bytes()) == (key is None)
+    assert file.stat().st_mode & 0o777 == 0o600 and (tmp_path / "p").stat().st_mode & 0o777 == 0o700
+
+
+def refused(photos: Photos, position: int = 0) -> bool:
+    with pytest.raises(FaunalensError) as caught:
+        photos.read(BATCH, position)
+    return caught.value.code is ErrorCode.PHOTO_UNAVAILABLE
+
+
+def test_sealed_photos_open_for_nobody_else(tmp_path: Path) -> None:
+    photos = Photos(tmp_path, KEY)
+    photos.write(BATCH, 0, DATA)
+    assert refused(Photos(tmp_path, bytes(32))) and refused(Photos(tmp_path, None)) and refused(photos, 1)
+    file = tmp_path / BATCH / "0000000"
+    shutil.copy(file, tmp_path / BATCH / "0000001")
+    assert refused(photos, 1), "a file at another's place"
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    assert refused(photos)
+    file.write_bytes(b"")
+    assert refused(photos)
+
+
+def test_a_key_that_comes_later_leaves_older_photos_readable(tmp_path: Path) -> None:
+    Photos(tmp_path, None).write(BATCH, 0, DATA)
+    assert Photos(tmp_path, KEY).read(BATCH, 0) == DATA
+
+
+def test_purge_removes_what_had_its_time(database: Database, tmp_path: Path) -> None:
+    photos, new = Photos(tmp_path / "p", None), NewBatch("", "default")
+    for position in range(3):
+        photos.write(new.id, position, DATA)
+    batches = Batches(database)
+    batches.add(new, [Entry(str(position), photo=True) for position in range(3)])
+    assert purge(database, photos) == 0
+    batches.cancel(new.id)
+    photos.delete(new.id, 0)
+    assert purge(database, photos) == 3 and purge(database, photos) == 0
+    assert list((tmp_path / "p" / new.id).iterdir()) == []
+
+
+def test_sweep_removes_uploads_that_never_became_a_batch(database: Database, tmp_path: Path) -> None:
+    photos, new = Photos(tmp_path / "p", None), NewBatch("", "default")
+    for identity in (new.id, BATCH, "1" * 32):
+        photos.write(identity, 0, DATA)
+    Batches(database).add(new, [Entry("a", photo=True)])
+    past = time.time() - 100
+    for identity in (new.id, BATCH):
+        os.utime(tmp_path / "p" / identity, (past, past))
+    sweep(database, photos, 50)
+    assert sorted(path.name for path in (tmp_path / "p").iterdir()) == sorted((new.id, "1" * 32))

@@ -1,0 +1,63 @@
+"""A service over each kind of database."""
+
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from service.api.app import create_app
+from service.errors import ErrorCode, FaunalensError
+from service.settings import Settings
+from service.store.claims import Claimed, Outcome
+from service.store.database import Database
+from tests.conftest import SAMPLES
+from tests.live import serving, until
+
+PICTURES = sorted(SAMPLES.glob("*.jpg"))[:6]
+
+
+def settings(database: Database, folder: Path) -> Settings:
+    url = database.engine.url.render_as_string(hide_password=False)
+    secret = SecretStr(url) if url.startswith("postgresql") else None
+    return Settings(auth="off", batches="on", store=folder, database=secret, batch_lease_seconds=1)
+
+
+def post(client: httpx.Client) -> str:
+    files = [("file", (path.name, path.read_bytes())) for path in PICTURES]
+    return str(client.post("/v1/batches", files=files).json()["id"])
+
+
+def test_a_batch_goes_through(database: Database, tmp_path: Path) -> None:
+    app = create_app(settings(database, tmp_path))
+    with serving(app) as (host, port), httpx.Client(base_url=f"http://{host}:{port}", timeout=60) as client:
+        batch = post(client)
+        until(lambda: client.get(f"/v1/batches/{batch}").json()["state"] == "done")
+        lines = client.get(f"/v1/batches/{batch}/results").text.splitlines()
+    assert sorted(json.loads(line)["file"] for line in lines) == [path.name for path in PICTURES]
+    with database.reading() as session:
+        assert session.execute(text("SELECT count(*) FROM items WHERE state = 'judged'")).scalar() == len(PICTURES)
+
+
+def test_a_store_that_fails_for_a_moment_loses_nothing(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Results that could not be written are computed again when the lease ends."""
+    app = create_app(settings(database, tmp_path))
+    claims = app.state.faunalens.bulk.claims
+    finish, failures = claims.finish, [0]
+
+    def failing(claimed: Claimed, outcome: Outcome) -> bool:
+        if failures[0] < 3:
+            failures[0] += 1
+            raise FaunalensError(ErrorCode.STORE_UNAVAILABLE, "not now")
+        return bool(finish(claimed, outcome))
+
+    monkeypatch.setattr(claims, "finish", failing)
+    with serving(app) as (host, port), httpx.Client(base_url=f"http://{host}:{port}", timeout=60) as client:
+        batch = post(client)
+        until(lambda: client.get(f"/v1/batches/{batch}").json()["state"] == "done")
+        status = client.get(f"/v1/batches/{batch}").json()
+    assert failures == [3] and status["finished"] == len(PICTURES) and status["counts"]["failed"] == 0

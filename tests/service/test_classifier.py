@@ -1,0 +1,50 @@
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.classifier import Classifier
+from service.contract import file_sha256, load_contract
+from service.detector import DEFAULT_MODEL, Detector, shipped_weights
+from service.errors import StartError
+from service.settings import Settings
+
+
+def test_a_network_may_not_take_weights_from_other_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """onnxruntime reads such files from the working directory; nobody checks their SHA-256."""
+    onnx = pytest.importorskip("onnx")
+    contract = load_contract(shipped_weights() / DEFAULT_MODEL)
+    network = tmp_path / "outside.onnx"
+    onnx.save_model(
+        onnx.load(shipped_weights() / contract.file), network, save_as_external_data=True, location="outside.bin"
+    )
+    assert (tmp_path / "outside.bin").stat().st_size > 1_000_000
+    monkeypatch.chdir(tmp_path)
+    changed = contract.model_copy(update={"file": network.name, "sha256": file_sha256(network)})
+    with pytest.raises(StartError, match="External data"):
+        Classifier(changed, tmp_path)
+
+
+@pytest.fixture
+def weights() -> Iterator[Path]:
+    """A copy of the shipped weights in a folder that everybody may enter; the test runs as nobody where it was root."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        copies = [Path(shutil.copy(file, folder)) for file in shipped_weights().glob("faunalens-2.*")]
+        for copy in copies:
+            copy.chmod(0o644)
+        was = os.geteuid()
+        yield Path(folder)
+        os.seteuid(was)
+
+
+@pytest.mark.parametrize("suffix", [".json", ".onnx"])
+def test_files_without_read_permission_stop_the_start_and_say_so(weights: Path, suffix: str) -> None:
+    (weights / f"faunalens-2{suffix}").chmod(0)
+    if os.geteuid() == 0:
+        os.seteuid(65_534)
+    with pytest.raises(StartError, match=f"faunalens-2{suffix} cannot be read: Permission denied"):
+        Detector(Settings(model=weights / DEFAULT_MODEL))

@@ -1,0 +1,76 @@
+import contextlib
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service.errors import StartError
+from service.server import check_exposure, is_loopback
+from service.settings import Settings
+from tests.conftest import ROOT
+from tests.live import until
+from tests.test_readme_requests import free_port, start, wait
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost"])
+def test_this_machine_only(host: str) -> None:
+    assert is_loopback(host)
+    check_exposure(Settings(auth="off", host=host))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.168.1.5", "10.0.0.1", "example.org", "localhost.example"])
+def test_keys_off_for_others_must_be_said_aloud(host: str) -> None:
+    assert not is_loopback(host)
+    with pytest.raises(StartError, match="off-and-exposed"):
+        check_exposure(Settings(auth="off", host=host))
+    check_exposure(Settings(auth="off-and-exposed", host=host))
+    check_exposure(Settings(auth="on", host=host))
+
+
+def test_serve_without_keys_stops_and_says_what_to_do(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from service.cli import main; main()", "serve", "--port", "0"], cwd=ROOT, text=True,
+        env={"PATH": "", "FAUNALENS_KEYS": str(tmp_path / "none.db")}, capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 3
+    assert "there is no key store" in done.stderr and "faunalens keys create" in done.stderr
+
+
+def stays_open(port: int) -> bool:
+    """Whether a connection is kept after its answer."""
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as kept:
+        kept.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert kept.recv(4096).startswith(b"HTTP/1.1 200")
+        kept.settimeout(0.3)
+        try:
+            return bool(kept.recv(1))
+        except TimeoutError:
+            return True
+
+
+def test_a_flood_of_connections_is_refused_like_any_other_and_the_service_recovers(tusk: bytes) -> None:
+    port = free_port()
+    process = start(port, FAUNALENS_MAX_CONNECTIONS="20", FAUNALENS_DRAIN_SECONDS="0")
+    try:
+        wait(port)
+        with contextlib.ExitStack() as flood, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            for _ in range(25):
+                flood.enter_context(socket.create_connection(("127.0.0.1", port)))
+            refused = httpx.post(f"http://127.0.0.1:{port}/v1/detect", content=tusk, timeout=60)
+            assert refused.status_code == 503 and refused.headers["Retry-After"] == "1"
+            error = refused.json()["error"]
+            assert error["code"] == "overloaded" and error["details"] == {"max_connections": 20}
+            assert client.get("/livez").headers["Connection"] == "close"
+            assert client.get("/livez").status_code == client.get("/readyz").status_code == 200
+            assert 'faunalens_failures_total{code="overloaded"} 1.0' in client.get("/metrics").text
+        url = f"http://127.0.0.1:{port}/v1/detect"
+        until(lambda: httpx.post(url, content=tusk, timeout=60).status_code == 200)
+        until(lambda: stays_open(port))
+    finally:
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output

@@ -1,0 +1,136 @@
+"""The files of ``deploy/`` fit the service; a real Prometheus, where there is one, takes them."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from tests.conftest import ROOT
+from tests.live import until
+from tests.service.test_faults import Load
+from tests.test_readme_requests import free_port, start, wait
+
+DEPLOY = ROOT / "deploy"
+DASHBOARD = json.loads((DEPLOY / "grafana-dashboard.json").read_text())
+TESTS = ("alerts_test.yml", "alerts_week_test.yml")
+needs_prometheus = pytest.mark.skipif(
+    not ((shutil.which("prometheus") and shutil.which("promtool")) or os.environ.get("TESTS_REQUIRE_PROMETHEUS")),
+    reason="no Prometheus (apt-get install prometheus)",
+)
+
+
+def expressions() -> list[str]:
+    """The dashboard's queries, with Grafana's variables filled in."""
+    found = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
+    return [text.replace("$__rate_interval", "10s").replace("$instance", ".*") for text in found]
+
+
+def test_every_metric_that_is_named_exists(client: TestClient, tusk: bytes) -> None:
+    client.post("/v1/detect", content=tusk)
+    text = client.get("/metrics").text
+    exposed = set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE))
+    for name in re.findall(r"^# TYPE (\w+) histogram", text, re.MULTILINE):
+        exposed |= {f"{name}_bucket", f"{name}_sum", f"{name}_count"}
+    rules = (DEPLOY / "alerts.yml").read_text()
+    queries = "\n".join([*expressions(), *re.findall(r"expr:(.*?)(?:for|labels):", rules, re.DOTALL)])
+    named = set(re.findall(r"\bfaunalens_\w+", queries))
+    assert len(named) >= 14
+    assert named - exposed == set()
+
+
+def test_every_metric_is_documented(client: TestClient) -> None:
+    kinds = dict(re.findall(r"^# TYPE (\w+) (\w+)", client.get("/metrics").text, re.MULTILINE))
+    page = (ROOT / "docs" / "api.md").read_text()
+    # the client library adds the time at which a counter began
+    missing = [name for name in kinds if not name.endswith("_created") and f"`{name}`" not in page]
+    assert missing == []
+
+
+def test_panels_do_not_overlap() -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in DASHBOARD["panels"]:
+        at = panel["gridPos"]
+        cells = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        assert not cells & taken and at["x"] + at["w"] <= 24
+        taken |= cells
+    assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
+
+
+@needs_prometheus
+def test_rules_are_valid_and_fire_when_they_should() -> None:
+    subprocess.run(["promtool", "check", "rules", "alerts.yml"], cwd=DEPLOY, check=True, capture_output=True)
+    done = subprocess.run(
+        ["promtool", "test", "rules", *TESTS], cwd=DEPLOY, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    alerts = set(re.findall(r"alert: (\w+)", (DEPLOY / "alerts.yml").read_text()))
+    assert alerts == set(re.findall(r"alertname: (\w+)", "".join((DEPLOY / name).read_text() for name in TESTS)))
+
+
+@pytest.fixture
+def prometheus(tmp_path: Path, tusk: bytes) -> Iterator[str]:
+    """A real Prometheus with ``deploy/prometheus.yml``, scraping a real service under some load."""
+    service, own = free_port(), free_port()
+    (tmp_path / "faunalens.key").write_text("not-checked-here")
+    shutil.copy(DEPLOY / "alerts.yml", tmp_path)
+    config = (DEPLOY / "prometheus.yml").read_text()
+    config = config.replace("127.0.0.1:8000", f"127.0.0.1:{service}").replace("15s", "1s")
+    (tmp_path / "prometheus.yml").write_text(config)
+    command = ["prometheus", "--config.file=prometheus.yml", f"--web.listen-address=127.0.0.1:{own}"]
+    process = start(service)
+    try:
+        wait(service)
+        with Load(service, tusk, clients=1), (tmp_path / "log").open("w") as log:
+            server = subprocess.Popen([*command, "--storage.tsdb.path=data"], cwd=tmp_path, stdout=log, stderr=log)
+            try:
+                until_scraped(f"http://127.0.0.1:{own}")
+                yield f"http://127.0.0.1:{own}"
+            finally:
+                server.terminate()
+                server.wait(60)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+
+
+def until_scraped(address: str) -> None:
+    def scraped() -> bool:
+        time.sleep(0.1)
+        with contextlib.suppress(OSError):
+            return bool(query(address, "count_over_time(faunalens_picture_seconds[1m]) >= 3"))
+        return False
+
+    until(scraped)
+
+
+def query(address: str, expression: str) -> list[Any]:
+    with urllib.request.urlopen(f"{address}/api/v1/query?{urllib.parse.urlencode({'query': expression})}") as response:
+        answer = json.load(response)
+    assert answer["status"] == "success"
+    result: list[Any] = answer["data"]["result"]
+    return result
+
+
+@needs_prometheus
+def test_a_real_prometheus_scrapes_and_answers_every_query(prometheus: str) -> None:
+    assert [entry["value"][1] for entry in query(prometheus, 'up{job="faunalens"}')] == ["1"]
+    empty = [text for text in expressions() if not query(prometheus, text)]
+    # nothing was found or refused, and there is no shadow model
+    quiet = ("findings", "failures", "shadow")
+    assert [text for text in empty if not any(word in text for word in quiet)] == []
+    with urllib.request.urlopen(f"{prometheus}/api/v1/rules") as response:
+        rules = [rule for group in json.load(response)["data"]["groups"] for rule in group["rules"]]
+    assert len(rules) == 8 and {rule["health"] for rule in rules} <= {"ok", "unknown"}
+    assert not [rule["name"] for rule in rules if rule["state"] == "firing"]

@@ -1,0 +1,65 @@
+"""Photos as backgrounds: which photo a scene gets, and whether as its floor or as a wall behind it. No Blender here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from training.manifest import read_manifest, select
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+USES = ("floor", "wall")
+EXCLUSIONS = Path(__file__).parents[1] / "exclusions.csv"
+
+
+class BackgroundError(ValueError):
+    """A folder of backgrounds holds no usable photo."""
+
+
+@dataclass(frozen=True)
+class Background:
+    """One photo in one scene.
+
+    use: `floor` (printed on the table, cloth or floor) or `wall` (standing behind the things). turn: radians about the
+    vertical, of a floor. width: width of the photo as a share of the view's. tilt: how far the camera looks down at a
+    wall, degrees. glow: share of light the photo gives off by itself, 0..1.
+    """
+
+    photo: Path
+    use: str
+    turn: float
+    width: float
+    tilt: float
+    glow: float
+
+
+def find_photos(folder: Path) -> list[Path]:
+    """The photos that may be backgrounds, sorted by path.
+
+    With a `manifest.csv` in `folder`: its photos with split `train` and group `listing`, less the shipped exclusions;
+    without: every picture below it. Raises BackgroundError when there is none, ManifestError for a broken manifest.
+    """
+    if (folder / "manifest.csv").is_file():
+        listed = select(read_manifest(folder, EXCLUSIONS), "train")
+        found = [photo.path for photo in listed if photo.group == "listing" and photo.path.suffix.lower() in SUFFIXES]
+    else:
+        found = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES]
+    if not found:
+        raise BackgroundError(f"no background photos in {folder}")
+    return sorted(found)
+
+
+def choose(photos: list[Path], family: str, seed: int) -> Background | None:
+    """The background of a family's scene with `seed`, the same for product and twin; None for every second one."""
+    rng = Random(f"{family}-{seed}-background")
+    if not photos or rng.random() < 0.5:
+        return None
+    return Background(
+        rng.choice(photos),
+        rng.choice(USES),
+        rng.uniform(0.0, 6.28),
+        rng.uniform(1.0, 2.2),
+        rng.uniform(8.0, 30.0),
+        rng.uniform(0.2, 0.5),
+    )

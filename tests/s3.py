@@ -32,4 +32,5 @@ def make_bucket(address: str, name: str) -> None:
     client = boto3.client(
         "s3", endpoint_url=address, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key=SECRET
     )
-    client.create_bucket(Bucket=name)
+    with contextlib.closing(client):
+        client.create_bucket(Bucket=name)

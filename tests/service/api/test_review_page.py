@@ -289,7 +289,7 @@ def test_keys_and_second_opinions(keyed_page: tuple[Visit, dict[str, str]], fold
     assert len(seen[ann]) == len(seen[bob]) == 12 and not seen[ann] & seen[bob]
     bob.click("#state-second")
     bob.wait_for_selector("#stage[data-shown=shown]")
-    bob.wait_for_selector(f"#stage[data-item='{min(seen[ann])}']")
+    bob.wait_for_selector(", ".join(f"#stage[data-item='{item}'][data-shown=shown]" for item in seen[ann]))
     expect(bob.locator("#state")).to_contain_text("second opinion")
     bob.keyboard.press("c")
     settled(bob)

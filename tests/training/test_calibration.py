@@ -63,7 +63,9 @@ def test_categories_fit_apart_and_rare_ones_share() -> None:
     logits, positive = _sample(1.7, -0.8)
     few = np.zeros_like(positive)
     few[np.flatnonzero(positive)[: ENOUGH - 1]] = True
-    fitted = calibrate(["many", "few", "none"], np.stack([logits] * 3, 1), np.stack([positive, few, few & False], 1), "val")
+    fitted = calibrate(
+        ["many", "few", "none"], np.stack([logits] * 3, 1), np.stack([positive, few, few & False], 1), "val"
+    )
     assert 1 / fitted["many"].temperature == pytest.approx(1.7, abs=0.12)
     assert fitted["few"].temperature == pytest.approx(fitted["many"].temperature, abs=1e-5)
     assert fitted["few"] == fitted["none"]

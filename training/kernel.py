@@ -21,6 +21,7 @@ from torch.nn import functional
 
 WINDOWS = ("whole", "top left", "top right", "bottom left", "bottom right", "middle")
 ALL, WHOLE, QUARTERS = slice(0, 6), slice(0, 1), slice(1, 5)
+MIDDLE = 5
 CLIP = 4.0
 REACH = 0.25
 _ROUNDS = 200

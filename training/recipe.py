@@ -46,6 +46,7 @@ class Kernel(BaseModel):
     )
     collages: int = Field(0, ge=0, description="collages of four photos made for the fit, see training/collages.py")
     collage_weight: float = Field(0.2, gt=0, description="weight of each of their quarters")
+    middles: bool = Field(False, description="fit to the middle quarters of pictures of less weight too")
     size: int = Field(0, ge=0, description="input size of the final network, pixels; 0: as trained")
     folds: int = Field(
         0, ge=0, description="0: fitted on train, calibrated on val; 2 or more: on both, see training/crossfit.py"

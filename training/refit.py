@@ -16,7 +16,7 @@ from training.crossfit import OutOfFold, Rows, out_of_fold
 from training.dataset import EvaluationPhotos
 from training.embedding import embed
 from training.halves import rounded
-from training.kernel import ALL, QUARTERS, WHOLE, KernelHead
+from training.kernel import ALL, MIDDLE, QUARTERS, WHOLE, KernelHead
 from training.manifest import Photo
 from training.network import Network, preprocessing
 from training.recipe import Kernel, Recipe
@@ -77,16 +77,21 @@ def interpolate(pretrained: Network, tuned: Network, share: float) -> None:
 def training_rows(network: Network, recipe: Recipe, photos: Sequence[Photo]) -> tuple[Rows, Tensor]:
     """What the head is fitted to, and the mean features ``[P, W, D]`` of the photos' windows.
 
-    A row for each photo, and one for each quarter of the recipe's collages of the photos of full weight. Windows: all
-    of them where the recipe asks for folds, otherwise the whole alone.
+    A row for each photo, one for the middle of each photo of less weight where the recipe asks for it (rendered
+    products lie there, seen from nearer), and one for each quarter of the recipe's collages of the photos of full
+    weight. Windows: all of them where the recipe asks for folds or middles, otherwise the whole alone.
     """
     assert recipe.kernel is not None
     categories, rule = tuple(recipe.categories), preprocessing(recipe, network)
     levels = tuple(recipe.kernel.levels)
     weights = photo_weights(photos, recipe.kernel)
-    asked = ALL if recipe.kernel.folds else WHOLE
+    asked = ALL if recipe.kernel.folds or recipe.kernel.middles else WHOLE
     windows, wanted = embed(network, levels, EvaluationPhotos(photos, categories, rule), asked)
     rows = Rows(windows[:, 0], wanted, weights, np.arange(len(photos)))
+    light = np.flatnonzero(weights.numpy() < 1)
+    if recipe.kernel.middles and len(light):
+        some = torch.from_numpy(light)
+        rows = rows.joined(Rows(windows[some, MIDDLE], wanted[some], weights[some], light))
     full = np.flatnonzero(weights.numpy() == 1)
     collages = Collages([photos[int(i)] for i in full], categories, rule, recipe.kernel.collages, recipe.seed)
     if not len(collages):

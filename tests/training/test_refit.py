@@ -4,7 +4,7 @@ import torch
 from training.manifest import Photo
 from training.network import Network
 from training.recipe import Kernel, Recipe
-from training.refit import interpolate, photo_weights, refit
+from training.refit import interpolate, photo_weights, refit, training_rows
 
 pytestmark = pytest.mark.training
 KERNEL = Kernel.model_validate({"levels": {"blocks.4": 0.2, "top": 0.3}, "landmarks": 8, "size": 96, "collages": 4})
@@ -46,3 +46,17 @@ def test_weights_follow_source_and_product(photos: list[Photo]) -> None:
     found = photo_weights(photos, kernel).tolist()
     expected = {"source-1": 0.5, "source-2": 0.7}
     assert found == [0.2 if p.labels and p.source == "source-1" else expected.get(p.source, 1.0) for p in photos]
+
+
+def test_the_middles_of_pictures_of_less_weight_are_rows_of_their_own(recipe: Recipe, photos: list[Photo]) -> None:
+    some = [photo for photo in photos if photo.split == "train"]
+    light = [number for number, photo in enumerate(some) if photo.source == "source-1"]
+    assert 0 < len(light) < len(some)
+    table = {"levels": {"top": 1.0}, "middles": True, "weights": {"source-1": 0.5}}
+    asked = recipe.model_copy(update={"size": 96, "kernel": Kernel.model_validate(table)})
+    rows, windows = training_rows(Network(asked).eval(), asked, some)
+    assert rows.photo.tolist() == [*range(len(some)), *light]
+    assert torch.equal(rows.means[len(some) :], windows[light, 5])
+    assert torch.equal(rows.targets[len(some) :], rows.targets[light]) and set(rows.weights[len(some) :].tolist()) == {
+        0.5
+    }

@@ -16,8 +16,7 @@ from service.bulk.bulk import Bulk
 from service.detector import Detector
 from service.errors import ErrorCode, FaunalensError
 from service.notices import notice
-from service.store.decisions import Decisions, Moderator
-from service.store.entries import Kind
+from service.store.decisions import Decisions, Kind, Moderator
 from service.store.reviews import ReviewItem, Reviews, Wanted, holder
 from service.store.tables import LARGEST, LISTING_LENGTH
 

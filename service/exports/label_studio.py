@@ -17,8 +17,7 @@ from service.catalog import Catalog
 from service.errors import ErrorCode, FaunalensError
 from service.exports import kept
 from service.store.cases import Case
-from service.store.decisions import Decisions, Moderator
-from service.store.entries import Kind
+from service.store.decisions import Decisions, Kind, Moderator
 from service.store.photos import Photos
 
 NONE, UNSURE, ESCALATE = "none", "unsure", "escalate"

@@ -1,28 +1,49 @@
-"""Decisions of moderators: who may decide what, where a photo goes then, and who is told."""
+"""Decisions, and the log of them that only grows.
+
+Entries are chained by hashes, see :mod:`service.chain`, so that no entry can be changed, removed or put in without
+changing every hash after it. Whoever has noted a hash can prove that what came before it is still the same.
+"""
 
 import datetime
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Literal
 
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
+from service.chain import BEGINNING, digest, link
 from service.errors import ErrorCode, FaunalensError
 from service.store import outbox
 from service.store.clock import now
 from service.store.database import Database
-from service.store.entries import STATES, Entry, Kind, chained, end, read_entry
-from service.store.log import Log
 from service.store.reviews import holder, unknown_item
 from service.store.tables import Batch, Decision, Item, Review, ReviewState
 
 MADE, UNDONE = "decision.made", "decision.undone"
 _LOCK = 0x464C4443
+_PAGE = 500
 _BACK = 500
 SecondOpinion = Literal["off", "confirm", "all"]
+
+
+class Kind(StrEnum):
+    """What a moderator decides."""
+
+    CONFIRM = "confirm"
+    REJECT = "reject"
+    UNSURE = "unsure"
+    ESCALATE = "escalate"
+    UNDO = "undo"
+
+
+_STATES = {
+    Kind.CONFIRM: ReviewState.DECIDED, Kind.REJECT: ReviewState.DECIDED, Kind.UNSURE: ReviewState.UNSURE,
+    Kind.ESCALATE: ReviewState.ESCALATED, Kind.UNDO: ReviewState.OPEN,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +55,43 @@ class Telling:
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry of the log: its JSON text, and its hash."""
+
+    seq: int
+    entry: str
+    hash: str
+
+    @property
+    def line(self) -> str:
+        """The JSON object that is sent."""
+        return f'{self.entry[:-1]}, "hash": "{self.hash}"}}'
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The same, read."""
+        fields: dict[str, Any] = json.loads(self.line)
+        return fields
+
+    def with_notice(self, name: str, notices: Mapping[str, str]) -> str:
+        """The line; where a category is confirmed for good, with its notice (JSON), which is no part of the chain."""
+        fields = json.loads(self.entry)
+        counts = fields["decision"] == Kind.CONFIRM and fields.get("state", ReviewState.DECIDED) == ReviewState.DECIDED
+        notice = notices.get(fields["category"]) if counts else None
+        return f'{self.line[:-1]}, "{name}": {notice}}}' if notice else self.line
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What a look through the log found. ``wrong``: the first entry that does not fit, None: all fit."""
+
+    entries: int
+    head: str
+    wrong: int | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Moderator:
     """Who decides, in which window, and how long what they take back is theirs again, seconds."""
 
@@ -42,8 +100,8 @@ class Moderator:
     seconds: float = 300.0
 
 
-class Decisions(Log):
-    """What is decided is written at the end of the log. Methods raise ``store_unavailable``.
+class Decisions:
+    """The log of a database. Methods raise ``store_unavailable``.
 
     ``second``: which decisions count only when another moderator says the same: none, what is confirmed, or all;
     ``keep``: seconds that the photo of what is confirmed or escalated is kept from then on, if that is longer.
@@ -52,7 +110,7 @@ class Decisions(Log):
     def __init__(
         self, database: Database, second: SecondOpinion = "off", telling: Telling | None = None, keep: float = 0.0
     ) -> None:
-        super().__init__(database)
+        self._database = database
         self._second = second
         self._telling = telling or Telling()
         self._keep = keep
@@ -108,8 +166,8 @@ class Decisions(Log):
         review, item = session.get(Review, item_id, with_for_update=True), session.get(Item, item_id)
         if review is None or item is None:
             raise unknown_item()
-        last = read_entry(session, review.last_seq)
-        first = read_entry(session, review.first_seq) if review.state == ReviewState.SECOND else None
+        last = _entry(session, review.last_seq)
+        first = _entry(session, review.first_seq) if review.state == ReviewState.SECOND else None
         _check(review, moderator, kind, last, first)
         record = json.loads(item.record or "{}")
         if kind is Kind.CONFIRM and category is None:
@@ -117,7 +175,7 @@ class Decisions(Log):
         category = category if kind is Kind.CONFIRM else None
         before, moment = review.state, now()
         state = _restored(last) if kind is Kind.UNDO else self._state(before, kind, category, first)
-        seq, previous = end(session)
+        seq, previous = _end(session)
         entry = {
             "seq": seq + 1, "decided_at": _iso(moment), "moderator": moderator.id, "decision": kind,
             "category": category, "undoes": review.last_seq if kind is Kind.UNDO else None, "before": before,
@@ -125,7 +183,7 @@ class Decisions(Log):
             "listing_id": item.listing_id, "sha256": item.sha256, "verdict": record["verdict"],
             "model": record["model"], "policy": record["policy"],
         }  # fmt: skip
-        made = chained(seq + 1, json.dumps(entry), previous)
+        made = _chained(seq + 1, json.dumps(entry), previous)
         session.add(
             Decision(
                 seq=made.seq, item_id=item.id, entry=made.entry, hash=made.hash, moderator=moderator.id, decision=kind,
@@ -152,7 +210,7 @@ class Decisions(Log):
 
     def _state(self, before: str, kind: Kind, category: str | None, first: dict[str, Any] | None) -> ReviewState:
         """Where a photo goes. Two who disagree leave it to a third, whose word counts alone."""
-        state = STATES[kind]
+        state = _STATES[kind]
         if state is not ReviewState.DECIDED or before == ReviewState.ESCALATED:
             return state
         if first is not None:
@@ -160,6 +218,53 @@ class Decisions(Log):
             return ReviewState.DECIDED if agreed else ReviewState.ESCALATED
         wanted = self._second == "all" or (self._second == "confirm" and kind is Kind.CONFIRM)
         return ReviewState.SECOND if wanted else ReviewState.DECIDED
+
+    def last(self, item_id: int, sha256: str) -> dict[str, Any] | None:
+        """The last entry about a photo to review, None without one; raises ``unknown_item``, also for other bytes."""
+        with self._database.reading() as session:
+            review, item = session.get(Review, item_id), session.get(Item, item_id)
+            if review is None or item is None or item.sha256 != sha256:
+                raise unknown_item()
+            return _entry(session, review.last_seq)
+
+    def page(self, after: int, limit: int) -> list[Entry]:
+        """Up to ``limit`` entries with a number above ``after``."""
+        query = select(Decision).where(Decision.seq > after).order_by(Decision.seq).limit(limit)
+        with self._database.reading() as session:
+            return [Entry(row.seq, row.entry, row.hash) for row in session.scalars(query)]
+
+    def verify(self) -> Check:
+        """Look through the whole log: numbers, hashes, and that every photo is in the state of its last entry."""
+        head, count, states = BEGINNING, 0, dict[int, tuple[int, str]]()
+        for entry in self._all():
+            reason = _fault(entry, count + 1, head)
+            if reason:
+                return Check(count, head, entry.seq, reason)
+            fields = json.loads(entry.entry)
+            states[fields["item"]] = (entry.seq, fields.get("state") or _STATES[Kind(fields["decision"])])
+            head, count = entry.hash, entry.seq
+        with self._database.reading() as session:
+            for review in session.scalars(select(Review)):
+                wanted = states.get(review.item_id, (None, ReviewState.OPEN))
+                if (review.last_seq, review.state) != wanted:
+                    return Check(count, head, review.last_seq or 0, f"photo {review.item_id} is not as was decided")
+        return Check(count, head, None)
+
+    def has(self, digest: str) -> bool:
+        """Whether the log has an entry of this hash."""
+        with self._database.reading() as session:
+            return session.scalars(select(Decision.seq).where(Decision.hash == digest)).first() is not None
+
+    def _all(self) -> Iterator[Decision]:
+        after = -(2**31)  # from before the first number, so that an entry put in there is seen
+        while True:
+            query = select(Decision).where(Decision.seq > after).order_by(Decision.seq).limit(_PAGE)
+            with self._database.reading() as session:
+                rows = session.scalars(query).all()
+            if not rows:
+                return
+            yield from rows
+            after = rows[-1].seq
 
 
 def _check(
@@ -182,8 +287,39 @@ def _restored(last: dict[str, Any] | None) -> ReviewState:
     return ReviewState(last["before"]) if last and "before" in last else ReviewState.OPEN
 
 
+def _entry(session: Session, seq: int | None) -> dict[str, Any] | None:
+    return None if seq is None else json.loads(session.get_one(Decision, seq).entry)
+
+
 def _nothing_to_undo() -> FaunalensError:
     return FaunalensError(ErrorCode.NOTHING_TO_UNDO, "There is no decision of yours about this photo to undo.")
+
+
+def _fault(row: Decision, number: int, previous: str) -> str:
+    """Why an entry does not follow ``previous``; empty when it does."""
+    if row.seq != number:
+        return f"entry {number} is missing"
+    if _chained(row.seq, row.entry, previous).hash != row.hash:
+        return "its text or what came before was changed"
+    try:
+        fields = json.loads(row.entry)
+        if fields["seq"] != number:
+            return "it was put at another place"
+        moment = datetime.datetime.fromisoformat(fields["decided_at"]).timestamp()
+        told = (fields["moderator"], fields["decision"], fields["item"])
+        same = told == (row.moderator, row.decision, row.item_id) and abs(moment - row.decided_at) < 1e-3
+        return "" if same else "what is counted is not what it says"
+    except (ValueError, KeyError, TypeError):
+        return "it is not an entry"
+
+
+def _chained(seq: int, entry: str, previous: str) -> Entry:
+    return Entry(seq, entry, link(previous, digest(entry)))
+
+
+def _end(session: Session) -> tuple[int, str]:
+    last = session.scalars(select(Decision).order_by(Decision.seq.desc()).limit(1)).one_or_none()
+    return (last.seq, last.hash) if last else (0, BEGINNING)
 
 
 def _lock(session: Session) -> None:

@@ -20,8 +20,7 @@ from service.detector import Detector
 from service.errors import ErrorCode, FaunalensError
 from service.evidence.signing import load_key, public_pem
 from service.evidence.verify import verify
-from service.store.decisions import Decisions
-from service.store.entries import Kind
+from service.store.decisions import Decisions, Kind
 from tests.conftest import SAMPLES
 from tests.filled import LISTING, Filled
 

@@ -10,8 +10,7 @@ from click.testing import CliRunner, Result
 
 from service.cli import main
 from service.detector import Detector
-from service.store.decisions import Decisions
-from service.store.entries import Kind
+from service.store.decisions import Decisions, Kind
 from tests.conftest import SAMPLES
 from tests.filled import Filled
 from training.intake import read_photos

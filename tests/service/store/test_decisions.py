@@ -14,12 +14,35 @@ from sqlalchemy import text
 from service import store
 from service.answer import Answer
 from service.chain import BEGINNING
+from service.detector import Detector
 from service.errors import ErrorCode, FaunalensError
+from service.store.batches import Batches, Entry, NewBatch
+from service.store.claims import Claims, Outcome
 from service.store.database import Database, open_database
-from service.store.decisions import Decisions, Moderator
-from service.store.entries import Kind
+from service.store.decisions import Decisions, Kind, Moderator
 from service.store.reviews import ReviewItem, Reviews, Wanted
-from tests.service.store.conftest import NAMES, Clock, ids
+from tests.conftest import SAMPLES
+from tests.service.store.conftest import Clock
+
+NAMES = ("almonds.jpg", "tusk-single.jpg", "bananas.jpg", "wood-chips.jpg")
+COLUMNS = "item_id, entry, hash, moderator, decision, decided_at"
+
+
+@pytest.fixture(scope="module")
+def answers(detector: Detector) -> list[Answer]:
+    policy = detector.policy("sensitive")
+    return [detector.answer((SAMPLES / name).read_bytes(), "b", policy) for name in NAMES]
+
+
+@pytest.fixture
+def found(database: Database, answers: list[Answer]) -> Database:
+    """A judged batch: three photos with findings, of which the tusk is the most pressing."""
+    new = NewBatch("", "sensitive", source="uploads", webhook="https://hooks.faunalens.test/")
+    Batches(database).add(new, [Entry(name, f"L-{number}") for number, name in enumerate(NAMES)])
+    claims = Claims(database, 60)
+    while claimed := claims.take():
+        claims.finish(claimed, Outcome(answers[claimed.position]))
+    return database
 
 
 def names(items: list[ReviewItem]) -> list[str]:
@@ -31,6 +54,10 @@ def pressing(answers: list[Answer]) -> list[str]:
     found = {name: answer for name, answer in zip(NAMES, answers, strict=True) if answer.findings}
     ranks = {"priority": 0, "review": 1}
     return sorted(found, key=lambda name: (ranks[found[name].verdict], -found[name].findings[0].probability))
+
+
+def ids(database: Database) -> list[int]:
+    return [item.id for item in Reviews(database, 60).queue(Wanted(), 10)]
 
 
 A, B, C = Moderator("a"), Moderator("b"), Moderator("c")
@@ -209,6 +236,38 @@ def test_many_at_once_make_one_chain(found: Database) -> None:
         list(pool.map(work, items))
     check = decisions.verify()
     assert (check.entries, check.wrong) == (48, None) and decisions.has(check.head) and not decisions.has("0" * 64)
+
+
+@pytest.mark.parametrize(
+    ("edit", "wrong"),
+    [
+        ("UPDATE decisions SET entry = replace(entry, 'reject', 'confirm') WHERE seq = 2", 2),
+        (f"UPDATE decisions SET hash = '{BEGINNING}' WHERE seq = 3", 3),
+        ("DELETE FROM decisions WHERE seq = 1", 2),
+        ("DELETE FROM decisions WHERE seq = 2", 3),
+        (
+            f"INSERT INTO decisions SELECT 0, {COLUMNS} FROM decisions WHERE seq = 1",
+            0,
+        ),
+        (
+            f"INSERT INTO decisions SELECT 4, {COLUMNS} FROM decisions WHERE seq = 1",
+            4,
+        ),
+        ("DELETE FROM decisions WHERE seq = 3", 3),
+        ("UPDATE reviews SET state = 'open' WHERE last_seq = 2", 2),
+        ("UPDATE decisions SET moderator = 'b' WHERE seq = 3", 3),
+        ("UPDATE decisions SET decided_at = 0 WHERE seq = 1", 1),
+    ],
+)
+def test_any_edit_is_found(found: Database, edit: str, wrong: int) -> None:
+    decisions = Decisions(found)
+    for item in ids(found):
+        decisions.decide(item, A, Kind.REJECT)
+    assert decisions.verify().wrong is None
+    with found.writing() as session:
+        session.execute(text(edit))
+    check = decisions.verify()
+    assert check.wrong == wrong and check.reason
 
 
 def test_what_was_found_before_the_queue_was_there_is_in_it(

@@ -11,8 +11,7 @@ from service.fingerprint import NEAR, fingerprints
 from service.store.batches import Batches, Entry, NewBatch
 from service.store.claims import Claims, Outcome
 from service.store.database import Database
-from service.store.decisions import Decisions, Moderator
-from service.store.entries import Kind
+from service.store.decisions import Decisions, Kind, Moderator
 from service.store.likenesses import likenesses
 from tests.conftest import SAMPLES
 

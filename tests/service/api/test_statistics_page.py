@@ -15,7 +15,7 @@ from service.detector import Detector
 from service.keys import Scope, new_key
 from service.keystore import KeyStore
 from service.settings import Settings
-from service.store.decisions import Kind
+from service.store.kinds import Kind
 from tests.browser import PATIENCE, chromium
 from tests.filled import Filled
 from tests.live import serving

@@ -2,12 +2,17 @@
 
 import csv
 import io
+import threading
 
 import httpx
+import pytest
+from fastapi import FastAPI
 
+from tests.live import until
 from tests.service.api.batches import (
     CALM,
     PICTURES,
+    as_files,
     as_zip,
     ended,
     post,
@@ -27,6 +32,31 @@ def test_results_by_cursor_and_as_csv(http: httpx.Client) -> None:
     rows = list(csv.DictReader(io.StringIO(text.text)))
     assert [row["verdict"] for row in rows] == [record["verdict"] for record in everything]
     assert [row["sha256"] for row in rows] == [record["image"]["sha256"] for record in everything]
+
+
+def test_results_are_there_while_the_batch_runs(
+    http: httpx.Client, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claims = app.state.faunalens.bulk.claims
+    take, taken, lock = claims.take, list[object](), threading.Lock()
+
+    def once() -> object:
+        with lock:
+            claimed = None if taken else take()
+            taken.extend(filter(None, [claimed]))
+            return claimed
+
+    monkeypatch.setattr(claims, "take", once)
+    batch = post(http, as_files(list(PICTURES)))
+    until(lambda: results(http, batch))
+    status = http.get(f"/v1/batches/{batch}").json()
+    assert (status["state"], status["finished"], status["counts"]["waiting"]) == ("running", 1, 2)
+    (first,) = results(http, batch)
+    rows = list(csv.DictReader(io.StringIO(http.get(f"/v1/batches/{batch}/results?format=csv").text)))
+    assert [row["file"] for row in rows] == [first["file"]]
+    monkeypatch.undo()
+    ended(http, batch)
+    assert [record["seq"] for record in results(http, batch, cursor=first["seq"])] == [2, 3]
 
 
 def test_spreadsheets_take_no_name_for_a_formula(http: httpx.Client) -> None:

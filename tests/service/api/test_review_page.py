@@ -464,7 +464,7 @@ def test_statistics_are_a_click_away_and_back(open_page: Visit) -> None:
     settled(page)
 
 
-def test_dropped_files_are_offered(open_page: Visit) -> None:
+def test_hundreds_of_dropped_files_become_a_batch(open_page: Visit) -> None:
     page = open_page()
     settled(page)
     transfer = page.evaluate_handle(
@@ -480,6 +480,11 @@ def test_dropped_files_are_offered(open_page: Visit) -> None:
     page.dispatch_event("body", "drop", {"dataTransfer": transfer})
     expect(page.locator("#drop")).not_to_be_visible()
     expect(page.locator("#add-chosen")).to_contain_text("300 photos")
+    page.fill("#add-source", "dropped")
+    page.click("#add-start")
+    line = page.locator("#batches li[data-state=done]", has_text="dropped")
+    expect(line).to_contain_text("300 of 300 judged")
+    assert line.locator("progress").evaluate("bar => bar.value / bar.max") == 1
 
 
 def test_a_break_is_offered(open_page: Visit) -> None:

@@ -9,6 +9,8 @@ from alembic.config import Config
 
 from service import store
 from service.answer import Answer
+from service.store.batches import Batches, Entry, NewBatch
+from service.store.claims import Claims, Outcome
 from service.store.database import Database, open_database
 from service.store.reviews import ReviewItem, Reviews, Wanted
 from tests.service.store.conftest import NAMES, Clock
@@ -31,6 +33,26 @@ def test_the_most_pressing_comes_first_and_what_is_clear_never(found: Database, 
     assert [item.fields["verdict"] for item in queue] == ["priority", "review", "review"]
     assert queue[0].fields["listing_id"] == "L-1" and queue[0].fields["source"] == "uploads"
     assert names(Reviews(found, 60).queue(Wanted(), 1, 1)) == pressing(answers)[1:2]
+
+
+def test_the_gravest_then_the_most_probable_then_the_oldest_come_first(
+    database: Database, answers: list[Answer], clock: Clock
+) -> None:
+    review, priority = answers[0], answers[1]
+    assert (review.verdict, priority.verdict) == ("review", "priority")
+    low = priority.model_copy(
+        update={"findings": (priority.findings[0].model_copy(update={"probability": 0.01}), *priority.findings[1:])}
+    )
+    came = {"b-review": review, "c-review": review, "low": low, "d-high": priority, "a-high": priority}
+    Batches(database).add(NewBatch("", "sensitive"), [Entry(name) for name in came])
+    claims = Claims(database, 60)
+    while claimed := claims.take():
+        clock.moment += 1
+        claims.finish(claimed, Outcome(came[claimed.name]))
+    wanted = ["d-high", "a-high", "low", "b-review", "c-review"]
+    assert names(Reviews(database, 60).queue(Wanted(), 10)) == wanted
+    taken = [names(Reviews(database, 60).claim(str(number), Wanted(), 1)) for number in range(5)]
+    assert taken == [[name] for name in wanted]
 
 
 def test_filters(found: Database, answers: list[Answer]) -> None:

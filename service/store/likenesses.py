@@ -61,7 +61,7 @@ def likenesses(database: Database, item_id: int, limit: int) -> list[Likeness]:
     with database.reading() as session:
         if session.get(Review, item_id) is None:
             raise unknown_item()
-        near = _near(session, _own(session, item_id))
+        near = _near(session, item_id)
         if not near:
             return []
         rows = session.execute(_ranked(near, item_id).limit(limit)).all()
@@ -80,14 +80,18 @@ def _own(session: Session, item_id: int) -> list[int]:
     return [sum(piece << _BAND_BITS * number for number, piece in enumerate(row)) for row in rows]
 
 
-def _near(session: Session, own: Sequence[int]) -> list[tuple[int, ...]]:
-    """Hashes in the store at most ``NEAR`` bits from one of ``own``: four pieces, and twice the distance, plus one
+def _near(session: Session, item_id: int) -> list[tuple[int, ...]]:
+    """Hashes of other items at most ``NEAR`` bits from one of this item: four pieces, and twice the distance, plus one
     where it is the mirrored photo that is so near. The nearest first, at most ``_MOST_HASHES``."""
+    own = _own(session, item_id)
+    if not own:
+        return []
     wanted = [*own, *map(mirrored, own)]
     pieces = zip(_BANDS, zip(*map(bands, wanted), strict=True), strict=True)
     alike = [band.in_({near for piece in all_of for near in around(piece)}) for band, all_of in pieces]
     newest = func.max(Fingerprint.item_id).desc()
-    query = select(*_BANDS).where(or_(*alike)).group_by(*_BANDS).order_by(newest).limit(_MOST_CANDIDATES)
+    others = select(*_BANDS).where(or_(*alike), Fingerprint.item_id != item_id)
+    query = others.group_by(*_BANDS).order_by(newest).limit(_MOST_CANDIDATES)
     found = np.array(session.execute(query).all(), dtype=np.uint64).reshape(-1, len(_BANDS))
     hashes = (found << np.arange(0, _BAND_BITS * len(_BANDS), _BAND_BITS, dtype=np.uint64)).sum(axis=1)
     distances = np.bitwise_count(hashes[:, None] ^ np.array(wanted, dtype=np.uint64))

@@ -72,18 +72,19 @@ def test_an_old_decision_is_told_however_many_copies_came_since(
     Batches(database).add(NewBatch("", "sensitive", "uploads"), [Entry(f"{number}.jpg") for number in range(30)])
     claims, ids = Claims(database, 60), []
     while claimed := claims.take():
-        # the whole of number 7 differs in three bits, and its parts are not known
-        own = (hashes[0] ^ 0b111,) if claimed.position == 7 else hashes
+        # the whole of number 7 differs in three bits, and its parts are not known; number 8 is of one colour
+        own = {7: (hashes[0] ^ 0b111,), 8: ()}.get(claimed.position, hashes)
         claims.finish(claimed, Outcome(answer, fingerprints=own))
         ids.append(claimed.id)
     Decisions(database).decide(ids[0], Moderator("a"), Kind.REJECT)
     assert [one.item for one in likenesses(database, ids[20], 4)] == [ids[0], *ids[:-4:-1]]
     everything, nearer = (
         likenesses(database, ids[20], 50),
-        (item for item in ids[:0:-1] if item not in (ids[20], ids[7])),
+        (item for item in ids[:0:-1] if item not in (ids[20], ids[7], ids[8])),
     )
     assert [one.item for one in everything] == [ids[0], *nearer, ids[7]]
-    assert [one.distance for one in everything] == [0] * 28 + [3]
+    assert [one.distance for one in everything] == [0] * 27 + [3]
+    assert likenesses(database, ids[8], 50) == []
     monkeypatch.setattr("service.store.likenesses._MOST_HASHES", len(hashes))
     assert ids[7] not in {one.item for one in likenesses(database, ids[20], 50)}, "the nearest hashes are looked at"
 

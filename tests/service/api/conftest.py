@@ -34,7 +34,7 @@ class Shelf:
 
 
 @pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[KeyStore, dict[str, str]]:
+def batch_keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[KeyStore, dict[str, str]]:
     store, texts = KeyStore(tmp_path_factory.mktemp("keys") / "keys.db"), {}
     store.create_file()
     for name, scopes, quota in (
@@ -47,9 +47,9 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[KeyStore, dict[str, 
 
 
 @pytest.fixture(scope="module")
-def app(keys: tuple[KeyStore, dict[str, str]], tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
+def batch_app(batch_keys: tuple[KeyStore, dict[str, str]], tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
     settings = Settings(
-        auth="on", keys=keys[0].path, batches="on", store=tmp_path_factory.mktemp("batches") / "store",
+        auth="on", keys=batch_keys[0].path, batches="on", store=tmp_path_factory.mktemp("batches") / "store",
         retention_hours=1, max_bytes=300_000, batch_files=20, batch_bytes=2_000_000, url_input="on", url_hosts=(HOST,),
         webhook_hosts=("hooks.faunalens.test",), webhook_secret=SECRET,
     )  # fmt: skip
@@ -59,8 +59,8 @@ def app(keys: tuple[KeyStore, dict[str, str]], tmp_path_factory: pytest.TempPath
 
 
 @pytest.fixture(scope="module")
-def http(app: FastAPI, keys: tuple[KeyStore, dict[str, str]]) -> Iterator[httpx.Client]:
-    with serving(app) as (host, port):
-        headers = {"X-API-Key": keys[1]["one"]}
+def http(batch_app: FastAPI, batch_keys: tuple[KeyStore, dict[str, str]]) -> Iterator[httpx.Client]:
+    with serving(batch_app) as (host, port):
+        headers = {"X-API-Key": batch_keys[1]["one"]}
         with httpx.Client(base_url=f"http://{host}:{port}", timeout=60, headers=headers) as client:
             yield client

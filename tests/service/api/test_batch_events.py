@@ -29,8 +29,8 @@ def test_events_tell_progress_and_the_end(http: httpx.Client) -> None:
     assert sorted(body["finished"] for body in bodies) == [body["finished"] for body in bodies]
 
 
-def test_few_watch_at_a_time(http: httpx.Client, app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
-    state, batch = app.state.faunalens, post(http, as_files(["leaves.jpg"]))
+def test_few_watch_at_a_time(http: httpx.Client, batch_app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    state, batch = batch_app.state.faunalens, post(http, as_files(["leaves.jpg"]))
     ended(http, batch)
     until(lambda: state.watchers == 0)
     monkeypatch.setattr(state, "watchers", WATCHERS)

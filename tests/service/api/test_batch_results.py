@@ -35,9 +35,9 @@ def test_results_by_cursor_and_as_csv(http: httpx.Client) -> None:
 
 
 def test_results_are_there_while_the_batch_runs(
-    http: httpx.Client, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+    http: httpx.Client, batch_app: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    claims = app.state.faunalens.bulk.claims
+    claims = batch_app.state.faunalens.bulk.claims
     take, taken, lock = claims.take, list[object](), threading.Lock()
 
     def once() -> object:

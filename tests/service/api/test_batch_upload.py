@@ -75,7 +75,7 @@ def test_files_are_of_the_listing_that_the_batch_names(http: httpx.Client) -> No
     assert [record["listing_id"] for record in results(http, batch)] == ["L-9", "L-9"]
 
 
-def test_a_manifest_keeps_listing_ids(http: httpx.Client, app: FastAPI) -> None:
+def test_a_manifest_keeps_listing_ids(http: httpx.Client, batch_app: FastAPI) -> None:
     batch = post(
         http,
         as_manifest(
@@ -93,7 +93,7 @@ def test_a_manifest_keeps_listing_ids(http: httpx.Client, app: FastAPI) -> None:
     assert [record.get("verdict") for record in found] == ["priority", "priority", None]
     assert found[2]["error"]["code"] == "url_not_allowed"
     assert "secret" not in json.dumps(found)
-    kept = app.state.faunalens.bulk.photos.read(batch, 0)
+    kept = batch_app.state.faunalens.bulk.photos.read(batch, 0)
     assert kept == PICTURES["tusk-single.jpg"], "kept for review"
 
 
@@ -104,9 +104,9 @@ def test_an_address_that_fails_for_now_is_asked_again(http: httpx.Client, monkey
 
 
 def test_the_quota_counts_pictures_and_a_refused_batch_leaves_nothing(
-    http: httpx.Client, app: FastAPI, keys: tuple[KeyStore, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+    http: httpx.Client, batch_app: FastAPI, batch_keys: tuple[KeyStore, dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    header, folder = {"X-API-Key": keys[1]["small"]}, app.state.faunalens.bulk.photos.place.root
+    header, folder = {"X-API-Key": batch_keys[1]["small"]}, batch_app.state.faunalens.bulk.photos.place.root
     before = {path.name for path in folder.iterdir()}
     assert problem(http.post("/v1/batches", headers=header, **as_files(list(PICTURES)))) == (429, "quota_exceeded")
     assert {path.name for path in folder.iterdir()} == before
@@ -116,7 +116,7 @@ def test_the_quota_counts_pictures_and_a_refused_batch_leaves_nothing(
         raise FaunalensError(ErrorCode.STORE_UNAVAILABLE, "The store of batches cannot be used now; try again shortly.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(app.state.faunalens.bulk.batches, "add", broken)
+        patch.setattr(batch_app.state.faunalens.bulk.batches, "add", broken)
         two = as_files(["leaves.jpg", "bananas.jpg"])
         assert problem(http.post("/v1/batches", headers=header, **two)) == (503, "store_unavailable")
     assert http.post("/v1/batches", headers=header, **as_files(["leaves.jpg", "bananas.jpg"])).status_code == 202
@@ -147,13 +147,13 @@ def test_the_quota_counts_pictures_and_a_refused_batch_leaves_nothing(
     ],
 )  # fmt: skip
 def test_bodies_that_are_refused(
-    kind: str, content: bytes, wanted: tuple[int, str], http: httpx.Client, app: FastAPI
+    kind: str, content: bytes, wanted: tuple[int, str], http: httpx.Client, batch_app: FastAPI
 ) -> None:
-    folder = app.state.faunalens.bulk.photos.place.root
+    folder = batch_app.state.faunalens.bulk.photos.place.root
     before = {path.name for path in folder.iterdir()}
     assert problem(http.post("/v1/batches", content=content, headers={"Content-Type": kind})) == wanted
     assert {path.name for path in folder.iterdir()} <= before
-    assert app.state.faunalens.uploads == 0
+    assert batch_app.state.faunalens.uploads == 0
 
 
 @pytest.mark.parametrize(
@@ -169,8 +169,8 @@ def test_parameters_that_are_refused(params: dict[str, str], wanted: str, http: 
     assert problem(http.post("/v1/batches", params=params, **as_files(["leaves.jpg"]))) == (422, wanted)
 
 
-def test_a_client_that_leaves_leaves_nothing(http: httpx.Client, app: FastAPI) -> None:
-    folder = app.state.faunalens.bulk.photos.place.root
+def test_a_client_that_leaves_leaves_nothing(http: httpx.Client, batch_app: FastAPI) -> None:
+    folder = batch_app.state.faunalens.bulk.photos.place.root
     before = {path.name for path in folder.iterdir()}
 
     request = http.build_request("POST", "/v1/batches", **as_files(list(PICTURES)))
@@ -182,7 +182,7 @@ def test_a_client_that_leaves_leaves_nothing(http: httpx.Client, app: FastAPI) -
 
     with pytest.raises(KeyboardInterrupt):
         http.post("/v1/batches", content=half(), headers={"Content-Type": request.headers["Content-Type"]})
-    until(lambda: app.state.faunalens.uploads == 0)
+    until(lambda: batch_app.state.faunalens.uploads == 0)
     assert {path.name for path in folder.iterdir()} <= before
 
 

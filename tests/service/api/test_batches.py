@@ -19,8 +19,8 @@ from tests.service.api.batches import (
 )
 
 
-def test_photos_are_kept_with_findings_only(http: httpx.Client, app: FastAPI) -> None:
-    bulk = app.state.faunalens.bulk
+def test_photos_are_kept_with_findings_only(http: httpx.Client, batch_app: FastAPI) -> None:
+    bulk = batch_app.state.faunalens.bulk
     batch = post(http, as_files(list(PICTURES)), **CALM)
     ended(http, batch)
     verdicts = {record["position"]: record["verdict"] for record in results(http, batch)}
@@ -29,19 +29,19 @@ def test_photos_are_kept_with_findings_only(http: httpx.Client, app: FastAPI) ->
     assert kept and len(kept) < 3
 
 
-def test_cancel(http: httpx.Client, app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app.state.faunalens.bulk.claims, "take", lambda: None)
+def test_cancel(http: httpx.Client, batch_app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch_app.state.faunalens.bulk.claims, "take", lambda: None)
     batch = post(http, as_files(list(PICTURES)), webhook="https://hooks.faunalens.test/x")
     status = http.post(f"/v1/batches/{batch}:cancel").json()
     assert status["state"] == "cancelled" and status["counts"]["cancelled"] == 3
     assert problem(http.post(f"/v1/batches/{batch}:cancel")) == (409, "batch_ended")
     assert results(http, batch) == []
-    folder = app.state.faunalens.bulk.photos.place.root / batch
+    folder = batch_app.state.faunalens.bulk.photos.place.root / batch
     until(lambda: not any(folder.iterdir()))
 
 
-def test_who_may_see_what(http: httpx.Client, keys: tuple[KeyStore, dict[str, str]]) -> None:
-    texts = keys[1]
+def test_who_may_see_what(http: httpx.Client, batch_keys: tuple[KeyStore, dict[str, str]]) -> None:
+    texts = batch_keys[1]
     batch = post(http, as_files(["leaves.jpg"]))
     ended(http, batch)
 
@@ -70,9 +70,9 @@ def test_pages_of_batches(http: httpx.Client) -> None:
     assert rest["batches"][0]["id"] == made[0]
 
 
-def test_live_requests_go_first(http: httpx.Client, app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_live_requests_go_first(http: httpx.Client, batch_app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the service has pictures of live requests, a batch waits; once a second one of its pictures goes on."""
-    state = app.state.faunalens
+    state = batch_app.state.faunalens
     monkeypatch.setattr("service.bulk.runner._PATIENCE_SECONDS", 60)
     monkeypatch.setattr(type(state.workers), "pending", property(lambda _: 1))
     batch = post(http, as_files(list(PICTURES)))

@@ -21,9 +21,9 @@ def verify(head: str | None) -> None:
     was. 3: the store cannot be used.
     """
     with opened_store() as store:
-        from service.store.decisions import Decisions
+        from service.store.decision_log import DecisionLog
 
-        log = Decisions(store.database)
+        log = DecisionLog(store.database)
         found = log.verify()
         known = head is None or log.has(head)
     if found.wrong is not None:

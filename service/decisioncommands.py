@@ -84,7 +84,7 @@ def import_label_studio(file: Path, moderator: str | None) -> None:
     if moderator is not None and not 0 < len(moderator) <= _NAME_LENGTH:
         raise click.UsageError(f"--moderator takes 1 to {_NAME_LENGTH} characters")
     with opened_store() as store:
-        from service.bulk.log import open_decisions
+        from service.bulk.decisions import open_decisions
         from service.exports import label_studio
 
         try:

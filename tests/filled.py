@@ -7,7 +7,8 @@ from service.detector import Detector
 from service.store.batches import Batches, Entry, NewBatch
 from service.store.claims import Claims, Outcome
 from service.store.database import Database, open_database
-from service.store.decisions import Decisions, Kind, Moderator
+from service.store.decisions import Decisions, Moderator
+from service.store.kinds import Kind
 from service.store.photos import Photos
 
 SAMPLES = Path(__file__).parent.parent / "docs" / "samples"

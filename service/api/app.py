@@ -74,12 +74,9 @@ def create_app(settings: Settings | None = None, on_failure: Callable[[str], Non
     app.include_router(information.router)
     app.include_router(administration.router)
     if state.bulk:
-        from service.api import batches, moderators, review, review_items, review_page, statistics, statistics_page
+        from service.api import bench
 
-        for module in (batches, moderators, review, review_items, statistics):
-            app.include_router(module.router)
-        review_page.install(app)
-        statistics_page.install(app)
+        bench.install(app)
     failures.install(app)
     pages.install(app)
     if state.access:

@@ -1,17 +1,63 @@
-"""Results of a batch as JSON lines and as CSV."""
+"""Results of a batch as JSON lines and as CSV, ``GET /v1/batches/{id}/results``."""
 
+import asyncio
 import csv
 import io
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Iterator
+from typing import Annotated, Any, Literal
 
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response, StreamingResponse
+
+from service.api.batch_info import PREFIX, READ, owner_of
+from service.api.state import bulk_of
 from service.cells import harmless
-from service.store.results import Result
+from service.store.results import Result, page
+from service.store.tables import LARGEST
 
+router = APIRouter(prefix=PREFIX, tags=["batches"])
+_PAGE = 500
 COLUMNS = (
     "seq", "position", "file", "listing_id", "verdict", "category", "probability", "error", "sha256", "width", "height",
     "model", "policy", "judged_at",
 )  # fmt: skip
+
+
+@router.get(
+    "/{batch_id}/results",
+    response_class=Response,
+    responses={200: {"content": {"application/jsonl": {}, "text/csv": {}}, "description": "Results so far"}, **READ},
+)
+async def batch_results(
+    request: Request,
+    batch_id: str,
+    kind: Annotated[Literal["jsonl", "csv"], Query(alias="format")] = "jsonl",
+    cursor: Annotated[int, Query(ge=0, le=LARGEST, description="`seq` of the last result seen")] = 0,
+    limit: Annotated[int | None, Query(ge=1, description="Most results; default: all there are")] = None,
+) -> StreamingResponse:
+    """Results in the order in which they were written, while the batch runs and after.
+
+    Ask again with the last `seq` as `cursor` for what came since: nothing is missed and nothing comes twice.
+    """
+    bulk = bulk_of(request)
+    await asyncio.to_thread(bulk.batches.get, batch_id, owner_of(request))
+    first = await asyncio.to_thread(page, bulk.database, batch_id, cursor, min(limit or _PAGE, _PAGE))
+    render = csv_lines if kind == "csv" else json_lines
+    media = "text/csv; charset=utf-8" if kind == "csv" else "application/jsonl"
+
+    async def body() -> AsyncIterator[bytes]:
+        if kind == "csv":
+            yield row(COLUMNS)
+        results, sent = first, 0
+        while results:
+            yield b"".join(render(results))
+            sent += len(results)
+            most = _PAGE if limit is None else min(_PAGE, limit - sent)
+            if most <= 0:
+                return
+            results = await asyncio.to_thread(page, bulk.database, batch_id, results[-1].seq, most)
+
+    return StreamingResponse(body(), media_type=media)
 
 
 def json_lines(results: list[Result]) -> Iterator[bytes]:

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.api.door import key_of
 from service.api.failures import error_docs
-from service.api.review import KEYED, bulk_of, decisions_of, moderator_of, reviews_of
-from service.api.state import state_of
+from service.api.review import KEYED, moderator_of, reviews_of
+from service.api.state import bulk_of, state_of
 from service.keys import Scope
 from service.store.preferences import Preferences, prefer, preferences
 
@@ -66,7 +66,7 @@ async def me(request: Request) -> Me:
     state, key, moderator = state_of(request), key_of(request), moderator_of(request).id
     default = Preferences(True, True, True, state.settings.review_break_minutes)
     chosen = await asyncio.to_thread(preferences, bulk_of(request).database, moderator, default)
-    today = await asyncio.to_thread(decisions_of(request).counts, _midnight().timestamp())
+    today = await asyncio.to_thread(bulk_of(request).decisions.counts, _midnight().timestamp())
     return Me(
         moderator=moderator, name=key.name if key else "", may_add=key is None or Scope.DETECT in key.scopes,
         preferences=Choice(**asdict(chosen)), today=_counts(today.get(moderator, {})),
@@ -93,7 +93,7 @@ async def summary(request: Request) -> dict[str, Any]:
 @router.get("/moderators", responses=error_docs(*KEYED))
 async def moderators(request: Request) -> dict[str, list[ModeratorInfo]]:
     """How much each moderator decided, today and over seven days."""
-    log, access = decisions_of(request), state_of(request).access
+    log, access = bulk_of(request).decisions, state_of(request).access
     today = await asyncio.to_thread(log.counts, _midnight().timestamp())
     week = await asyncio.to_thread(log.counts, (_midnight() - _WEEK + datetime.timedelta(days=1)).timestamp())
     infos = [

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from service.api.failures import error_docs
-from service.api.review import KEYED, ItemId, bulk_of, moderator_of, reviews_of, shown
-from service.api.state import state_of
+from service.api.review import KEYED, ItemId, moderator_of, reviews_of, shown
+from service.api.state import bulk_of, state_of
 from service.bulk.views import SIDES
 from service.errors import ErrorCode
 from service.store.likenesses import Likeness, likenesses

@@ -149,3 +149,10 @@ def state_of(request: Request) -> State:
     """The state of the application that a request came to."""
     state: State = request.app.state.faunalens
     return state
+
+
+def bulk_of(request: Request) -> "Bulk":
+    """The batches of that application, where they are on."""
+    bulk = state_of(request).bulk
+    assert bulk is not None
+    return bulk

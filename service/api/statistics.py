@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from service.api.failures import error_docs
-from service.api.review import KEYED, bulk_of
-from service.api.state import state_of
+from service.api.review import KEYED
+from service.api.state import bulk_of, state_of
 from service.cells import harmless
 from service.errors import ErrorCode, FaunalensError
 from service.statistics.intervals import Estimate

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 from service import objects
 from service.bulk.archives import Bounds
+from service.bulk.decisions import open_decisions
 from service.bulk.gathering import Gathering
-from service.bulk.log import open_decisions
 from service.bulk.runner import Runner, Surroundings
 from service.bulk.spool import Spool
 from service.bulk.views import Views
@@ -88,7 +88,7 @@ class Bulk:
 
     @property
     def decisions(self) -> Decisions:
-        """The log of decisions, as the settings have it."""
+        """Decisions, as the settings have them."""
         detector = self._detector()
         return open_decisions(self.database, self.settings, detector.catalog if detector else None)
 

@@ -17,7 +17,8 @@ from service.catalog import Catalog
 from service.errors import ErrorCode, FaunalensError
 from service.exports import kept
 from service.store.cases import Case
-from service.store.decisions import Decisions, Kind, Moderator
+from service.store.decisions import Decisions, Moderator
+from service.store.kinds import Kind
 from service.store.photos import Photos
 
 NONE, UNSURE, ESCALATE = "none", "unsure", "escalate"

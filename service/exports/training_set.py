@@ -15,7 +15,7 @@ from typing import Any
 
 from service.exports import kept
 from service.store.cases import Case
-from service.store.decisions import Kind
+from service.store.kinds import Kind
 from service.store.photos import Photos
 
 COLUMNS = (

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, func, select
 
 from service.chain import BEGINNING, digest
 from service.store.database import Database
-from service.store.decisions import Entry
+from service.store.decision_log import Entry
 from service.store.tables import Batch, Decision, Item, Review
 
 _AT_ONCE = 500

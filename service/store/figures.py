@@ -8,7 +8,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from service.store.database import Database
-from service.store.decisions import Kind
+from service.store.kinds import Kind
 from service.store.tables import Batch, Decision, Finding, Item, ItemState, Review, ReviewState
 
 

@@ -1,18 +1,25 @@
-"""Near-identical photos among those with findings, by their perceptual hashes."""
+"""Near-identical photos among those with findings, by their perceptual hashes.
 
+A queue may hold the same photo thousands of times, so hashes are compared, of which there are few, and not photos.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
-from sqlalchemy.orm import Session
+import numpy as np
+from sqlalchemy import CTE, Integer, Select, and_, column, func, or_, select, values
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from service.fingerprint import NEAR, around, bands, distance, mirrored
+from service.fingerprint import NEAR, around, bands, mirrored
 from service.store.database import Database
 from service.store.reviews import unknown_item
 from service.store.tables import Batch, Decision, Fingerprint, Item, Review
 
-_MOST_CANDIDATES = 2000
-_AT_ONCE = 500
+_MOST_CANDIDATES = 16_000
+_MOST_HASHES = 500
+_BANDS: tuple[InstrumentedAttribute[int], ...] = (
+    Fingerprint.band_0, Fingerprint.band_1, Fingerprint.band_2, Fingerprint.band_3,
+)  # fmt: skip
 _BAND_BITS = 16
 
 
@@ -39,81 +46,85 @@ class Likeness:
 def keep(session: Session, item_id: int, values: tuple[int, ...]) -> None:
     """Note the hashes of an item."""
     for part, value in enumerate(values):
-        pieces = dict(zip(("band_0", "band_1", "band_2", "band_3"), bands(value), strict=True))
+        pieces = {band.key: piece for band, piece in zip(_BANDS, bands(value), strict=True)}
         session.add(Fingerprint(item_id=item_id, part=part, **pieces))
 
 
 def likenesses(database: Database, item_id: int, limit: int) -> list[Likeness]:
-    """Photos nearly identical to that of an item, as they are or mirrored: decided ones first, then the nearest.
+    """Photos nearly identical to that of an item, as they are or mirrored, at most ``limit``.
 
-    Among very many the newest are looked at.
+    Decided ones first, then the same bytes, then the nearest, then the latest. Among very many different hashes the
+    newest are looked at.
 
     Raises ``unknown_item`` and ``store_unavailable``.
     """
     with database.reading() as session:
         if session.get(Review, item_id) is None:
             raise unknown_item()
-        found = _found(session, item_id)
-        if not found:
+        near = _near(session, item_id)
+        if not near:
             return []
-        same = session.execute(
-            select(Item.id).where(Item.sha256 == select(Item.sha256).where(Item.id == item_id).scalar_subquery())
-        ).scalars()
-        identical = set(same)
-        nearest = _first(session, found, identical, limit)
-        rows = session.execute(
-            select(
-                Item.id, Item.name, Item.listing_id, Batch.source, Review.judged_at, Item.photo, Review.state,
-                Decision.entry,
-            )
-            .join(Review, Review.item_id == Item.id)
-            .join(Batch, Batch.id == Item.batch_id)
-            .outerjoin(Decision, Decision.seq == Review.last_seq)
-            .where(Item.id.in_(nearest))
-        ).all()  # fmt: skip
-    seen = [Likeness(row.id, found[row.id][0], row.id in identical, found[row.id][1], *row[1:]) for row in rows]
-    return sorted(seen, key=lambda one: nearest.index(one.item))
+        rows = session.execute(_ranked(near, item_id).limit(limit)).all()
+    return [
+        Likeness(
+            row.id, row.rank // 2, bool(row.same), bool(row.rank % 2), row.name, row.listing_id, row.source,
+            row.judged_at, row.photo, row.state, row.entry,
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
-def _found(session: Session, item_id: int) -> dict[int, tuple[int, bool]]:
-    """Other items near to this one: the distance of the nearest hashes, and whether they are mirrored."""
-    found: dict[int, tuple[int, bool]] = {}
-    for own in session.scalars(select(Fingerprint).where(Fingerprint.item_id == item_id)).all():
-        value = _value(own)
-        for near in (_near(session, value, False), _near(session, mirrored(value), True)):
-            for item, fields in near.items():
-                found[item] = min(fields, found.get(item, fields))
-    found.pop(item_id, None)
-    return found
+def _own(session: Session, item_id: int) -> list[int]:
+    """The hashes of an item."""
+    rows = session.execute(select(*_BANDS).where(Fingerprint.item_id == item_id)).all()
+    return [sum(piece << _BAND_BITS * number for number, piece in enumerate(row)) for row in rows]
 
 
-def _first(session: Session, found: dict[int, tuple[int, bool]], identical: set[int], limit: int) -> list[int]:
-    """Decided ones, then the same bytes, then the nearest, then the latest."""
-    decided = set[int]()
-    numbers = list(found)
-    for start in range(0, len(numbers), _AT_ONCE):
-        some = Review.item_id.in_(numbers[start : start + _AT_ONCE])
-        decided.update(session.scalars(select(Review.item_id).where(some, Review.last_seq.is_not(None))))
-    ranks = {item: (item not in decided, item not in identical, bits, -item) for item, (bits, _) in found.items()}
-    return sorted(ranks, key=ranks.__getitem__)[:limit]
+def _near(session: Session, item_id: int) -> list[tuple[int, ...]]:
+    """Hashes of other items at most ``NEAR`` bits from one of this item: four pieces, and twice the distance, plus one
+    where it is the mirrored photo that is so near. The nearest first, at most ``_MOST_HASHES``."""
+    own = _own(session, item_id)
+    if not own:
+        return []
+    wanted = [*own, *map(mirrored, own)]
+    pieces = zip(_BANDS, zip(*map(bands, wanted), strict=True), strict=True)
+    alike = [band.in_({near for piece in all_of for near in around(piece)}) for band, all_of in pieces]
+    newest = func.max(Fingerprint.item_id).desc()
+    others = select(*_BANDS).where(or_(*alike), Fingerprint.item_id != item_id)
+    query = others.group_by(*_BANDS).order_by(newest).limit(_MOST_CANDIDATES)
+    found = np.array(session.execute(query).all(), dtype=np.uint64).reshape(-1, len(_BANDS))
+    hashes = (found << np.arange(0, _BAND_BITS * len(_BANDS), _BAND_BITS, dtype=np.uint64)).sum(axis=1)
+    distances = np.bitwise_count(hashes[:, None] ^ np.array(wanted, dtype=np.uint64))
+    ranks = (2 * distances + (np.arange(len(wanted)) >= len(own))).min(axis=1)
+    chosen = [place for place in np.argsort(ranks, kind="stable") if ranks[place] // 2 <= NEAR]
+    return [(*found[place].tolist(), int(ranks[place])) for place in chosen[:_MOST_HASHES]]
 
 
-def _near(session: Session, value: int, flipped: bool) -> dict[int, tuple[int, bool]]:
-    """Items whose hash is at most ``NEAR`` bits away, with the distance."""
-    columns: tuple[Any, ...] = (Fingerprint.band_0, Fingerprint.band_1, Fingerprint.band_2, Fingerprint.band_3)
-    alike: list[ColumnElement[bool]] = [
-        column.in_(around(band)) for column, band in zip(columns, bands(value), strict=True)
-    ]
-    newest = select(Fingerprint.item_id, *columns).where(or_(*alike)).order_by(Fingerprint.item_id.desc())
-    rows = session.execute(newest.limit(_MOST_CANDIDATES)).all()
-    found: dict[int, tuple[int, bool]] = {}
-    for row in rows:
-        bits = distance(_value(row), value)
-        if bits <= NEAR:
-            found[row.item_id] = min((bits, flipped), found.get(row.item_id, (bits, flipped)))
-    return found
+def _ranked(near: Sequence[tuple[int, ...]], item_id: int) -> Select[tuple[object, ...]]:
+    """The other items that have one of the hashes ``near``, in the order in which they are shown."""
+    hashes = _table(near)
+    own = select(Item.sha256).where(Item.id == item_id).scalar_subquery()
+    ranks = (
+        select(Fingerprint.item_id, func.min(hashes.c.rank).label("rank"))
+        .join(hashes, and_(*(band == hashes.c[band.key] for band in _BANDS)))
+        .where(Fingerprint.item_id != item_id)
+        .group_by(Fingerprint.item_id)
+        .subquery()
+    )
+    same = func.coalesce(Item.sha256 == own, False).label("same")
+    return (
+        select(
+            Item.id, ranks.c.rank, same, Item.name, Item.listing_id, Batch.source, Review.judged_at, Item.photo,
+            Review.state, Decision.entry,
+        )
+        .join(ranks, ranks.c.item_id == Item.id)
+        .join(Review, Review.item_id == Item.id)
+        .join(Batch, Batch.id == Item.batch_id)
+        .outerjoin(Decision, Decision.seq == Review.last_seq)
+        .order_by(Review.last_seq.is_(None), same.desc(), ranks.c.rank // 2, Item.id.desc())
+    )  # fmt: skip
 
 
-def _value(row: Any) -> int:
-    pieces = (row.band_0, row.band_1, row.band_2, row.band_3)
-    return sum(piece << (_BAND_BITS * number) for number, piece in enumerate(pieces))
+def _table(near: Sequence[tuple[int, ...]]) -> CTE:
+    columns = (*(column(band.key, Integer) for band in _BANDS), column("rank", Integer))
+    return values(*columns, name="near").data(near).cte("near_hashes")

@@ -12,7 +12,7 @@ from service.cli import main
 from service.detector import Detector
 from service.store.batches import Batches, Entry, NewBatch
 from service.store.claims import Claims, Outcome
-from service.store.decisions import Kind
+from service.store.kinds import Kind
 from tests.filled import Filled
 from tests.training.test_walk import _recipe
 from training.manifest import read_manifest

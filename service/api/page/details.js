@@ -4,7 +4,7 @@ import { picture } from "./api.js";
 import { $, drawSquare, make, moment, percent } from "./dom.js";
 
 const THUMB = 112;
-const LIKES = 4;
+const LIKES = 3;
 const DWELL = 250;
 const VERDICTS = { priority: "Priority", review: "Review", clear: "Clear" };
 const DECISIONS = { confirm: "confirmed", reject: "rejected", unsure: "left unsure", escalate: "escalated", undo: "taken back" };

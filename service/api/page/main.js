@@ -17,6 +17,7 @@ const STATES = ["open", "second", "unsure", "escalated"];
 const SUMMARY_EVERY = 10_000;
 const LOOK_AGAIN = 3_000;
 const REMEMBERED = 200;
+const GOES_TO = { unsure: "unsure", escalate: "escalated" };
 const PAST = { confirm: "Confirmed", reject: "Rejected", unsure: "Left unsure", escalate: "Escalated" };
 
 let me, details, settings, add;
@@ -210,7 +211,7 @@ function finish(entries, decision, category) {
   if (history.length > REMEMBERED) history.shift();
   queue.remove(items);
   outbox.put({ items, decision, category }).then(() => queue.topUp());
-  tally(items.length);
+  tally(items.length, decision);
   const what = entries.length === 1 ? entries[0].fields.file : `${entries.length} photos`;
   tell(`${PAST[decision]}: ${what}.`);
   render();
@@ -224,7 +225,7 @@ async function undo() {
   }
   outbox.put({ items: last.entries.map((entry) => entry.id), decision: "undo", category: null });
   queue.bringBack(last.entries);
-  tally(-last.entries.length);
+  tally(-last.entries.length, last.decision);
   tell(`Taken back: ${last.entries.length === 1 ? last.entries[0].fields.file : `${last.entries.length} photos`}.`);
   render();
 }
@@ -243,9 +244,15 @@ async function undoEarlier() {
   }
 }
 
-function tally(change) {
+/** `change` more photos of this state are decided, fewer where it is negative. */
+function tally(change, decision) {
   today += change;
-  if (totals[state] !== undefined) totals[state] = Math.max(0, totals[state] - change);
+  const to = GOES_TO[decision];
+  if (to !== state) {
+    for (const [name, more] of [[state, -change], [to, change]]) {
+      if (totals[name] !== undefined) totals[name] = Math.max(0, totals[name] + more);
+    }
+  }
   showTotals();
 }
 
@@ -262,7 +269,7 @@ function refused(error, { items, decision }) {
   if (undoing) queue.items = queue.items.filter((entry) => !items.includes(entry.id));
   for (const group of history) group.entries = group.entries.filter((entry) => !items.includes(entry.id));
   history.splice(0, history.length, ...history.filter((group) => group.entries.length));
-  tally(undoing ? items.length : -items.length);
+  tally(undoing ? items.length : -items.length, decision);
   notice(`Not kept: ${error.message}`, { kind: "error" });
   render();
 }

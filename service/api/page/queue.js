@@ -182,7 +182,10 @@ export class Entry {
   /** The photo under the heat map of a category. */
   async loadHeat(category) {
     if (!this.heat.has(category)) {
-      this.heat.set(category, picture(address(`/v1/review/items/${this.id}/heatmap`, { category })));
+      const coming = picture(address(`/v1/review/items/${this.id}/heatmap`, { category }));
+      this.heat.set(category, coming);
+      // one that failed is asked for again the next time
+      coming.catch(() => this.heat.delete(category));
     }
     return this.heat.get(category);
   }

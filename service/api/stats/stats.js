@@ -4,7 +4,7 @@ const STORED = "faunalens-key"; // the review page's name: one key for both in a
 const SPACE = "http://www.w3.org/2000/svg";
 const $ = (id) => document.getElementById(id);
 const count = (value) => value.toLocaleString("en");
-const percent = (value) => `${(value * 100).toPrecision(value !== 0 && Math.abs(value) < 0.1 ? 2 : 3)} %`;
+const percent = (value) => (value === 0 ? "0 %" : `${(value * 100).toPrecision(Math.abs(value) < 0.1 ? 2 : 3)} %`);
 const shown = (interval) =>
   interval ? `${percent(interval.value)} (${percent(interval.low)} to ${percent(interval.high)})` : "–";
 
@@ -28,6 +28,9 @@ function table(names, rows) {
   return make("table", {}, make("thead", {}, head), make("tbody", {}, ...body));
 }
 
+const names = new Map();
+const named = (category) => names.get(category) ?? category;
+
 const NAMES = ["Photos", "Flagged", "Share flagged", "Decided", "Confirmed", "Precision", "Recall", "Live photos", "Live flagged"];
 
 const cells = (line) => [
@@ -50,7 +53,7 @@ function total(line) {
     card("Precision", ...interval(line.precision)),
     card("Recall", recall, line.recall ? `${ends}; ${sample}` : sample),
     card("Decided", count(line.decided), `of ${count(line.flagged)} flagged`),
-    card("Photos of live requests", count(line.live_seen), `${shown(line.live_share)} flagged`),
+    card("Photos of live requests", count(line.live_seen), line.live_share ? `${shown(line.live_share)} flagged` : "none came"),
   );
 }
 
@@ -60,7 +63,7 @@ function fall(found) {
     return;
   }
   const words = { true: "reached", false: "not reached", null: "cannot be said yet" };
-  const rows = found.lines.map((line) => [line.category ?? "all", shown(line.fall), words[line.reached]]);
+  const rows = found.lines.map((line) => [line.category ? named(line.category) : "all", shown(line.fall), words[line.reached]]);
   const note = `Confirmed products among all photos of batches, against ${found.baseline_since} to ${found.baseline_until}; below zero it rose.`;
   const parts = [make("p", {}, note)];
   if (!found.comparable) {
@@ -104,13 +107,16 @@ function chart(weeks) {
 function drift(found) {
   const number = (value, digits) => (value === null ? "–" : value.toPrecision(digits));
   const rows = found.shifts.map((one) => [
-    one.category, number(one.psi, 2), one.share === null ? "–" : percent(one.share),
+    named(one.category), number(one.psi, 2), one.share === null ? "–" : percent(one.share),
     one.share_before === null ? "–" : percent(one.share_before), number(one.ratio, 2),
     one.alerts.length ? make("span", { class: "warn" }, `drifts: ${one.alerts.join(", ")}`) : "",
   ]);
   const span = `${found.since} to ${found.until} against ${found.before_since} to ${found.before_until}, all photos.`;
   const parts = [make("p", { class: found.alert ? "warn" : "" }, found.alert ? `Something drifts. ${span}` : span)];
   parts.push(table(["Category", "Index of scores", "Share of findings", "Before", "Ratio", "Alert"], rows));
+  if (found.shifts.every((one) => one.psi === null)) {
+    parts.push(make("p", { class: "faint" }, "Too few photos on one side or the other: nothing can be told yet."));
+  }
   $("drift").replaceChildren(...parts);
 }
 
@@ -126,10 +132,12 @@ function show(found) {
   fall(found.fall);
   chart(found.weeks);
   $("weeks").replaceChildren(table(["Week of", ...NAMES], found.weeks.map((line) => [line.week, ...cells(line)])));
-  $("categories").replaceChildren(table(["Category", ...NAMES], found.categories.map((line) => [line.category, ...cells(line)])));
+  $("categories").replaceChildren(table(["Category", ...NAMES], found.categories.map((line) => [named(line.category), ...cells(line)])));
   $("sources-table").replaceChildren(table(["Source", ...NAMES], found.sources.map((line) => [line.source || "not named", ...cells(line)])));
   drift(found.drift);
   $("report").hidden = false;
+  // where it is wider than the screen, the latest weeks are in sight
+  $("chart").scrollLeft = $("chart").scrollWidth;
 }
 
 function address(format) {
@@ -137,10 +145,21 @@ function address(format) {
   return `/v1/stats?${new URLSearchParams([...given, ["format", format]])}`;
 }
 
-async function ask(format) {
+function get(path) {
   const key = sessionStorage.getItem(STORED);
+  return fetch(path, { headers: key ? { Authorization: `Bearer ${key}` } : {} }).catch(() => null);
+}
+
+/** Ask for the names of the categories; without an answer the page shows their ids. */
+async function learnNames() {
+  const response = names.size ? null : await get("/v1/categories");
+  if (!response?.ok) return;
+  for (const { id, name } of (await response.json()).categories) names.set(id, name);
+}
+
+async function ask(format) {
   $("message").textContent = "Counting …";
-  const response = await fetch(address(format), { headers: key ? { Authorization: `Bearer ${key}` } : {} }).catch(() => null);
+  const response = await get(address(format));
   const refused = response && (response.status === 401 || response.status === 403);
   $("key-form").hidden = !refused;
   if (!response?.ok) {
@@ -155,7 +174,9 @@ async function ask(format) {
 
 async function refresh() {
   const response = await ask("json");
-  if (response) show(await response.json());
+  if (!response) return;
+  await learnNames();
+  show(await response.json());
 }
 
 async function download() {

@@ -79,6 +79,7 @@ def test_from_the_queue_to_the_log(clients: dict[str, httpx.Client], folder: Pat
     )  # fmt: skip
     assert decide(ann, tusk["item"], decision="reject").json()["error"]["code"] == "already_decided"
     assert decide(bob, rest[0]["item"], decision="confirm", category="x").json()["error"]["code"] == "unknown_category"
+    assert decide(bob, rest[0]["item"], decision="confirm", category="").json()["error"]["code"] == "invalid_parameter"
     assert decide(bob, rest[0]["item"], decision="keep").json()["error"]["code"] == "invalid_parameter"
     assert decide(bob, 99, decision="reject").json()["error"]["code"] == "unknown_item"
     assert decide(bob, rest[0]["item"], decision="reject").status_code == 200

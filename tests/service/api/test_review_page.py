@@ -131,6 +131,11 @@ def test_decisions_by_keyboard_alone(open_page: Visit, folder: Path) -> None:
     ]
     assert [entry["decision"] for entry in entries] == kinds
     expect(page.locator("#today")).to_have_text("40")
+    assert [page.locator(f"#count-{state}").inner_text() for state in ("open", "unsure", "escalated")] == [
+        "50",
+        "10",
+        "10",
+    ]
     for item in reversed(seen[-3:]):
         page.keyboard.press("u")
         settled(page)
@@ -210,7 +215,11 @@ def test_heat_map_boxes_findings_and_what_was_seen_before(open_page: Visit) -> N
     def pixels(canvas: str) -> str:
         return str(page.evaluate(f"document.getElementById('{canvas}').toDataURL()"))
 
+    page.route("**/heatmap*", lambda route: route.abort(), times=1)
     page.keyboard.press("h")
+    expect(page.locator("#notices .error")).to_be_visible()
+    page.keyboard.press("h")
+    page.keyboard.press("h")  # what failed once is asked for again
     expect(page.locator("#overlay")).to_be_visible()
     assert pixels("overlay") != pixels("photo")
     page.keyboard.press("h")
@@ -455,7 +464,7 @@ def test_statistics_are_a_click_away_and_back(open_page: Visit) -> None:
     settled(page)
 
 
-def test_dropped_files_are_offered(open_page: Visit) -> None:
+def test_hundreds_of_dropped_files_become_a_batch(open_page: Visit) -> None:
     page = open_page()
     settled(page)
     transfer = page.evaluate_handle(
@@ -471,6 +480,11 @@ def test_dropped_files_are_offered(open_page: Visit) -> None:
     page.dispatch_event("body", "drop", {"dataTransfer": transfer})
     expect(page.locator("#drop")).not_to_be_visible()
     expect(page.locator("#add-chosen")).to_contain_text("300 photos")
+    page.fill("#add-source", "dropped")
+    page.click("#add-start")
+    line = page.locator("#batches li[data-state=done]", has_text="dropped")
+    expect(line).to_contain_text("300 of 300 judged")
+    assert line.locator("progress").evaluate("bar => bar.value / bar.max") == 1
 
 
 def test_a_break_is_offered(open_page: Visit) -> None:
@@ -562,6 +576,20 @@ def test_a_phone(open_page: Visit) -> None:
     assert shown(page) != first
     page.tap(".actions [data-act=undo]")
     page.wait_for_selector(f"#stage[data-item='{first}']")
+    page.tap("#details [data-act=skip]")
+    wait(page, f"document.getElementById('stage').dataset.item !== '{first}'")
+    page.tap("#details [data-act=other]")
+    expect(page.locator("#other")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.locator("#state ~ .touch-only").scroll_into_view_if_needed()
+    page.tap("[data-act=help]")
+    expect(page.locator("#help kbd").first).to_be_in_viewport()
+    page.tap("#help [data-close]")
+    for key, dialog in (("f", "filters"), ("p", "add"), (",", "settings")):
+        page.keyboard.press(key)
+        inside = f"(document.getElementById('{dialog}').scrollWidth <= document.getElementById('{dialog}').clientWidth)"
+        assert page.evaluate(inside), f"{dialog} is wider than it is shown"
+        page.keyboard.press("Escape")
     page.tap("#grid-toggle")
     wait(page, "document.querySelectorAll('.tile').length === 48")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

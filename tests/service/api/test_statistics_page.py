@@ -15,7 +15,7 @@ from service.detector import Detector
 from service.keys import Scope, new_key
 from service.keystore import KeyStore
 from service.settings import Settings
-from service.store.decisions import Kind
+from service.store.kinds import Kind
 from tests.browser import PATIENCE, chromium
 from tests.filled import Filled
 from tests.live import serving
@@ -65,10 +65,12 @@ def test_the_report_is_shown_with_a_key(browser: Browser, service: tuple[str, st
     expect(page.locator("#key-form")).to_be_hidden()
     expect(page.locator("#total")).to_contain_text("Photos of batches4")
     expect(page.locator("#total")).to_contain_text("Precision50.0 %")
-    expect(page.locator("#categories tbody")).to_contain_text("ivory")
+    expect(page.locator("#categories tbody")).to_contain_text("Ivory")
     expect(page.locator("#sources-table")).to_contain_text("<b>uploads")
     assert page.locator("#chart circle").count() == 2, "two weeks have photos"
     assert page.locator("#drift tbody tr").count() == len(detector.contract.ids)
+    expect(page.locator("#drift")).to_contain_text("nothing can be told yet")
+    assert page.locator("#message").bounding_box() == {**(page.locator("#message").bounding_box() or {}), "height": 0}
     expect(page.locator("#fall")).to_contain_text("Choose the days of a baseline")
     today = datetime.datetime.now(datetime.UTC).date()
     for name, day in (("since", today), ("until", today), ("baseline_since", today), ("baseline_until", today)):

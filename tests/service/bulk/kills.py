@@ -7,6 +7,7 @@ Points are counted in results, photos and pictures under way, not in seconds, so
 import argparse
 import contextlib
 import io
+import json
 import os
 import random
 import signal
@@ -155,7 +156,8 @@ def run_uploads(folder: Path, pictures: int, kills: int, seed: int) -> list[Uplo
         older = set(_photo_folders(folder))
         client = threading.Thread(target=_try_to_post, args=(service.url, data, answered))
         client.start()
-        target = chance.randint(0, pictures)
+        # above the number of pictures: killed as soon as the answer is there
+        target = chance.randint(0, pictures * 3 // 2)
         while (stored := _new_photos(folder, older)) < target and client.is_alive():
             time.sleep(0.001)
         service.kill()
@@ -249,8 +251,32 @@ def _stored(folder: Path, batch: str) -> dict[str, Any]:
     }
 
 
+def whole(end: dict[str, Any], pictures: int) -> bool:
+    """Whether every picture has one result, numbered without a gap, each finding one webhook, and no photo is left."""
+    records = [json.loads(line) for line in end["lines"]]
+    found = sum(bool(record.get("findings")) for record in records)
+    return (
+        [record["seq"] for record in records] == list(range(1, pictures + 1))
+        and sorted(record["position"] for record in records) == list(range(pictures))
+        and end["deliveries"] == Counter({"finding": found, "batch.finished": 1})
+        and end["photos"] == 0
+    )
+
+
+def told(end: dict[str, Any], pictures: int) -> str:
+    """What was found at the end, in words."""
+    positions = Counter(json.loads(line)["position"] for line in end["lines"])
+    twice = sum(count > 1 for count in positions.values())
+    again = sum(tries > 1 for tries in end["attempts"])
+    return (
+        f"{len(end['lines'])} results, {pictures - len(positions)} missing, {twice} twice; "
+        f"{again} taken more than once, most {max(end['attempts'])} times; "
+        f"webhooks {dict(end['deliveries'])}; {end['photos']} photos left"
+    )
+
+
 def main() -> None:
-    """The long run."""
+    """The long run; exit code 1 where something was lost or is there twice."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--pictures", type=int, default=800)
@@ -261,19 +287,13 @@ def main() -> None:
     print("| kill | after | results before | under way |\n|---|---|---|---|")
     for number, kill in enumerate(kills, 1):
         print(f"| {number} | {kill.since} | {kill.finished} | {kill.running} |")
-    seqs = [int(line.split('"seq": ')[1].split(",")[0]) for line in end["lines"]]
-    positions = {int(line.split('"position": ')[1].split(",")[0]) for line in end["lines"]}
-    print(
-        f"\npictures {options.pictures}, results {len(seqs)}, numbers in order {seqs == list(range(1, len(seqs) + 1))}"
-    )
-    print(f"pictures without a result {options.pictures - len(positions)}, with two {len(seqs) - len(positions)}")
-    print(f"taken more than once {sum(tries > 1 for tries in end['attempts'])}, most {max(end['attempts'])}")
-    print(f"counts {end['status']['counts']}, webhooks {dict(end['deliveries'])}, photos left {end['photos']}")
+    print(f"\n{options.pictures} pictures: {told(end, options.pictures)}")
     with tempfile.TemporaryDirectory() as folder:
         uploads = run_uploads(Path(folder) / "store", 200, 10, options.seed)
     print(
         "\nkilled while coming in (photos stored, batches of 200 there):", [(u.stored, len(u.there)) for u in uploads]
     )
+    sys.exit(0 if whole(end, options.pictures) else 1)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ from service.detector import Detector
 from service.errors import ErrorCode, FaunalensError
 from service.evidence.signing import load_key, public_pem
 from service.evidence.verify import verify
-from service.store.decisions import Decisions, Kind
+from service.store.decision_log import DecisionLog
+from service.store.kinds import Kind
 from tests.conftest import SAMPLES
 from tests.filled import LISTING, Filled
 
@@ -71,7 +72,7 @@ def test_what_is_in_it(package: Path, filled: Filled, detector: Detector) -> Non
     log = json.loads((package / "log.json").read_text())
     assert [link["seq"] for link in log["links"] if "entry" in link] == [1, 3, 4]
     assert "bob" not in json.dumps(log), "what was decided about other listings stays at home"
-    assert log["head"] == Decisions(filled.database).verify().head
+    assert log["head"] == DecisionLog(filled.database).verify().head
 
 
 def test_the_cover_page_is_harmless_and_alone(package: Path) -> None:
@@ -86,7 +87,7 @@ def test_the_cover_page_is_harmless_and_alone(package: Path) -> None:
 def test_it_verifies_offline(package: Path, filled: Filled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     public = tmp_path / "signer.pem"
     public.write_text(run("key").stdout)
-    head = Decisions(filled.database).verify().head
+    head = DecisionLog(filled.database).verify().head
     shutil.move(filled.folder, tmp_path / "elsewhere")
     monkeypatch.setenv("FAUNALENS_STORE", str(tmp_path / "nowhere"))
     done = run("verify", str(package), "--key", str(public), "--head", head)

@@ -10,7 +10,8 @@ from click.testing import CliRunner, Result
 
 from service.cli import main
 from service.detector import Detector
-from service.store.decisions import Decisions, Kind
+from service.store.decision_log import DecisionLog
+from service.store.kinds import Kind
 from tests.conftest import SAMPLES
 from tests.filled import Filled
 from training.intake import read_photos
@@ -59,7 +60,7 @@ def test_annotations_become_decisions(tasks: list[dict[str, Any]], filled: Fille
     file.write_text(json.dumps(answers))
     done = run("import", "label-studio", str(file))
     assert (done.exit_code, done.output) == (0, "2 decided, 1 without an answer\n")
-    log = [json.loads(entry.entry) for entry in Decisions(filled.database).page(0, 9)]
+    log = [json.loads(entry.entry) for entry in DecisionLog(filled.database).page(0, 9)]
     assert [(one["decision"], one["category"], one["moderator"], one["file"]) for one in log] == [
         ("confirm", "ivory", "label-studio:3", "tusk-single.jpg"), ("reject", None, "label-studio:4", "almonds.jpg"),
     ]  # fmt: skip
@@ -67,7 +68,7 @@ def test_annotations_become_decisions(tasks: list[dict[str, Any]], filled: Fille
     file.write_text(json.dumps([answered(tasks[0], "none"), answered(tasks[2], "unsure")]))
     done = run("import", "label-studio", str(file), "--moderator", "panel")
     assert done.exit_code == 4 and "1 decided" in done.output and "task 1: This photo has been decided" in done.output
-    assert Decisions(filled.database).verify().wrong is None
+    assert DecisionLog(filled.database).verify().wrong is None
 
 
 def test_what_does_not_fit_is_refused(tasks: list[dict[str, Any]], filled: Filled, tmp_path: Path) -> None:
@@ -80,7 +81,7 @@ def test_what_does_not_fit_is_refused(tasks: list[dict[str, Any]], filled: Fille
     assert done.exit_code == 4 and [line.split(":")[0] for line in done.output.splitlines()[1:]] == [
         "task 1", "task 2", "task 3", "task 4",
     ]  # fmt: skip
-    assert Decisions(filled.database).page(0, 9) == []
+    assert DecisionLog(filled.database).page(0, 9) == []
     file.write_text("{}")
     assert run("import", "label-studio", str(file)).exit_code == 3
 

@@ -14,8 +14,16 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import text
 
+from service.answer import Answer
+from service.detector import Detector
+from service.store.batches import Batches, Entry, NewBatch
+from service.store.claims import Claims, Outcome
 from service.store.database import Database, open_database
+from service.store.reviews import Reviews, Wanted
 from service.store.tables import Base
+from tests.conftest import SAMPLES
+
+NAMES = ("almonds.jpg", "tusk-single.jpg", "bananas.jpg", "wood-chips.jpg")
 
 
 def server_programs() -> Path | None:
@@ -80,6 +88,28 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
             Base.metadata.drop_all(connection)
             connection.execute(text("DROP TABLE alembic_version"))
     opened.close()
+
+
+@pytest.fixture(scope="module")
+def answers(detector: Detector) -> list[Answer]:
+    policy = detector.policy("sensitive")
+    return [detector.answer((SAMPLES / name).read_bytes(), "b", policy) for name in NAMES]
+
+
+@pytest.fixture
+def found(database: Database, answers: list[Answer]) -> Database:
+    """A judged batch: three photos with findings, of which the tusk is the most pressing."""
+    new = NewBatch("", "sensitive", source="uploads", webhook="https://hooks.faunalens.test/")
+    Batches(database).add(new, [Entry(name, f"L-{number}") for number, name in enumerate(NAMES)])
+    claims = Claims(database, 60)
+    while claimed := claims.take():
+        claims.finish(claimed, Outcome(answers[claimed.position]))
+    return database
+
+
+def ids(database: Database) -> list[int]:
+    """The numbers of the photos that wait, the most pressing first."""
+    return [item.id for item in Reviews(database, 60).queue(Wanted(), 10)]
 
 
 def _free_port() -> int:

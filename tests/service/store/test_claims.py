@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,7 +9,6 @@ import pytest
 
 from service.answer import Answer
 from service.detector import Detector
-from service.errors import ErrorCode, FaunalensError
 from service.store.batches import Batches, Entry, NewBatch
 from service.store.claims import Claimed, Claims, Outcome
 from service.store.database import Database
@@ -154,16 +152,3 @@ def test_cancelled_items_stay_cancelled(database: Database, answers: tuple[Answe
     }  # fmt: skip
     (due,) = Outbox(database).take(10, 60)
     assert json.loads(due.body)["data"]["state"] == "cancelled"
-
-
-def test_owners_see_their_own(database: Database) -> None:
-    new = NewBatch("key1", "default")
-    batches = Batches(database)
-    batches.add(new, [Entry("a")])
-    assert batches.get(new.id, "key1").owner == "key1" == batches.get(new.id, None).owner
-    for owner, identity in (("key2", new.id), ("", new.id), ("key1", "0" * 32)):
-        with pytest.raises(FaunalensError) as caught:
-            batches.get(identity, owner)
-        assert caught.value.code is ErrorCode.UNKNOWN_BATCH
-    assert [found.id for found in batches.newest("key1", 10, time.time() + 1)] == [new.id]
-    assert batches.newest("key2", 10, time.time() + 1) == []

@@ -13,8 +13,9 @@ from service.store import figures, tallies
 from service.store.batches import Batches, Entry, NewBatch
 from service.store.claims import Claims, Outcome, Sample
 from service.store.database import Database
-from service.store.decisions import Decisions, Kind, Moderator
+from service.store.decisions import Decisions, Moderator
 from service.store.figures import Figures
+from service.store.kinds import Kind
 from service.store.reviews import Reviews, Wanted
 from service.store.tables import ReviewState
 from service.store.tallies import Days, Key, Tallies

@@ -11,7 +11,8 @@ from service.fingerprint import NEAR, fingerprints
 from service.store.batches import Batches, Entry, NewBatch
 from service.store.claims import Claims, Outcome
 from service.store.database import Database
-from service.store.decisions import Decisions, Kind, Moderator
+from service.store.decisions import Decisions, Moderator
+from service.store.kinds import Kind
 from service.store.likenesses import likenesses
 from tests.conftest import SAMPLES
 
@@ -61,6 +62,31 @@ def test_cropped_and_framed_copies_are_found(database: Database, detector: Detec
     assert (found.item, found.mirrored) == (ids["copy.jpg"], False) and found.distance <= NEAR
     (back,) = likenesses(database, ids["copy.jpg"], 10)
     assert (back.item, back.distance) == (ids["photo.jpg"], found.distance)
+
+
+def test_an_old_decision_is_told_however_many_copies_came_since(
+    database: Database, detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = detector.decode((SAMPLES / "tusk-single.jpg").read_bytes())
+    answer, hashes = detector.answer(picture, "b", detector.policy("sensitive")), fingerprints(picture.pixels)
+    Batches(database).add(NewBatch("", "sensitive", "uploads"), [Entry(f"{number}.jpg") for number in range(30)])
+    claims, ids = Claims(database, 60), []
+    while claimed := claims.take():
+        # the whole of number 7 differs in three bits, and its parts are not known; number 8 is of one colour
+        own = {7: (hashes[0] ^ 0b111,), 8: ()}.get(claimed.position, hashes)
+        claims.finish(claimed, Outcome(answer, fingerprints=own))
+        ids.append(claimed.id)
+    Decisions(database).decide(ids[0], Moderator("a"), Kind.REJECT)
+    assert [one.item for one in likenesses(database, ids[20], 4)] == [ids[0], *ids[:-4:-1]]
+    everything, nearer = (
+        likenesses(database, ids[20], 50),
+        (item for item in ids[:0:-1] if item not in (ids[20], ids[7], ids[8])),
+    )
+    assert [one.item for one in everything] == [ids[0], *nearer, ids[7]]
+    assert [one.distance for one in everything] == [0] * 27 + [3]
+    assert likenesses(database, ids[8], 50) == []
+    monkeypatch.setattr("service.store.likenesses._MOST_HASHES", len(hashes))
+    assert ids[7] not in {one.item for one in likenesses(database, ids[20], 50)}, "the nearest hashes are looked at"
 
 
 def _changed(data: bytes, mirror: bool = False) -> bytes:

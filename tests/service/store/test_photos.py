@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from service.answer import Answer
 from service.errors import ErrorCode, FaunalensError
 from service.store.batches import Batches, Entry, NewBatch
+from service.store.claims import Claims, Outcome
 from service.store.database import Database
 from service.store.photos import Photos
 from service.store.purge import purge, sweep
+from tests.service.store.conftest import Clock
 
 BATCH, KEY = "0" * 32, bytes(range(32))
 DATA = b"\xff\xd8 a photo " * 50
@@ -60,6 +63,21 @@ def test_purge_removes_what_had_its_time(database: Database, tmp_path: Path) -> 
     photos.delete(new.id, 0)
     assert purge(database, photos) == 3 and purge(database, photos) == 0
     assert list((tmp_path / "p" / new.id).iterdir()) == []
+
+
+def test_purge_waits_until_the_retention_has_passed(
+    database: Database, answers: list[Answer], clock: Clock, tmp_path: Path
+) -> None:
+    photos, new, claims = Photos(tmp_path / "p", None), NewBatch("", "sensitive"), Claims(database, 60)
+    photos.write(new.id, 0, DATA)
+    Batches(database).add(new, [Entry("tusk.jpg", photo=True)])
+    claimed = claims.take()
+    assert claimed is not None
+    claims.finish(claimed, Outcome(answers[1], keep=3600))
+    clock.moment += 3599
+    assert purge(database, photos) == 0 and photos.read(new.id, 0) == DATA
+    clock.moment += 2
+    assert purge(database, photos) == 1 and list((tmp_path / "p" / new.id).iterdir()) == []
 
 
 def test_sweep_removes_uploads_that_never_became_a_batch(database: Database, tmp_path: Path) -> None:

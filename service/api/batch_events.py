@@ -1,0 +1,59 @@
+"""Progress of a batch as server-sent events, ``GET /v1/batches/{id}/events``."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response, StreamingResponse
+
+from service.api.batch_info import KEYED, PREFIX, owner_of, shown_status
+from service.api.failures import error_docs
+from service.api.state import State, bulk_of, state_of
+from service.errors import ErrorCode, FaunalensError
+from service.store.batches import Batches, Status
+
+router = APIRouter(prefix=PREFIX, tags=["batches"])
+WATCHERS = 64
+_EVENT_SECONDS, _KEEP_ALIVE_SECONDS = 0.5, 15.0
+
+
+@router.get(
+    "/{batch_id}/events",
+    response_class=Response,
+    responses={200: {"content": {"text/event-stream": {}}, "description": "Progress as it is made"},
+               **error_docs(*KEYED, ErrorCode.UNKNOWN_BATCH, ErrorCode.INVALID_PARAMETER, ErrorCode.OVERLOADED)},
+)  # fmt: skip
+async def batch_events(request: Request, batch_id: str) -> StreamingResponse:
+    """Server-sent events: `progress` with the batch's status whenever it changes, at last `finished`.
+
+    At most 64 clients watch at a time; more get `overloaded`, and may ask for the status now and then.
+    """
+    state, owner, batches = state_of(request), owner_of(request), bulk_of(request).batches
+    first = await asyncio.to_thread(batches.status, batch_id, owner)
+    if state.watchers >= WATCHERS:
+        raise FaunalensError(ErrorCode.OVERLOADED, "Too many batches are being watched; try again shortly.")
+    return StreamingResponse(_events(state, batches, owner, first), media_type="text/event-stream")
+
+
+async def _events(state: State, batches: Batches, owner: str | None, status: Status) -> AsyncIterator[bytes]:
+    told, spoken = "", time.monotonic()
+    state.watchers += 1
+    try:
+        while not state.draining:
+            data = shown_status(status).model_dump_json()
+            ended = status.batch.state != "running" and not status.counts["running"]
+            marks = json.dumps(status.counts)
+            if ended or marks != told:
+                told, spoken = marks, time.monotonic()
+                yield f"event: {'finished' if ended else 'progress'}\ndata: {data}\n\n".encode()
+            elif time.monotonic() - spoken > _KEEP_ALIVE_SECONDS:
+                spoken = time.monotonic()
+                yield b": still here\n\n"
+            if ended:
+                return
+            await asyncio.sleep(_EVENT_SECONDS)
+            status = await asyncio.to_thread(batches.status, status.batch.id, owner)
+    finally:
+        state.watchers -= 1

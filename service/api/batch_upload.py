@@ -1,0 +1,122 @@
+"""A new batch, ``POST /v1/batches``."""
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from service.api.batch_info import KEYED, PREFIX, BatchInfo, shown
+from service.api.door import key_of
+from service.api.failures import error_docs
+from service.api.incoming import ARCHIVES, MANIFESTS, gather
+from service.api.observe import note
+from service.api.state import State, bulk_of, state_of
+from service.bulk.bulk import Bulk
+from service.bulk.gathering import Gathering
+from service.bulk.manifest import clean
+from service.bulk.webhooks import target
+from service.errors import ErrorCode, FaunalensError
+from service.keys import Key, Scope
+from service.store.batches import NewBatch
+from service.store.tables import LISTING_LENGTH, URL_LENGTH
+
+router = APIRouter(prefix=PREFIX, tags=["batches"])
+_UPLOADS = 4
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"file": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+                }
+            },
+            **dict.fromkeys((*ARCHIVES, *MANIFESTS), _BINARY),
+        },
+    }
+}
+
+
+@router.post(
+    "",
+    status_code=202,
+    openapi_extra=_BODY,
+    responses=error_docs(
+        *KEYED, ErrorCode.INVALID_PARAMETER, ErrorCode.UNKNOWN_POLICY, ErrorCode.NOT_READY, ErrorCode.NO_IMAGE,
+        ErrorCode.MALFORMED_BODY, ErrorCode.CORRUPT_ARCHIVE, ErrorCode.TOO_MANY_BYTES, ErrorCode.TOO_MANY_FILES,
+        ErrorCode.UNSUPPORTED_CONTENT_TYPE, ErrorCode.URL_NOT_ALLOWED, ErrorCode.WEBHOOK_NOT_ALLOWED,
+        ErrorCode.QUOTA_EXCEEDED, ErrorCode.OVERLOADED, ErrorCode.REQUEST_TIMEOUT,
+    ),
+)  # fmt: skip
+async def create_batch(
+    request: Request,
+    response: Response,
+    policy: Annotated[str | None, Query(description="Name of a policy, see GET /v1/model", max_length=64)] = None,
+    source: Annotated[str, Query(description="Where the pictures are from; kept", max_length=LISTING_LENGTH)] = "",
+    listing_id: Annotated[
+        str | None, Query(description="Your listing that the pictures are of", min_length=1, max_length=LISTING_LENGTH)
+    ] = None,
+    folders_are_listings: Annotated[
+        bool, Query(description="Whether the folder that a file is in is named by its listing's id")
+    ] = False,
+    webhook: Annotated[
+        str | None, Query(description="Where findings and the end are told, https://...", max_length=URL_LENGTH)
+    ] = None,
+) -> BatchInfo:
+    """Take many pictures and judge them while nobody else waits.
+
+    Send `multipart/form-data` with one file a picture, a zip (`application/zip`), a tar (`application/x-tar`, packed
+    `application/gzip`), or, where FAUNALENS_URL_INPUT is on, a manifest in JSON lines (`application/jsonl`). The answer
+    comes as soon as all is stored; what is answered with 202 survives a crash.
+    """
+    state, key, bulk = state_of(request), key_of(request), bulk_of(request)
+    if key and Scope.DETECT not in key.scopes:
+        raise FaunalensError(ErrorCode.FORBIDDEN, "This needs a key with the scope detect.", {"scopes": ["detect"]})
+    if webhook is not None:
+        target(webhook, state.settings.webhook_hosts)
+    name = state.detector.policy(policy).name
+    new = NewBatch(key.id if key else "", name, clean(source) or "", webhook, clean(listing_id))
+    async with _Upload(state):
+        gathering = bulk.gather(new, folders_are_listings)
+        try:
+            await gather(request, bulk, gathering)
+            await _keep(state, bulk, key, gathering)
+        except BaseException:
+            await asyncio.shield(asyncio.to_thread(gathering.drop))
+            raise
+    bulk.wake()
+    note(request.scope, batch=new.id, pictures=len(gathering.entries))
+    response.headers["Location"] = f"{PREFIX}/{new.id}"
+    batch = await asyncio.to_thread(bulk.batches.get, new.id, None)
+    return shown(batch)
+
+
+async def _keep(state: State, bulk: Bulk, key: Key | None, gathering: Gathering) -> None:
+    """Make the batch; its pictures count for the quota, unless it cannot be kept."""
+    allowances, count = state.access.allowances if state.access else None, len(gathering.entries)
+    if allowances and key:
+        allowances.take_pictures(key, count)
+    try:
+        await asyncio.to_thread(gathering.keep, bulk.batches)
+    except FaunalensError:
+        if allowances and key:
+            allowances.take_pictures(key, -count)
+        raise
+
+
+class _Upload:
+    """One of few batches that may come in at once; raises ``overloaded``."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def __aenter__(self) -> None:
+        if self._state.uploads >= _UPLOADS:
+            raise FaunalensError(ErrorCode.OVERLOADED, "Too many batches are coming in; try again shortly.")
+        self._state.uploads += 1
+
+    async def __aexit__(self, *_: object) -> None:
+        self._state.uploads -= 1

@@ -1,0 +1,130 @@
+"""Deciding, at ``/v1/review``, and ``/v1/decisions``: the log of what was decided."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response, StreamingResponse
+
+from service.api.failures import error_docs
+from service.api.review import KEYED, ItemId, Window, moderator_of, reviews_of, shown
+from service.api.state import bulk_of, state_of
+from service.detector import Detector
+from service.errors import ErrorCode, FaunalensError
+from service.notices import notice
+from service.store.decision_log import DecisionLog
+from service.store.kinds import Kind
+from service.store.tables import LARGEST
+
+router = APIRouter(prefix="/v1", tags=["review"])
+_PAGE = 500
+_NOTICE = Query(description="Adds the notice for the uploader, in this language, to what is confirmed", max_length=16)
+_DECIDING = (*KEYED, ErrorCode.UNKNOWN_CATEGORY, ErrorCode.NOT_READY)
+_REFUSALS = (
+    ErrorCode.UNKNOWN_ITEM, ErrorCode.ITEM_TAKEN, ErrorCode.ALREADY_DECIDED, ErrorCode.NOTHING_TO_UNDO,
+    ErrorCode.SECOND_OPINION_NEEDED,
+)  # fmt: skip
+
+
+class Verdict(BaseModel):
+    """A decision. ``category``: what is confirmed; by default the strongest finding."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    decision: Kind
+    category: str | None = Field(None, min_length=1, max_length=64)
+
+
+class Verdicts(Verdict):
+    """The same decision about many photos."""
+
+    items: list[Annotated[int, Field(ge=0, le=LARGEST)]] = Field(min_length=1, max_length=500)
+
+
+@router.post(
+    "/review/items/{item}/decision", responses=error_docs(*_DECIDING, *_REFUSALS, ErrorCode.UNKNOWN_LANGUAGE),
+    response_class=Response,
+)  # fmt: skip
+async def decide_item(
+    request: Request, item: ItemId, verdict: Verdict, window: Window = "", lang: Annotated[str | None, _NOTICE] = None
+) -> Response:
+    """Decide: confirm a category, reject, unsure, escalate, or undo your last decision about this photo."""
+    detector = state_of(request).detector
+    detector.check_category(verdict.category)
+    notices = {} if lang is None else _notices(detector, lang)
+    made = await asyncio.to_thread(
+        bulk_of(request).decisions.decide, item, moderator_of(request, window), verdict.decision, verdict.category
+    )
+    return Response(made.with_notice("notice", notices), media_type="application/json")
+
+
+@router.post("/review/decisions", responses=error_docs(*_DECIDING))
+async def decide_items(request: Request, verdicts: Verdicts, window: Window = "") -> dict[str, list[dict[str, Any]]]:
+    """Decide the same about many photos at once: `entries` of the log, and `failures` with `item` and `error`."""
+    state_of(request).detector.check_category(verdicts.category)
+    done = await asyncio.to_thread(
+        bulk_of(request).decisions.decide_all, verdicts.items, moderator_of(request, window), verdicts.decision,
+        verdicts.category,
+    )  # fmt: skip
+    request_id = request.scope["faunalens.request_id"]
+    return {
+        "entries": [made.fields for made in done if not isinstance(made, FaunalensError)],
+        "failures": [
+            {"item": item, "error": made.to_dict(request_id)}
+            for item, made in zip(verdicts.items, done, strict=True) if isinstance(made, FaunalensError)
+        ],
+    }  # fmt: skip
+
+
+class Undo(BaseModel):
+    """Nothing is needed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+@router.post("/review/undo", responses=error_docs(*KEYED, ErrorCode.NOTHING_TO_UNDO))
+async def undo_last(request: Request, _: Undo, window: Window = "") -> dict[str, Any]:
+    """Take back your latest decision that stands; answers with the `entry` of the log and the `item`, yours again."""
+    moderator = moderator_of(request, window)
+    made = await asyncio.to_thread(bulk_of(request).decisions.undo_last, moderator)
+    item = await asyncio.to_thread(reviews_of(request).one, made.fields["item"])
+    return {"entry": made.fields, "item": shown(item, moderator)}
+
+
+@router.get(
+    "/decisions",
+    response_class=Response,
+    responses={
+        200: {"content": {"application/jsonl": {}}, "description": "Entries of the log"},
+        **error_docs(*KEYED, ErrorCode.UNKNOWN_LANGUAGE, ErrorCode.NOT_READY),
+    },
+)
+async def list_decisions(
+    request: Request,
+    cursor: Annotated[int, Query(ge=0, le=LARGEST, description="`seq` of the last entry seen")] = 0,
+    limit: Annotated[int | None, Query(ge=1)] = None,
+    lang: Annotated[str | None, _NOTICE] = None,
+) -> StreamingResponse:
+    """The log of decisions as JSON lines, oldest first, undoings too; each with the hash that chains it."""
+    log = DecisionLog(bulk_of(request).database)
+    notices = {} if lang is None else _notices(state_of(request).detector, lang)
+    first = await asyncio.to_thread(log.page, cursor, min(limit or _PAGE, _PAGE))
+
+    async def body() -> AsyncIterator[bytes]:
+        entries, sent = first, 0
+        while entries:
+            yield "".join(f"{entry.with_notice('notice', notices)}\n" for entry in entries).encode()
+            sent += len(entries)
+            most = _PAGE if limit is None else min(_PAGE, limit - sent)
+            if most <= 0:
+                return
+            entries = await asyncio.to_thread(log.page, entries[-1].seq, most)
+
+    return StreamingResponse(body(), media_type="application/jsonl")
+
+
+def _notices(detector: Detector, language: str) -> dict[str, str]:
+    """The notice of every category, as JSON. Raises ``unknown_language``."""
+    return {name: notice(detector.catalog, name, language).model_dump_json() for name in detector.contract.ids}

@@ -1,0 +1,159 @@
+"""The log of decisions, which only grows.
+
+Entries are chained by hashes, see :mod:`service.chain`, so that no entry can be changed, removed or put in without
+changing every hash after it. Whoever has noted a hash can prove that what came before it is still the same.
+"""
+
+import datetime
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from service.chain import BEGINNING, digest, link
+from service.store.database import Database
+from service.store.kinds import STATES, Kind
+from service.store.tables import Decision, Review, ReviewState
+
+_LOCK = 0x464C4443
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry of the log: its JSON text, and its hash."""
+
+    seq: int
+    entry: str
+    hash: str
+
+    @property
+    def line(self) -> str:
+        """The JSON object that is sent."""
+        return f'{self.entry[:-1]}, "hash": "{self.hash}"}}'
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The same, read."""
+        fields: dict[str, Any] = json.loads(self.line)
+        return fields
+
+    def with_notice(self, name: str, notices: Mapping[str, str]) -> str:
+        """The line; where a category is confirmed for good, with its notice (JSON), which is no part of the chain."""
+        fields = json.loads(self.entry)
+        counts = fields["decision"] == Kind.CONFIRM and fields.get("state", ReviewState.DECIDED) == ReviewState.DECIDED
+        notice = notices.get(fields["category"]) if counts else None
+        return f'{self.line[:-1]}, "{name}": {notice}}}' if notice else self.line
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What a look through the log found. ``wrong``: the first entry that does not fit, None: all fit."""
+
+    entries: int
+    head: str
+    wrong: int | None
+    reason: str = ""
+
+
+class DecisionLog:
+    """The log of a database. Methods raise ``store_unavailable``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def page(self, after: int, limit: int) -> list[Entry]:
+        """Up to ``limit`` entries with a number above ``after``."""
+        query = select(Decision).where(Decision.seq > after).order_by(Decision.seq).limit(limit)
+        with self._database.reading() as session:
+            return [Entry(row.seq, row.entry, row.hash) for row in session.scalars(query)]
+
+    def verify(self) -> Check:
+        """Look through the whole log: numbers, hashes, and that every photo is in the state of its last entry."""
+        head, count, states = BEGINNING, 0, dict[int, tuple[int, str]]()
+        for entry in self._all():
+            reason = _fault(entry, count + 1, head)
+            if reason:
+                return Check(count, head, entry.seq, reason)
+            fields = json.loads(entry.entry)
+            states[fields["item"]] = (entry.seq, fields.get("state") or STATES[Kind(fields["decision"])])
+            head, count = entry.hash, entry.seq
+        with self._database.reading() as session:
+            for review in session.scalars(select(Review)):
+                wanted = states.get(review.item_id, (None, ReviewState.OPEN))
+                if (review.last_seq, review.state) != wanted:
+                    return Check(count, head, review.last_seq or 0, f"photo {review.item_id} is not as was decided")
+        return Check(count, head, None)
+
+    def has(self, digest: str) -> bool:
+        """Whether the log has an entry of this hash."""
+        with self._database.reading() as session:
+            return session.scalars(select(Decision.seq).where(Decision.hash == digest)).first() is not None
+
+    def _all(self) -> Iterator[Decision]:
+        after = -(2**31)  # from before the first number, so that an entry put in there is seen
+        while True:
+            query = select(Decision).where(Decision.seq > after).order_by(Decision.seq).limit(_PAGE)
+            with self._database.reading() as session:
+                rows = session.scalars(query).all()
+            if not rows:
+                return
+            yield from rows
+            after = rows[-1].seq
+
+
+def lock(session: Session) -> None:
+    """One writer at a time until the transaction ends; SQLite's transaction is that already."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+
+
+def append(session: Session, moment: float, fields: Mapping[str, Any]) -> Entry:
+    """Add an entry at ``moment``, seconds since the epoch; ``fields``: what it says beside its number and the time.
+
+    The log must be locked.
+    """
+    last = session.scalars(select(Decision).order_by(Decision.seq.desc()).limit(1)).one_or_none()
+    seq, previous = (last.seq + 1, last.hash) if last else (1, BEGINNING)
+    made = _chained(seq, json.dumps({"seq": seq, "decided_at": _iso(moment), **fields}), previous)
+    session.add(
+        Decision(
+            seq=seq, item_id=fields["item"], entry=made.entry, hash=made.hash, moderator=fields["moderator"],
+            decision=fields["decision"], decided_at=moment,
+        )
+    )  # fmt: skip
+    return made
+
+
+def said(session: Session, seq: int | None) -> dict[str, Any] | None:
+    """What the entry of a number says; None without a number."""
+    return None if seq is None else json.loads(session.get_one(Decision, seq).entry)
+
+
+def _fault(row: Decision, number: int, previous: str) -> str:
+    """Why an entry does not follow ``previous``; empty when it does."""
+    if row.seq != number:
+        return f"entry {number} is missing"
+    if _chained(row.seq, row.entry, previous).hash != row.hash:
+        return "its text or what came before was changed"
+    try:
+        fields = json.loads(row.entry)
+        if fields["seq"] != number:
+            return "it was put at another place"
+        moment = datetime.datetime.fromisoformat(fields["decided_at"]).timestamp()
+        told = (fields["moderator"], fields["decision"], fields["item"])
+        same = told == (row.moderator, row.decision, row.item_id) and abs(moment - row.decided_at) < 1e-3
+        return "" if same else "what is counted is not what it says"
+    except (ValueError, KeyError, TypeError):
+        return "it is not an entry"
+
+
+def _chained(seq: int, entry: str, previous: str) -> Entry:
+    return Entry(seq, entry, link(previous, digest(entry)))
+
+
+def _iso(moment: float) -> str:
+    return datetime.datetime.fromtimestamp(moment, datetime.UTC).isoformat()

@@ -1,0 +1,46 @@
+"""What a moderator can decide, and where a photo goes by it."""
+
+from enum import StrEnum
+from typing import Any, Literal
+
+from service.store.tables import ReviewState
+
+SecondOpinion = Literal["off", "confirm", "all"]
+
+
+class Kind(StrEnum):
+    """What a moderator decides."""
+
+    CONFIRM = "confirm"
+    REJECT = "reject"
+    UNSURE = "unsure"
+    ESCALATE = "escalate"
+    UNDO = "undo"
+
+
+STATES = {
+    Kind.CONFIRM: ReviewState.DECIDED, Kind.REJECT: ReviewState.DECIDED, Kind.UNSURE: ReviewState.UNSURE,
+    Kind.ESCALATE: ReviewState.ESCALATED, Kind.UNDO: ReviewState.OPEN,
+}  # fmt: skip
+
+
+def state_after(
+    before: str, kind: Kind, category: str | None, first: dict[str, Any] | None, second: SecondOpinion
+) -> ReviewState:
+    """Where a photo in the state ``before`` goes. Two who disagree leave it to a third, whose word counts alone.
+
+    ``first``: the entry of the log that a second opinion is asked about; ``second``: which decisions need one.
+    """
+    state = STATES[kind]
+    if state is not ReviewState.DECIDED or before == ReviewState.ESCALATED:
+        return state
+    if first is not None:
+        agreed = (first["decision"], first["category"]) == (kind, category)
+        return ReviewState.DECIDED if agreed else ReviewState.ESCALATED
+    wanted = second == "all" or (second == "confirm" and kind is Kind.CONFIRM)
+    return ReviewState.SECOND if wanted else ReviewState.DECIDED
+
+
+def state_before(last: dict[str, Any] | None) -> ReviewState:
+    """Where a photo was before ``last``, the last entry about it."""
+    return ReviewState(last["before"]) if last and "before" in last else ReviewState.OPEN

@@ -1,0 +1,40 @@
+"""Progress of bulk jobs, over real HTTP."""
+
+import json
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from service.api.batch_events import WATCHERS
+from tests.live import until
+from tests.service.api.batches import (
+    PICTURES,
+    as_files,
+    ended,
+    post,
+    problem,
+)
+
+
+def test_events_tell_progress_and_the_end(http: httpx.Client) -> None:
+    batch = post(http, as_files(list(PICTURES)))
+    with http.stream("GET", f"/v1/batches/{batch}/events") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        lines = [line for line in stream.iter_lines() if line]
+    names = [line.removeprefix("event: ") for line in lines if line.startswith("event: ")]
+    bodies = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
+    assert names[-1] == "finished" and set(names[:-1]) <= {"progress"} and len(names) == len(bodies)
+    assert bodies[-1]["state"] == "done" and bodies[-1]["finished"] == 3
+    assert sorted(body["finished"] for body in bodies) == [body["finished"] for body in bodies]
+
+
+def test_few_watch_at_a_time(http: httpx.Client, batch_app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    state, batch = batch_app.state.faunalens, post(http, as_files(["leaves.jpg"]))
+    ended(http, batch)
+    until(lambda: state.watchers == 0)
+    monkeypatch.setattr(state, "watchers", WATCHERS)
+    assert problem(http.get(f"/v1/batches/{batch}/events")) == (503, "overloaded")
+    monkeypatch.setattr(state, "watchers", WATCHERS - 1)
+    assert "event: finished" in http.get(f"/v1/batches/{batch}/events").text
+    until(lambda: state.watchers == WATCHERS - 1)

@@ -1,0 +1,101 @@
+"""Queue and claims, on SQLite and PostgreSQL."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+
+from service import store
+from service.answer import Answer
+from service.store.batches import Batches, Entry, NewBatch
+from service.store.claims import Claims, Outcome
+from service.store.database import Database, open_database
+from service.store.reviews import ReviewItem, Reviews, Wanted
+from tests.service.store.conftest import NAMES, Clock
+
+
+def names(items: list[ReviewItem]) -> list[str]:
+    return [item.result.name for item in items]
+
+
+def pressing(answers: list[Answer]) -> list[str]:
+    """The files with findings, by their verdict and then the strongest probability, whatever the weights are."""
+    found = {name: answer for name, answer in zip(NAMES, answers, strict=True) if answer.findings}
+    ranks = {"priority": 0, "review": 1}
+    return sorted(found, key=lambda name: (ranks[found[name].verdict], -found[name].findings[0].probability))
+
+
+def test_the_most_pressing_comes_first_and_what_is_clear_never(found: Database, answers: list[Answer]) -> None:
+    queue = Reviews(found, 60).queue(Wanted(), 10)
+    assert names(queue) == pressing(answers) and len(queue) == 3 and queue[0].result.name == "tusk-single.jpg"
+    assert [item.fields["verdict"] for item in queue] == ["priority", "review", "review"]
+    assert queue[0].fields["listing_id"] == "L-1" and queue[0].fields["source"] == "uploads"
+    assert names(Reviews(found, 60).queue(Wanted(), 1, 1)) == pressing(answers)[1:2]
+
+
+def test_the_gravest_then_the_most_probable_then_the_oldest_come_first(
+    database: Database, answers: list[Answer], clock: Clock
+) -> None:
+    review, priority = answers[0], answers[1]
+    assert (review.verdict, priority.verdict) == ("review", "priority")
+    low = priority.model_copy(
+        update={"findings": (priority.findings[0].model_copy(update={"probability": 0.01}), *priority.findings[1:])}
+    )
+    came = {"b-review": review, "c-review": review, "low": low, "d-high": priority, "a-high": priority}
+    Batches(database).add(NewBatch("", "sensitive"), [Entry(name) for name in came])
+    claims = Claims(database, 60)
+    while claimed := claims.take():
+        clock.moment += 1
+        claims.finish(claimed, Outcome(came[claimed.name]))
+    wanted = ["d-high", "a-high", "low", "b-review", "c-review"]
+    assert names(Reviews(database, 60).queue(Wanted(), 10)) == wanted
+    taken = [names(Reviews(database, 60).claim(str(number), Wanted(), 1)) for number in range(5)]
+    assert taken == [[name] for name in wanted]
+
+
+def test_filters(found: Database, answers: list[Answer]) -> None:
+    reviews = Reviews(found, 60)
+    for category in {finding.category for answer in answers for finding in answer.findings}:
+        chosen = names(reviews.queue(Wanted(category=category, source="uploads"), 10))
+        having = (category in {finding.category for finding in answer.findings} for answer in answers)
+        assert sorted(chosen) == sorted(name for name, has in zip(NAMES, having, strict=True) if has)
+    moment = time.time()
+    assert len(reviews.queue(Wanted(since=moment - 60, until=moment + 60), 10)) == 3
+    assert names(reviews.queue(Wanted(listing_id="L-1"), 10)) == ["tusk-single.jpg"]
+    assert reviews.queue(Wanted(since=moment + 60), 10) == reviews.queue(Wanted(until=moment - 60), 10) == []
+    for nothing in (Wanted(category="coral"), Wanted(source="x"), Wanted(batch_id="x"), Wanted(state="decided")):
+        assert reviews.queue(nothing, 10) == []
+
+
+def test_two_moderators_never_get_the_same(found: Database) -> None:
+    reviews = Reviews(found, 60)
+    with ThreadPoolExecutor(4) as pool:
+        taken = list(pool.map(lambda name: names(reviews.claim(name, Wanted(), 1)), ("a", "b", "c", "d")))
+    assert sorted(name for some in taken for name in some) == ["almonds.jpg", "tusk-single.jpg", "wood-chips.jpg"]
+    assert reviews.claim("e", Wanted(), 5) == []
+
+
+def test_a_claim_ends_by_itself_or_by_hand(found: Database, clock: Clock) -> None:
+    short = Reviews(found, 30)
+    assert len(short.claim("a", Wanted(), 5)) == 3
+    assert len(short.claim("a", Wanted(), 5)) == 3, "one's own come again"
+    clock.moment += 31
+    long = Reviews(found, 60)
+    assert len(long.claim("b", Wanted(), 5)) == 3 and long.claim("a", Wanted(), 5) == []
+    assert long.release("b") == 3 and len(long.claim("a", Wanted(), 5)) == 3
+
+
+def test_what_was_found_before_the_queue_was_there_is_in_it(
+    found: Database, answers: list[Answer], tmp_path: Path
+) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(store.__file__ or "").parent / "migrations"))
+    with found.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
+    url = found.engine.url.render_as_string(hide_password=False)
+    again = open_database(url if url.startswith("postgresql") else None, tmp_path)
+    assert names(Reviews(again, 60).queue(Wanted(), 10)) == pressing(answers)
+    again.close()

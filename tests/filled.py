@@ -13,7 +13,7 @@ from service.store.photos import Photos
 
 SAMPLES = Path(__file__).parent.parent / "docs" / "samples"
 LISTING, OTHER = "L-1", "L-2"
-FILES = (("tusk-single.jpg", LISTING), ("almonds.jpg", OTHER), ("wood-chips.jpg", LISTING), ("bananas.jpg", LISTING))
+FILES = (("tusk-single.jpg", LISTING), ("tusks.jpg", OTHER), ("ivory-bangles.jpg", LISTING), ("bananas.jpg", LISTING))
 KEPT_HOURS = 3600.0
 
 

@@ -23,7 +23,7 @@ from tests.conftest import SAMPLES
 from tests.filled import Filled
 from tests.live import serving, until
 
-NAMES = ("almonds.jpg", "bananas.jpg", "tusk-single.jpg", "wood-chips.jpg")
+NAMES = ("tusks.jpg", "bananas.jpg", "tusk-single.jpg", "ivory-bangles.jpg")
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_from_the_queue_to_the_log(clients: dict[str, httpx.Client], folder: Pat
     ann, bob = clients["ann"], clients["bob"]
     queue = ann.get("/v1/review/queue").json()["items"]
     assert queue[0]["file"] == "tusk-single.jpg"
-    assert {item["file"] for item in queue} == {"tusk-single.jpg", "almonds.jpg", "wood-chips.jpg"}
+    assert {item["file"] for item in queue} == {"tusk-single.jpg", "tusks.jpg", "ivory-bangles.jpg"}
     strengths = [item["findings"][0]["probability"] for item in queue[1:]]
     assert [item["verdict"] for item in queue[1:]] == ["review"] * 2 and strengths == sorted(strengths, reverse=True)
     assert queue[0]["verdict"] == "priority" and queue[0]["findings"][0]["category"] == "ivory"

@@ -21,7 +21,7 @@ from service.store.tallies import today
 from tests.conftest import SAMPLES
 from tests.live import serving, until
 
-NAMES = ("almonds.jpg", "bananas.jpg", "tusk-single.jpg", "wood-chips.jpg", "leaves.jpg")
+NAMES = ("tusks.jpg", "bananas.jpg", "tusk-single.jpg", "ivory-bangles.jpg", "leaves.jpg")
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def browser() -> Iterator[Browser]:
 def service(filled: Filled, tmp_path: Path) -> Iterator[tuple[str, str]]:
     """Address and key of a service whose photos were judged in two weeks, and decided."""
     filled.decide("tusk-single.jpg", "ann", Kind.CONFIRM, "ivory")
-    filled.decide("almonds.jpg", "ann", Kind.REJECT)
+    filled.decide("tusks.jpg", "ann", Kind.REJECT)
     with filled.database.writing() as session:
         session.execute(text("UPDATE items SET judged_at = judged_at - :week WHERE position > 1"), {"week": 7 * DAY})
         session.execute(text("UPDATE batches SET source = :source"), {"source": "<b>uploads"})

@@ -34,7 +34,7 @@ def run(*words: str) -> Result:
 def package(filled: Filled, tmp_path: Path) -> Path:
     """The package of a listing with a decision, one taken back, and one about another listing between them."""
     filled.decide("tusk-single.jpg", "ann", Kind.REJECT)
-    filled.decide("almonds.jpg", "bob", Kind.REJECT)
+    filled.decide("tusks.jpg", "bob", Kind.REJECT)
     filled.decide("tusk-single.jpg", "ann", Kind.UNDO)
     filled.decide("tusk-single.jpg", "ann", Kind.CONFIRM, "ivory")
     assert run("key").exit_code == 0
@@ -205,7 +205,7 @@ def test_what_cannot_be_done_is_told(filled: Filled, tmp_path: Path) -> None:
     before = key.read_bytes()
     assert run("key").exit_code == 0 and key.read_bytes() == before, "a key is never replaced"
     assert run("export", "no such", "--out", out).exit_code == 1
-    done = run("export", "--item", str(filled.ids["almonds.jpg"]), "--item", "99", "--out", out)
+    done = run("export", "--item", str(filled.ids["tusks.jpg"]), "--item", "99", "--out", out)
     assert done.exit_code == 1 and "no judged photo 99" in done.output
     assert run("export", "--out", out).exit_code == 2
     assert run("export", LISTING, "--out", str(tmp_path)).exit_code == 2
@@ -224,7 +224,7 @@ def test_a_photo_that_is_refused_now_is_exported_without_heat_maps(
 
     monkeypatch.setattr("service.evidence.package._again", refused)
     out = tmp_path / "package"
-    assert run("export", "--item", str(filled.ids["almonds.jpg"]), "--out", str(out)).exit_code == 0
+    assert run("export", "--item", str(filled.ids["tusks.jpg"]), "--out", str(out)).exit_code == 0
     (photo,) = manifest_of(out)["photos"]
     assert (photo["heatmaps"], photo["recomputed"]) == ([], None) and (out / photo["path"]).is_file()
     assert verify(out).problems == []

@@ -38,7 +38,7 @@ def tasks(filled: Filled, tmp_path: Path) -> list[dict[str, Any]]:
 def test_tasks_have_photo_and_predictions(
     tasks: list[dict[str, Any]], filled: Filled, tmp_path: Path, detector: Detector
 ) -> None:
-    assert [task["data"]["file"] for task in tasks] == ["tusk-single.jpg", "almonds.jpg", "wood-chips.jpg"]
+    assert [task["data"]["file"] for task in tasks] == ["tusk-single.jpg", "tusks.jpg", "ivory-bangles.jpg"]
     tusk = tasks[0]
     path = tusk["data"]["image"].removeprefix("/data/local-files/?d=moderation/")
     assert (tmp_path / "tasks" / path).read_bytes() == (SAMPLES / "tusk-single.jpg").read_bytes()
@@ -62,7 +62,7 @@ def test_annotations_become_decisions(tasks: list[dict[str, Any]], filled: Fille
     assert (done.exit_code, done.output) == (0, "2 decided, 1 without an answer\n")
     log = [json.loads(entry.entry) for entry in DecisionLog(filled.database).page(0, 9)]
     assert [(one["decision"], one["category"], one["moderator"], one["file"]) for one in log] == [
-        ("confirm", "ivory", "label-studio:3", "tusk-single.jpg"), ("reject", None, "label-studio:4", "almonds.jpg"),
+        ("confirm", "ivory", "label-studio:3", "tusk-single.jpg"), ("reject", None, "label-studio:4", "tusks.jpg"),
     ]  # fmt: skip
     assert run("import", "label-studio", str(file)).output == "2 unchanged, 1 without an answer\n"
     file.write_text(json.dumps([answered(tasks[0], "none"), answered(tasks[2], "unsure")]))
@@ -95,8 +95,8 @@ def test_what_label_studio_gives_back_trains_too(tasks: list[dict[str, Any]], fi
 
 def test_decided_ones_go_out_with_their_answer(filled: Filled, tmp_path: Path) -> None:
     filled.decide("tusk-single.jpg", "ann", Kind.CONFIRM, "ivory")
-    filled.decide("almonds.jpg", "ann", Kind.REJECT)
-    filled.decide("wood-chips.jpg", "ann", Kind.ESCALATE)
+    filled.decide("tusks.jpg", "ann", Kind.REJECT)
+    filled.decide("ivory-bangles.jpg", "ann", Kind.ESCALATE)
     assert run("export", "label-studio", "--out", str(tmp_path / "t"), "--state", "all").exit_code == 0
     found = json.loads((tmp_path / "t" / "tasks.json").read_text())
     answers = [task["annotations"][0]["result"][0]["value"]["choices"] for task in found]

@@ -23,7 +23,7 @@ from service.store.reviews import Reviews, Wanted
 from service.store.tables import Base
 from tests.conftest import SAMPLES
 
-NAMES = ("almonds.jpg", "tusk-single.jpg", "bananas.jpg", "wood-chips.jpg")
+NAMES = ("tusks.jpg", "tusk-single.jpg", "bananas.jpg", "ivory-bangles.jpg")
 
 
 def server_programs() -> Path | None:

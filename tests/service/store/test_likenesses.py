@@ -20,7 +20,7 @@ from tests.conftest import SAMPLES
 def test_copies_come_with_what_was_decided(database: Database, detector: Detector) -> None:
     tusk = (SAMPLES / "tusk-single.jpg").read_bytes()
     pictures = {"tusk.jpg": tusk, "again.jpg": tusk, "mirrored.jpg": _changed(tusk, mirror=True),
-                "small.jpg": _changed(tusk), "almonds.jpg": (SAMPLES / "almonds.jpg").read_bytes()}  # fmt: skip
+                "small.jpg": _changed(tusk), "tusks.jpg": (SAMPLES / "tusks.jpg").read_bytes()}  # fmt: skip
     Batches(database).add(NewBatch("", "sensitive", "uploads"), [Entry(name, "L-1") for name in pictures])
     claims, ids = Claims(database, 60), {}
     while claimed := claims.take():
@@ -35,7 +35,7 @@ def test_copies_come_with_what_was_decided(database: Database, detector: Detecto
     assert '"confirm"' in (found[0].entry or "") and found[1].entry is None and found[0].state == "decided"
     assert [(one.identical, one.mirrored) for one in found] == [(False, False), (True, False), (False, True)]
     assert likenesses(database, ids["tusk.jpg"], 1) == found[:1]
-    assert likenesses(database, ids["almonds.jpg"], 10) == []
+    assert likenesses(database, ids["tusks.jpg"], 10) == []
     with pytest.raises(FaunalensError) as caught:
         likenesses(database, 999_999, 10)
     assert caught.value.code is ErrorCode.UNKNOWN_ITEM

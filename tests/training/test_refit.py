@@ -56,7 +56,8 @@ def test_the_middles_of_pictures_of_less_weight_are_rows_of_their_own(recipe: Re
     asked = recipe.model_copy(update={"size": 96, "kernel": Kernel.model_validate(table)})
     rows, windows = training_rows(Network(asked).eval(), asked, some)
     assert rows.photo.tolist() == [*range(len(some)), *light]
-    assert torch.equal(rows.means[len(some) :], windows[light, 5])
-    assert torch.equal(rows.targets[len(some) :], rows.targets[light]) and set(rows.weights[len(some) :].tolist()) == {
+    chosen = torch.tensor(light)
+    assert torch.equal(rows.means[len(some) :], windows[chosen, 5])
+    assert torch.equal(rows.targets[len(some) :], rows.targets[chosen]) and set(rows.weights[len(some) :].tolist()) == {
         0.5
     }

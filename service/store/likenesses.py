@@ -64,7 +64,7 @@ def likenesses(database: Database, item_id: int, limit: int) -> list[Likeness]:
         near = _near(session, item_id)
         if not near:
             return []
-        rows = session.execute(_ranked(near, item_id).limit(limit)).all()
+        rows = session.execute(_shown(near, item_id, limit)).all()
     return [
         Likeness(
             row.id, row.rank // 2, bool(row.same), bool(row.rank % 2), row.name, row.listing_id, row.source,
@@ -100,10 +100,9 @@ def _near(session: Session, item_id: int) -> list[tuple[int, ...]]:
     return [(*found[place].tolist(), int(ranks[place])) for place in chosen[:_MOST_HASHES]]
 
 
-def _ranked(near: Sequence[tuple[int, ...]], item_id: int) -> Select[tuple[object, ...]]:
-    """The other items that have one of the hashes ``near``, in the order in which they are shown."""
+def _shown(near: Sequence[tuple[int, ...]], item_id: int, limit: int) -> Select[tuple[object, ...]]:
+    """The first of the other items that have one of the hashes ``near``, in the order in which they are shown."""
     hashes = _table(near)
-    own = select(Item.sha256).where(Item.id == item_id).scalar_subquery()
     ranks = (
         select(Fingerprint.item_id, func.min(hashes.c.rank).label("rank"))
         .join(hashes, and_(*(band == hashes.c[band.key] for band in _BANDS)))
@@ -111,17 +110,28 @@ def _ranked(near: Sequence[tuple[int, ...]], item_id: int) -> Select[tuple[objec
         .group_by(Fingerprint.item_id)
         .subquery()
     )
+    own = select(Item.sha256).where(Item.id == item_id).scalar_subquery()
     same = func.coalesce(Item.sha256 == own, False).label("same")
+    undecided = Review.last_seq.is_(None).label("undecided")
+    first = (
+        select(Item.id, ranks.c.rank, same, undecided)
+        .join(ranks, ranks.c.item_id == Item.id)
+        .join(Review, Review.item_id == Item.id)
+        .order_by(undecided, same.desc(), ranks.c.rank // 2, Item.id.desc())
+        .limit(limit)
+        .subquery()
+    )
+    # what is long is read for these only
     return (
         select(
-            Item.id, ranks.c.rank, same, Item.name, Item.listing_id, Batch.source, Review.judged_at, Item.photo,
-            Review.state, Decision.entry,
+            first.c.id, first.c.rank, first.c.same, Item.name, Item.listing_id, Batch.source, Review.judged_at,
+            Item.photo, Review.state, Decision.entry,
         )
-        .join(ranks, ranks.c.item_id == Item.id)
+        .join(Item, Item.id == first.c.id)
         .join(Review, Review.item_id == Item.id)
         .join(Batch, Batch.id == Item.batch_id)
         .outerjoin(Decision, Decision.seq == Review.last_seq)
-        .order_by(Review.last_seq.is_(None), same.desc(), ranks.c.rank // 2, Item.id.desc())
+        .order_by(first.c.undecided, first.c.same.desc(), first.c.rank // 2, Item.id.desc())
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import { address, call, Failure, headers } from "./api.js";
 import { $, bytes, count, make, notice } from "./dom.js";
 
 const LOOK_EVERY = 1000;
+const LOOK_AGAIN = 3000;
 const PICTURE = /\.(jpe?g|png|webp|gif|avif|tiff?|bmp)$/i;
 
 export class Add {
@@ -152,8 +153,12 @@ export class Add {
       ` of ${new Date(at).toLocaleTimeString("en", { timeStyle: "short" })}`), bar, text, make("div", {}, look, " ", stop));
     $("batches").prepend(line);
     for (;;) {
-      const status = await call("GET", `/v1/batches/${id}`).catch(() => null);
-      if (!status) return;
+      const status = await call("GET", `/v1/batches/${id}`).catch((error) => (error.passing ? null : { gone: true }));
+      if (status?.gone) return;
+      if (!status) {
+        await new Promise((done) => setTimeout(done, LOOK_AGAIN));
+        continue;
+      }
       const { counts, total, finished, state, eta_seconds: eta } = status;
       bar.value = total ? finished / total : 1;
       stop.hidden = state !== "running";

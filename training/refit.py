@@ -88,10 +88,10 @@ def training_rows(network: Network, recipe: Recipe, photos: Sequence[Photo]) -> 
     asked = ALL if recipe.kernel.folds or recipe.kernel.middles else WHOLE
     windows, wanted = embed(network, levels, EvaluationPhotos(photos, categories, rule), asked)
     rows = Rows(windows[:, 0], wanted, weights, np.arange(len(photos)))
-    light = np.flatnonzero(weights.numpy() < 1)
-    if recipe.kernel.middles and len(light):
-        some = torch.from_numpy(light)
-        rows = rows.joined(Rows(windows[some, MIDDLE], wanted[some], weights[some], light))
+    lighter = np.flatnonzero(weights.numpy() < 1)
+    if recipe.kernel.middles and len(lighter):
+        some = torch.from_numpy(lighter)
+        rows = rows.joined(Rows(windows[some, MIDDLE], wanted[some], weights[some], lighter))
     full = np.flatnonzero(weights.numpy() == 1)
     collages = Collages([photos[int(i)] for i in full], categories, rule, recipe.kernel.collages, recipe.seed)
     if not len(collages):

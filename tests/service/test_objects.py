@@ -19,16 +19,16 @@ from service.sources import expand
 from tests.conftest import ROOT, SAMPLES
 from tests.s3 import SECRET, VARIABLES, s3
 
-TUSKS = (SAMPLES / "tusks.jpg").read_bytes()
+TUSK = (SAMPLES / "tusk-single.jpg").read_bytes()
 MOST = 1_000_000
 OBJECTS = {
-    "day/1.jpg": TUSKS,
+    "day/1.jpg": TUSK,
     "day/2 ü+%.JPG": (SAMPLES / "bananas.jpg").read_bytes(),
-    "day/.hidden.jpg": TUSKS,
+    "day/.hidden.jpg": TUSK,
     "day/empty.png": b"",
     "day/notes.txt": b"no picture",
     "day/sub/3.webp": b"\xff" * (MOST + 50),
-    "days.jpg": TUSKS,
+    "days.jpg": TUSK,
 }
 BELOW = ["day/1.jpg", "day/2 ü+%.JPG", "day/empty.png", "day/sub/3.webp"]
 
@@ -37,12 +37,12 @@ def archived(kind: str) -> bytes:
     buffer = io.BytesIO()
     if kind == "zip":
         with zipfile.ZipFile(buffer, "w") as archive:
-            archive.writestr("in/a.jpg", TUSKS)
+            archive.writestr("in/a.jpg", TUSK)
     else:
         with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
             info = tarfile.TarInfo("in/a.jpg")
-            info.size = len(TUSKS)
-            tar.addfile(info, io.BytesIO(TUSKS))
+            info.size = len(TUSK)
+            tar.addfile(info, io.BytesIO(TUSK))
     return buffer.getvalue()
 
 
@@ -64,7 +64,8 @@ def filled(server: str) -> str:
     for key, data in {**OBJECTS, "a.zip": archived("zip"), "a.tgz": archived("tgz")}.items():
         client.put_object(Bucket="photos", Key=key, Body=data, ACL="public-read")
     client.create_bucket(Bucket="odd")
-    client.put_object(Bucket="odd", Key="a//b.jpg", Body=TUSKS)
+    client.put_object(Bucket="odd", Key="a//b.jpg", Body=TUSK)
+    client.close()
     return server
 
 
@@ -110,12 +111,12 @@ def test_a_prefix_gives_its_pictures_cut_above_the_limit(scheme: str, ending: st
 
 def test_a_bucket_and_a_single_object() -> None:
     assert [entry.file for entry in read("s3://photos")] == [f"s3://photos/{key}" for key in [*BELOW, "days.jpg"]]
-    assert read("s3://photos/days.jpg") == [Entry("s3://photos/days.jpg", TUSKS)]
+    assert read("s3://photos/days.jpg") == [Entry("s3://photos/days.jpg", TUSK)]
 
 
 @pytest.mark.parametrize("kind", ["zip", "tgz"])
 def test_an_archive_is_read_where_it_lies(kind: str) -> None:
-    assert read(f"s3://photos/a.{kind}") == [Entry(f"s3://photos/a.{kind}!in/a.jpg", TUSKS)]
+    assert read(f"s3://photos/a.{kind}") == [Entry(f"s3://photos/a.{kind}!in/a.jpg", TUSK)]
 
 
 def test_what_was_recorded_is_not_fetched_again() -> None:
@@ -145,7 +146,7 @@ def test_an_object_that_vanishes_is_one_failure() -> None:
 
     client = boto3.client("s3")
     for number in range(20):
-        client.put_object(Bucket="photos", Key=f"going/{number:02}.jpg", Body=TUSKS)
+        client.put_object(Bucket="photos", Key=f"going/{number:02}.jpg", Body=TUSK)
     entries = expand(["s3://photos/going"], everything, MOST)
     first = next(entries)
     client.delete_object(Bucket="photos", Key="going/19.jpg")
@@ -169,7 +170,7 @@ def test_without_the_extra_the_run_says_what_is_missing(monkeypatch: pytest.Monk
 
 def test_a_scan_judges_them(detector: Detector) -> None:
     records = list(scan(detector, detector.policy(None), expand(["s3://photos/day/1.jpg"], everything, MOST), 1))
-    (alone,) = scan(detector, detector.policy(None), [str(SAMPLES / "tusks.jpg")], 1)
+    (alone,) = scan(detector, detector.policy(None), [str(SAMPLES / "tusk-single.jpg")], 1)
     assert isinstance(records[0], FileAnswer) and isinstance(alone, FileAnswer)
     assert records[0].file == "s3://photos/day/1.jpg" and records[0].scores == alone.scores
 

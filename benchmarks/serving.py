@@ -15,6 +15,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from benchmarks import load
@@ -28,6 +29,7 @@ ROOT = Path(__file__).parent.parent
 PEERS = ROOT / "benchmarks/peers"
 PORT = 8765
 BARE, OURS = "bare-loop", "faunalens"
+_SETTLE = 0.5
 _FAUNALENS = Contender(
     OURS, "", (sys.executable, "-c", "from service.cli import main; main()", "serve"), "/v1/detect", "raw", "/readyz"
 )
@@ -116,6 +118,7 @@ def _served(
     where = PEERS if contender.environment else ROOT
     with running(command, base + contender.health, where, environment) as server:
         load.run(base + contender.path, script, bodies, 2, options.concurrency)
+        time.sleep(_SETTLE)  # what was under way when the warm-up hung up is done then
         before = server.family.cpu_seconds()
         seen = load.run(base + contender.path, script, bodies, options.seconds, options.concurrency)
         cpu = server.family.cpu_seconds() - before

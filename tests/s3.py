@@ -3,6 +3,7 @@
 import contextlib
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 SECRET = "wJalrXUtnFEMI-secret"
 VARIABLES = {
@@ -25,12 +26,19 @@ def s3() -> Iterator[str]:
         running.stop()
 
 
-def make_bucket(address: str, name: str) -> None:
-    """An empty bucket."""
+@contextlib.contextmanager
+def s3_client(address: str) -> Iterator[Any]:
+    """boto3's client of the server at ``address``; its connections are closed at the end."""
     import boto3
 
     client = boto3.client(
         "s3", endpoint_url=address, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key=SECRET
     )
     with contextlib.closing(client):
+        yield client
+
+
+def make_bucket(address: str, name: str) -> None:
+    """An empty bucket."""
+    with s3_client(address) as client:
         client.create_bucket(Bucket=name)

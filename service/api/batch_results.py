@@ -3,20 +3,21 @@
 import asyncio
 import csv
 import io
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from service.api.batch_info import PREFIX, READ, owner_of
+from service.api.cursor import pages
 from service.api.state import bulk_of
 from service.cells import harmless
 from service.store.results import Result, page
 from service.store.tables import LARGEST
 
 router = APIRouter(prefix=PREFIX, tags=["batches"])
-_PAGE = 500
 COLUMNS = (
     "seq", "position", "file", "listing_id", "verdict", "category", "probability", "error", "sha256", "width", "height",
     "model", "policy", "judged_at",
@@ -41,31 +42,25 @@ async def batch_results(
     """
     bulk = bulk_of(request)
     await asyncio.to_thread(bulk.batches.get, batch_id, owner_of(request))
-    first = await asyncio.to_thread(page, bulk.database, batch_id, cursor, min(limit or _PAGE, _PAGE))
+    found = await pages(partial(page, bulk.database, batch_id), cursor, limit)
     render = csv_lines if kind == "csv" else json_lines
     media = "text/csv; charset=utf-8" if kind == "csv" else "application/jsonl"
 
     async def body() -> AsyncIterator[bytes]:
         if kind == "csv":
             yield row(COLUMNS)
-        results, sent = first, 0
-        while results:
+        async for results in found:
             yield b"".join(render(results))
-            sent += len(results)
-            most = _PAGE if limit is None else min(_PAGE, limit - sent)
-            if most <= 0:
-                return
-            results = await asyncio.to_thread(page, bulk.database, batch_id, results[-1].seq, most)
 
     return StreamingResponse(body(), media_type=media)
 
 
-def json_lines(results: list[Result]) -> Iterator[bytes]:
+def json_lines(results: Sequence[Result]) -> Iterator[bytes]:
     """One JSON object a result."""
     return (result.line.encode() + b"\n" for result in results)
 
 
-def csv_lines(results: list[Result]) -> Iterator[bytes]:
+def csv_lines(results: Sequence[Result]) -> Iterator[bytes]:
     """One row a result, with its strongest finding; see :data:`COLUMNS`."""
     for result in results:
         fields = result.fields

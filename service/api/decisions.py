@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
+from service.api.cursor import pages
 from service.api.failures import error_docs
 from service.api.review import KEYED, ItemId, Window, moderator_of, reviews_of, shown
 from service.api.state import bulk_of, state_of
@@ -19,7 +20,6 @@ from service.store.kinds import Kind
 from service.store.tables import LARGEST
 
 router = APIRouter(prefix="/v1", tags=["review"])
-_PAGE = 500
 _NOTICE = Query(description="Adds the notice for the uploader, in this language, to what is confirmed", max_length=16)
 _DECIDING = (*KEYED, ErrorCode.UNKNOWN_CATEGORY, ErrorCode.NOT_READY)
 _REFUSALS = (
@@ -110,17 +110,11 @@ async def list_decisions(
     """The log of decisions as JSON lines, oldest first, undoings too; each with the hash that chains it."""
     log = DecisionLog(bulk_of(request).database)
     notices = {} if lang is None else _notices(state_of(request).detector, lang)
-    first = await asyncio.to_thread(log.page, cursor, min(limit or _PAGE, _PAGE))
+    found = await pages(log.page, cursor, limit)
 
     async def body() -> AsyncIterator[bytes]:
-        entries, sent = first, 0
-        while entries:
+        async for entries in found:
             yield "".join(f"{entry.with_notice('notice', notices)}\n" for entry in entries).encode()
-            sent += len(entries)
-            most = _PAGE if limit is None else min(_PAGE, limit - sent)
-            if most <= 0:
-                return
-            entries = await asyncio.to_thread(log.page, entries[-1].seq, most)
 
     return StreamingResponse(body(), media_type="application/jsonl")
 

@@ -17,7 +17,7 @@ from service.errors import FaunalensError, StartError
 from service.scan import scan
 from service.sources import expand
 from tests.conftest import ROOT, SAMPLES
-from tests.s3 import SECRET, VARIABLES, s3
+from tests.s3 import SECRET, VARIABLES, s3, s3_client
 
 TUSK = (SAMPLES / "tusk-single.jpg").read_bytes()
 MOST = 1_000_000
@@ -55,17 +55,12 @@ def server() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def filled(server: str) -> str:
-    import boto3
-
-    client = boto3.client(
-        "s3", endpoint_url=server, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key=SECRET
-    )
-    client.create_bucket(Bucket="photos")
-    for key, data in {**OBJECTS, "a.zip": archived("zip"), "a.tgz": archived("tgz")}.items():
-        client.put_object(Bucket="photos", Key=key, Body=data, ACL="public-read")
-    client.create_bucket(Bucket="odd")
-    client.put_object(Bucket="odd", Key="a//b.jpg", Body=TUSK)
-    client.close()
+    with s3_client(server) as client:
+        client.create_bucket(Bucket="photos")
+        for key, data in {**OBJECTS, "a.zip": archived("zip"), "a.tgz": archived("tgz")}.items():
+            client.put_object(Bucket="photos", Key=key, Body=data, ACL="public-read")
+        client.create_bucket(Bucket="odd")
+        client.put_object(Bucket="odd", Key="a//b.jpg", Body=TUSK)
     return server
 
 
@@ -141,16 +136,14 @@ def test_what_cannot_be_listed_is_one_failure(address: str, words: str) -> None:
     assert entry.file == address and words in reason(entry)
 
 
-def test_an_object_that_vanishes_is_one_failure() -> None:
-    import boto3
-
-    client = boto3.client("s3")
-    for number in range(20):
-        client.put_object(Bucket="photos", Key=f"going/{number:02}.jpg", Body=TUSK)
-    entries = expand(["s3://photos/going"], everything, MOST)
-    first = next(entries)
-    client.delete_object(Bucket="photos", Key="going/19.jpg")
-    *others, last = entries
+def test_an_object_that_vanishes_is_one_failure(filled: str) -> None:
+    with s3_client(filled) as client:
+        for number in range(20):
+            client.put_object(Bucket="photos", Key=f"going/{number:02}.jpg", Body=TUSK)
+        entries = expand(["s3://photos/going"], everything, MOST)
+        first = next(entries)
+        client.delete_object(Bucket="photos", Key="going/19.jpg")
+        *others, last = entries
     assert isinstance(first, Entry) and len(others) == 18 and isinstance(last, Entry)
     assert "no such object" in reason(last)
 

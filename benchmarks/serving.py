@@ -131,7 +131,7 @@ def _served(
 
 
 def _bare(photos: list[Path], kind: str, number: int, options: argparse.Namespace) -> Row:
-    command = [sys.executable, "bare_loop.py", str(options.seconds), *map(str, photos)]
+    command = [sys.executable, "bare_loop.py", str(options.seconds), str(options.concurrency), *map(str, photos)]
     done = subprocess.run(command, cwd=PEERS, env={**os.environ, **_peer_variables()}, capture_output=True, check=True)
     seen = json.loads(done.stdout)
     return Row(

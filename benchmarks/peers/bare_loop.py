@@ -1,6 +1,6 @@
-"""The practical limit: decode and infer on all cores, one thread a core, no HTTP, no checks.
+"""The practical limit: decode and infer, one thread a core, no HTTP, no checks.
 
-Usage: ``bare_loop.py SECONDS PHOTO...``; prints one JSON object.
+Usage: ``bare_loop.py SECONDS CALLERS PHOTO...``; prints one JSON object. Fewer callers than cores take as many threads.
 """
 
 import json
@@ -16,12 +16,13 @@ from recipe import CORES, Recipe
 
 def main() -> None:
     """Go round the photos for SECONDS."""
-    seconds, photos = float(sys.argv[1]), [Path(path).read_bytes() for path in sys.argv[2:]]
+    seconds, slots = float(sys.argv[1]), range(min(CORES, int(sys.argv[2])))
+    photos = [Path(path).read_bytes() for path in sys.argv[3:]]
     started = time.monotonic()
     recipe = Recipe(threads=1)
     recipe.scores(recipe.pixels(photos[0]))
     ready = time.monotonic() - started
-    times: list[list[float]] = [[] for _ in range(CORES)]
+    times: list[list[float]] = [[] for _ in slots]
     end = time.monotonic() + seconds
 
     def work(slot: int) -> None:
@@ -29,7 +30,7 @@ def main() -> None:
             recipe.scores(recipe.pixels(photos[(slot + len(times[slot])) % len(photos)]))
             times[slot].append(time.monotonic() - began)
 
-    threads = [threading.Thread(target=work, args=(slot,)) for slot in range(CORES)]
+    threads = [threading.Thread(target=work, args=(slot,)) for slot in slots]
     before, started = time.process_time(), time.monotonic()
     for thread in threads:
         thread.start()

@@ -76,6 +76,11 @@ def score_photos(detector: Detector, photos: Sequence[Photo], policy: str | None
     return Scored(photos, answers, categories, scores, positive)
 
 
+def most_shown(scored: Scored) -> str:
+    """The category that most of the photos show; the first of those with equally many."""
+    return scored.categories[int(scored.positive.sum(axis=0).argmax())]
+
+
 def report(scored: Scored, detector: Detector, rounds: int) -> dict[str, Any]:
     """Everything reported on a split; see :func:`category_report` and :func:`group_report`."""
     return {

@@ -4,7 +4,11 @@ import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+
+class RecipeError(ValueError):
+    """The recipe is not usable, or not the one of a run; the message says why."""
 
 
 class Augmentation(BaseModel):
@@ -99,7 +103,10 @@ class Recipe(BaseModel):
 
 
 def load_recipe(path: Path, **changes: object) -> Recipe:
-    """Read a recipe; ``changes`` that are not None replace its values. Raises pydantic's ValidationError."""
-    values = tomllib.loads(path.read_text(encoding="utf-8"))
-    values.update({key: value for key, value in changes.items() if value is not None})
-    return Recipe.model_validate(values)
+    """Read a recipe; ``changes`` that are not None replace its values. Raises :class:`RecipeError`."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values.update({key: value for key, value in changes.items() if value is not None})
+        return Recipe.model_validate(values)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
+        raise RecipeError(f"the recipe {path} cannot be used: {error}") from error

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import pickle
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from service.contract import Preprocessing
 from training.dataset import EvaluationPhotos, TrainingDraws, kind_index
 from training.manifest import Photo
 from training.network import Network, preprocessing
-from training.recipe import Recipe
+from training.recipe import Recipe, RecipeError
 from training.refit import kernel_head
 from training.sampling import draw_epoch
 from training.statistics import auroc, recall_at
@@ -182,7 +183,7 @@ class Trainer:
             return
         state = torch.load(path, map_location=self.hardware.device, weights_only=True)
         if state["recipe"] != self.recipe.model_dump(mode="json"):
-            raise ValueError(f"{path} was made with another recipe: choose another --out or remove it")
+            raise RecipeError(f"{path} was made with another recipe: choose another --out or remove it")
         self.network.load_state_dict(state["network"])
         self.average = state["average"]
         self.optimizer.load_state_dict(state["optimizer"])
@@ -214,8 +215,14 @@ def predict(
 
 
 def load_network(path: Path, averaged: bool = True) -> tuple[Network, Recipe]:
-    """The (averaged) network of a checkpoint, in evaluation mode on the CPU, with its recipe."""
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    """The (averaged) network of a checkpoint, in evaluation mode on the CPU, with its recipe.
+
+    Raises ValueError when the file is no checkpoint.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
+        raise ValueError(f"{path} is no checkpoint of a run") from error
     recipe = Recipe.model_validate(state["recipe"])
     weights = state["average" if averaged else "network"]
     kinds = weights["kind_head.weight"].shape[0] if "kind_head.weight" in weights else 0

@@ -26,6 +26,7 @@ from training.sampling import draw_epoch
 from training.statistics import auroc, recall_at
 
 CHECKPOINT = "checkpoint.pt"
+LOG = "log.csv"
 _HARD = 10
 
 
@@ -69,14 +70,15 @@ class Trainer:
         """Train from the last checkpoint to the last epoch (or ``stop_after``); returns the path to export."""
         self.out.mkdir(parents=True, exist_ok=True)
         self._resume()
+        self._trim_log()
         last = min(self.recipe.epochs, stop_after or self.recipe.epochs)
         while self.epoch < last:
             started = time.monotonic()
             loss = self._train_epoch()
             self.epoch += 1
             row = {"epoch": self.epoch, "loss": round(loss, 5), **self._validate()}
-            self._save()
             self._log({**row, "seconds": round(time.monotonic() - started)})
+            self._save()
         if not self.epoch:
             self._save()
         return self.out / CHECKPOINT
@@ -189,8 +191,14 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch = state["epoch"]
 
+    def _trim_log(self) -> None:
+        """Cut off what an interrupted run logged of an epoch that it did not keep."""
+        path = self.out / LOG
+        if path.exists():
+            path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[: self.epoch + 1]))
+
     def _log(self, row: dict[str, float]) -> None:
-        path = self.out / "log.csv"
+        path = self.out / LOG
         fresh = not path.exists()
         with path.open("a", newline="", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, row.keys())

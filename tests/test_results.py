@@ -10,9 +10,11 @@ from PIL import Image
 from service.contract import load_contract
 from service.detector import DEFAULT_MODEL
 from tests.conftest import ROOT
+from training.evaluation import SMALL
 from training.evasions import EVASIONS, STRENGTHS
 from training.robustness import CLEAN
 from training.sizes import SHARES
+from training.tables import markdown
 
 WEIGHTS = ROOT / "weights"
 CONTRACT = load_contract(WEIGHTS / DEFAULT_MODEL)
@@ -34,6 +36,17 @@ def test_a_report_is_of_the_weights_beside_it(name: str) -> None:
     assert report["split"] == "test"
     assert set(report["categories"]) == set(contract.ids)
     assert contract.sha256 in CARD or name != CONTRACT.name
+
+
+@pytest.mark.parametrize("name", ["faunalens-1", "faunalens-2"])
+def test_the_tables_are_those_of_the_report_and_name_small_samples(name: str) -> None:
+    folder = ROOT / "docs" / "results" / name
+    report = json.loads((folder / "report.json").read_text())
+    text = (folder / "report.md").read_text(encoding="utf-8")
+    assert text == markdown(report)
+    for category, row in report["categories"].items():
+        assert row["small_sample"] == (row["positives"] < SMALL), category
+        assert (f"| {category} | {row['positives']}\\* |" in text) == row["small_sample"], category
 
 
 def test_weights_are_small_enough_to_ship() -> None:

@@ -26,7 +26,8 @@ from training.statistics import (
 )  # fmt: skip
 
 PREVALENCES = (0.001, 0.01, 0.05)
-SMALL = 20
+SMALL = 30
+"""Fewer photos than these are named a small sample."""
 STATISTICS = {
     "auroc": auroc,
     "average_precision": average_precision,

@@ -16,7 +16,7 @@ class Augmentation(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    crop_area: tuple[float, float] = Field((0.35, 1.0), description="share of the picture that a crop keeps")
+    crop_area: tuple[float, float] = Field((0.25, 1.0), description="share of the picture that a crop keeps")
     crop_aspect: tuple[float, float] = Field((0.6, 1.67), description="stretch of a crop's aspect ratio")
     whole: float = Field(0.25, description="probability that the whole picture is kept instead of a crop")
     mirror: float = 0.5
@@ -28,6 +28,7 @@ class Augmentation(BaseModel):
     grey: float = 0.05
     overlay: float = Field(0.25, description="probability of text, banners or badges drawn over the picture")
     border: float = Field(0.1, description="probability of a plain border around the picture")
+    screenshot: float = Field(0.05, description="probability of a screenshot of an app that shows the picture")
     blur: float = 0.15
     resample: float = Field(0.25, description="probability of shrinking and enlarging again")
     jpeg: float = Field(0.5, description="probability of JPEG compression, quality 30 to 95")

@@ -1,5 +1,6 @@
 """A training command that cannot go on says why in a sentence; nobody has to read a traceback."""
 
+import json
 from pathlib import Path
 
 import click
@@ -82,3 +83,33 @@ def test_a_module_of_ours_that_is_missing_is_a_fault() -> None:
 
     with pytest.raises(ModuleNotFoundError):
         CliRunner().invoke(broken, catch_exceptions=False)
+
+
+@pytest.mark.parametrize("form", ["csv", "label studio", "coco"])
+def test_train_takes_the_labels_of_others(form: str, collection: Path, tmp_path: Path, trunk_weights: Path) -> None:
+    files = sorted(path.name for path in collection.glob("*.jpg"))
+    labels = ["Ivory" if "ivory" in name else "" for name in files]
+    if form == "csv":
+        text = "file,label\n" + "".join(f"{name},{label}\n" for name, label in zip(files, labels, strict=True))
+    elif form == "label studio":
+        text = json.dumps([
+            {"data": {"image": f"/data/upload/{name}"}, "annotations": [
+                {"result": [{"type": "choices", "value": {"choices": [label]}}] if label else []}
+            ]} for name, label in zip(files, labels, strict=True)
+        ])  # fmt: skip
+    else:
+        boxes = [{"image_id": n, "category_id": 1, "bbox": [1, 1, 9, 9]} for n, label in enumerate(labels) if label]
+        images = [{"id": number, "file_name": name} for number, name in enumerate(files)]
+        text = json.dumps({"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "Ivory"}]})
+    given = tmp_path / ("labels.csv" if form == "csv" else "labels.json")
+    given.write_text(text)
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(
+        f'trunk = "mobilenetv2_035"\ntrunk_weights = "{trunk_weights}"\nsize = 64\nepochs = 1\nepoch_size = 8\n'
+        'batch = 4\nprecision = "fp32"\n[categories]\nivory = "core"\n'
+    )
+    words = ("--data", str(collection), "--labels", str(given), "--recipe", str(recipe), "--workers", "0")
+    done = CliRunner().invoke(train, [*words, "--out", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    assert f"{len(files)} photos: ivory {sum(map(bool, labels))}, listing {labels.count('')}, " in done.output
+    assert (tmp_path / "out" / "checkpoint.pt").is_file()

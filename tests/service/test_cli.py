@@ -97,6 +97,15 @@ def test_resume_goes_on(tmp_path: Path) -> None:
     assert run("scan", "--resume", str(output), "--format", "csv", first)[0] == 2
 
 
+def test_the_exit_code_of_a_resumed_run_is_that_of_the_whole(tmp_path: Path) -> None:
+    output = str(tmp_path / "out.jsonl")
+    tusk, bananas, no_picture = (str(SAMPLES / name) for name in ("tusk-single.jpg", "bananas.jpg", "samples.csv"))
+    for files, code, counts in (([tusk], 4, "1 review, 1 clear, 0 failed"), ([no_picture], 12, "1 review, 1 clear, 1")):
+        run("scan", "--resume", output, *files)
+        again = run("scan", "--resume", output, *files, bananas)
+        assert again[0] == code and counts in again[2]
+
+
 def test_bad_settings_stop_with_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAUNALENS_QUEUE", "0")
     for command in (["serve"], ["scan", "x"]):

@@ -25,4 +25,5 @@ class TrainingCommand(click.Command):
                 f"{error.name} is not installed; this command needs: pip install 'faunalens[training]'"
             ) from error
         except (FaunalensError, ManifestError, RecipeError, StartError) as error:
-            raise click.ClickException(str(error)) from error
+            # what a process that reads photos raises comes with its traceback before the sentence
+            raise click.ClickException(str(error).rpartition("ManifestError: ")[2].strip()) from error

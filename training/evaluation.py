@@ -12,7 +12,7 @@ from tqdm import tqdm
 from service.answer import Answer
 from service.cores import available_cores
 from service.detector import Detector
-from training.manifest import Photo
+from training.manifest import Photo, named
 from training.statistics import (
     Flags,
     Scores,
@@ -67,7 +67,8 @@ def score_photos(detector: Detector, photos: Sequence[Photo], policy: str | None
     chosen = detector.policy(policy)
 
     def judge(photo: Photo) -> Answer:
-        return detector.answer(photo.path.read_bytes(), "evaluate", chosen)
+        with named(photo):
+            return detector.answer(photo.path.read_bytes(), "evaluate", chosen)
 
     with ThreadPoolExecutor(available_cores()) as pool:
         answers = list(tqdm(pool.map(judge, photos), "scoring", total=len(photos), unit="photo", mininterval=2))

@@ -1,6 +1,8 @@
 """A training command that cannot go on says why in a sentence; nobody has to read a traceback."""
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import click
@@ -65,6 +67,36 @@ def test_a_split_without_photos(tree: Path) -> None:
     common = ("--data", str(tree / "photos"), "--out", str(tree / "out"))
     assert "no photos in test" in _message(evaluate, *common, "--split", "test")
     assert "no photos in test" in _message(thresholds, *common, "--split", "test", *CAPACITY)
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_a_photo_that_breaks_off_is_named(workers: str, collection: Path, tmp_path: Path, trunk_weights: Path) -> None:
+    photos = tmp_path / "photos"
+    shutil.copytree(collection, photos)
+    for path in photos.glob("train-*.jpg"):
+        path.write_bytes(path.read_bytes()[:900])
+    (tmp_path / "tiny.toml").write_text(
+        f'trunk = "mobilenetv2_035"\ntrunk_weights = "{trunk_weights}"\nsize = 64\nepochs = 1\nepoch_size = 4\n'
+        'batch = 4\nprecision = "fp32"\n[categories]\nivory = "core"\n'
+    )
+    words = ("--data", str(photos), "--out", str(tmp_path / "out"), "--workers", workers)
+    message = _message(train, *words, "--recipe", str(tmp_path / "tiny.toml"))
+    assert re.search(r"^Error: .*/train-\S+\.jpg cannot be used: .+$", message, re.MULTILINE)
+    assert "Traceback" not in message
+    common = ("--data", str(photos), "--out", str(tmp_path / "report"), "--split", "train")
+    assert ".jpg cannot be used: " in _message(evaluate, *common)
+
+
+def test_a_picture_that_is_none(collection: Path, tmp_path: Path, trunk_weights: Path) -> None:
+    (tmp_path / "tiny.toml").write_text(
+        f'trunk = "mobilenetv2_035"\ntrunk_weights = "{trunk_weights}"\nsize = 64\nepochs = 0\n'
+        '[categories]\nivory = "core"\n'
+    )
+    common = ("--data", str(collection), "--out", str(tmp_path / "run"))
+    assert CliRunner().invoke(train, [*common, "--recipe", str(tmp_path / "tiny.toml")]).exit_code == 0
+    checkpoint = ("--checkpoint", str(tmp_path / "run" / "checkpoint.pt"))
+    words = (*checkpoint, "--data", str(collection), "--picture", str(tmp_path / "tiny.toml"))
+    assert "cannot be read as a picture" in _message(export, *words, "--out", str(tmp_path / "weights"))
 
 
 def test_a_missing_library_names_the_extra() -> None:

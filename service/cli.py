@@ -102,7 +102,7 @@ def scan(
     judged becomes a record with "error" and ends no run.
 
     Exit code: 0 nothing found, 4 findings, 8 failures, 12 both, 1 records could not be written, 2 wrong usage,
-    3 could not start.
+    3 could not start. With --resume it counts what was recorded before, too.
     """
     from service import scan as bulk
     from service.detector import Detector
@@ -120,10 +120,10 @@ def scan(
         detector = Detector(settings)
     except StartError as error:
         _stop(error)
-    done = bulk.resume(resumed) if resumed else set()
+    tally = bulk.Tally()
+    done = bulk.resume(resumed, tally) if resumed else set()
     given = bulk.lines_of_stdin() if paths in ((), ("-",)) else iter(paths)
     files = expand(bulk.find_files(given), lambda file: hash(file) not in done, settings.max_bytes)
-    tally = bulk.Tally()
     on_terminal = not (resumed or output) and sys.stdout.isatty()
     with _writing(), _output(resumed or output, append=bool(resumed)) as stream, _progress(not on_terminal) as step:
         writer = WRITERS[kind or ("table" if on_terminal else "jsonl")](stream, detector.contract.ids)

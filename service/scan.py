@@ -9,13 +9,14 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from service.answer import FileAnswer, FileFailure
 from service.detector import Detector
 from service.entries import Entry
 from service.errors import ErrorCode, FaunalensError
 from service.imaging import ENDINGS
-from service.policy import Policy
+from service.policy import Policy, Verdict
 from service.records import Record
 
 FINDINGS_EXIT, FAILURES_EXIT = 4, 8
@@ -33,7 +34,11 @@ class Tally:
 
     def add(self, record: Record) -> None:
         """Count one record."""
-        name = record.verdict if isinstance(record, FileAnswer) else "failures"
+        self.count(record.verdict if isinstance(record, FileAnswer) else None)
+
+    def count(self, verdict: Verdict | None) -> None:
+        """Count a file by its verdict; None: it failed."""
+        name = verdict or "failures"
         setattr(self, name, getattr(self, name) + 1)
 
     @property
@@ -115,30 +120,37 @@ def scan(
                 future.cancel()
 
 
-def resume(output: Path) -> set[int]:
-    """Hashes of the files already recorded in ``output`` (JSON lines); a torn last line is cut off."""
+def resume(output: Path, tally: Tally) -> set[int]:
+    """Hashes of the files already recorded in ``output`` (JSON lines); ``tally`` counts them.
+
+    A torn last line is cut off.
+    """
     done: set[int] = set()
     if not output.exists():
         return done
     with output.open("rb+") as stream:
         keep = 0
         for line in stream:
-            file = _recorded(line)
-            if file is None:
+            record = _recorded(line)
+            if record is None:
                 break
+            file, verdict = record
             done.add(hash(file))
+            tally.count(verdict)
             keep += len(line)
         stream.truncate(keep)
     return done
 
 
-def _recorded(line: bytes) -> str | None:
-    """The file of a complete record, or None for a torn or foreign line."""
+def _recorded(line: bytes) -> tuple[str, Verdict | None] | None:
+    """File and verdict of a complete record, or None for a torn or foreign line."""
     try:
-        file = json.loads(line)["file"] if line.endswith(b"\n") else None
+        record = json.loads(line)
+        file, verdict = record["file"], record.get("verdict")
     except (ValueError, KeyError, TypeError):
         return None
-    return file if isinstance(file, str) else None
+    known = verdict is None or verdict in get_args(Verdict)
+    return (file, verdict) if line.endswith(b"\n") and isinstance(file, str) and known else None
 
 
 def lines_of_stdin() -> Iterator[str]:

@@ -50,12 +50,32 @@ def test_every_metric_that_is_named_exists(client: TestClient, tusk: bytes) -> N
     assert named - exposed == set()
 
 
-def test_every_metric_is_documented(client: TestClient) -> None:
-    kinds = dict(re.findall(r"^# TYPE (\w+) (\w+)", client.get("/metrics").text, re.MULTILINE))
-    page = (ROOT / "docs" / "api.md").read_text()
+def test_the_documented_metrics_are_those_that_there_are(client: TestClient, tusk: bytes) -> None:
+    client.post("/v1/detect?policy=sensitive", content=tusk)
+    text = client.get("/metrics").text
     # the client library adds the time at which a counter began
-    missing = [name for name in kinds if not name.endswith("_created") and f"`{name}`" not in page]
-    assert missing == []
+    kinds = {k: v for k, v in re.findall(r"^# TYPE (faunalens_\w+) (\w+)", text, re.M) if not k.endswith("_created")}
+    section = (ROOT / "docs" / "api.md").read_text().split("## GET /metrics\n")[1].split("\n## ")[0]
+    table = re.findall(r"^\| `(\w+)` \| (\w+) \| (.*?) \|", section, re.M)
+    assert {name: kind for name, kind, _ in table} == kinds
+    for name, kind, labels in table:
+        sample = name + "_count" * (kind == "histogram")
+        for found in re.findall(rf"^{sample}(?:{{(.*)}})? ", text, re.M):
+            assert re.findall(r'(\w+)="', found) == re.findall(r"`(\w+)`", labels), name
+
+
+def test_what_was_promised_of_a_picture_is_measured(client: TestClient, tusk: bytes) -> None:
+    client.post("/v1/detect?policy=sensitive", content=tusk)
+    text = client.get("/metrics").text
+    for sample in (
+        'faunalens_requests_total{method="POST",route="/v1/detect",status="200"}',
+        *(f'faunalens_stage_seconds_count{{stage="{stage}"}}' for stage in ("wait", "decode", "infer", "total")),
+        'faunalens_findings_total{category="ivory"}',
+    ):
+        found = re.search(rf"^{re.escape(sample)} (\S+)$", text, re.M)
+        assert found and float(found[1]) >= 1, sample
+    assert re.search(r"^faunalens_queue 0.0$", text, re.M)
+    assert sum(map(float, re.findall(r"^faunalens_verdicts_total{.*} (\S+)$", text, re.M))) >= 1
 
 
 def test_panels_do_not_overlap() -> None:

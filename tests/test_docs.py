@@ -2,6 +2,7 @@
 
 import csv
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,12 +11,14 @@ from pathlib import Path
 import click
 import pytest
 from fastapi import FastAPI
+from pydantic import BaseModel
 
 from service.api.app import create_app
 from service.cli import main
 from service.errors import ErrorCode
 from service.settings import Settings
 from tests.conftest import ROOT, SAMPLES
+from training.recipe import Augmentation, Kernel, Recipe
 
 DOCS = ROOT / "docs"
 
@@ -61,6 +64,43 @@ def test_every_command_and_option_is_documented() -> None:
         section = name + text.split(f"faunalens {name}\n", 1)[1].split("\n## ", 1)[0]
         for path, parameter in options(name, command):
             assert path in section and parameter.opts[0] in section, f"{path} {parameter.opts[0]}"
+
+
+def lines_with_commands() -> list[tuple[str, str]]:
+    """Page and command of every line in a shell block of a page that calls ``faunalens``."""
+    found = []
+    for page in [ROOT / "README.md", *sorted(DOCS.glob("*.md")), ROOT / "weights" / "MODEL_CARD.md"]:
+        text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+        for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
+            calls = re.findall(r"^(?:.* )?faunalens ([a-z].*)", block, re.MULTILINE)
+            found += [(page.name, line) for line in calls]
+    return found
+
+
+def test_commands_shown_exist_with_their_options() -> None:
+    shown = lines_with_commands()
+    assert len(shown) > 30
+    for page, line in shown:
+        command: click.Command = main
+        words = shlex.split(line, comments=True)
+        while isinstance(command, click.Group):
+            inner = command.get_command(click.Context(command), words.pop(0))
+            assert inner is not None, f"{page}: {line}"
+            command = inner
+        known = {name for parameter in command.params for name in parameter.opts}
+        wrong = [word for word in words if word.startswith("--") and word.split("=")[0] not in known]
+        assert wrong == [], f"{page}: {line}"
+
+
+@pytest.mark.parametrize("model", [Recipe, Kernel, Augmentation])
+def test_every_field_of_a_recipe_is_documented(model: type[BaseModel]) -> None:
+    rows = [line for line in (DOCS / "training.md").read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    for name, field in model.model_fields.items():
+        told = [cells[2] for cells in (row.split("|") for row in rows) if f"`{name}`" in cells[1]]
+        assert told, name
+        if isinstance(field.default, int | float) and not isinstance(field.default, bool):
+            numbers = [float(number) for cell in told for number in re.findall(r"[\d.]+(?:e-\d+)?", cell)]
+            assert field.default in numbers, name
 
 
 def options(name: str, command: click.Command) -> Iterator[tuple[str, click.Option]]:

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont
 
 from training.recipe import Augmentation
+from training.screenshots import screenshot
 
 Rng = np.random.Generator
 Other = Callable[[Rng], Image.Image]
@@ -29,6 +30,8 @@ def augment(image: Image.Image, size: int, settings: Augmentation, rng: Rng, oth
     image = _turn(image, settings, rng)
     if rng.random() < settings.border:
         image = _border(image, rng)
+    if settings.screenshot and rng.random() < settings.screenshot:
+        image = screenshot(image, rng)
     image = _crop(image, size, settings, rng)
     if other is not None and settings.collage and rng.random() < settings.collage:
         image = _tiled(image, size, rng, other)

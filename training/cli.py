@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from training.command import TrainingCommand
+
 if TYPE_CHECKING:
     from service.contract import Contract
     from service.detector import Detector
@@ -19,11 +21,11 @@ EXTRA_HELP = "Folder of more training photos with manifest.csv, such as composit
 LABELS_HELP = "Labels of the photos in --data: a CSV, a Label Studio export or COCO; replaces manifest.csv."
 
 
-@click.command()
+@click.command(cls=TrainingCommand)
 @click.option("--data", type=click.Path(path_type=Path), default=Path("../shared/data"), envvar="FAUNALENS_DATA", show_default=True, help=DATA_HELP)  # fmt: skip
 @click.option("--labels", type=click.Path(exists=True, path_type=Path), help=LABELS_HELP)
 @click.option("--extra", type=click.Path(exists=True, path_type=Path), multiple=True, help=EXTRA_HELP)
-@click.option("--recipe", type=click.Path(exists=True, path_type=Path), default=RECIPES / "faunalens-2.toml", help="The training recipe, a TOML file.")  # fmt: skip
+@click.option("--recipe", type=click.Path(exists=True, path_type=Path), default=RECIPES / "faunalens-2.toml", help="The training recipe, a TOML file; default: the shipped faunalens-2.toml.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for checkpoint.pt, log.csv and final.pt; an interrupted run resumes there.")  # fmt: skip
 @click.option("--trunk", help="timm model, or torchvision:<model>; replaces the recipe's.")
 @click.option("--trunk-weights", help="Path or URL of the trunk's weights; empty: the library's pretrained ones.")
@@ -81,7 +83,7 @@ def train(
     click.echo(f"checkpoint: {path}")
 
 
-@click.command()
+@click.command(cls=TrainingCommand)
 @click.option("--data", type=click.Path(path_type=Path), default=Path("../shared/data"), envvar="FAUNALENS_DATA", show_default=True, help=DATA_HELP)  # fmt: skip
 @click.option("--labels", type=click.Path(exists=True, path_type=Path), help=LABELS_HELP)
 @click.option("--extra", type=click.Path(exists=True, path_type=Path), multiple=True, help="Folder of rendered scenes whose subjects are pasted too; repeatable.")  # fmt: skip
@@ -114,7 +116,7 @@ def compose(
     click.echo(f"{made} pictures in {out}")
 
 
-@click.command()
+@click.command(cls=TrainingCommand)
 @click.option(
     "--checkpoint",
     type=click.Path(exists=True, path_type=Path),
@@ -142,9 +144,9 @@ def export(
     from training.manifest import apply_recipe, select
     from training.trainer import load_network
 
-    network, recipe = load_network(checkpoint)
-    photos = apply_recipe(_photos(data, labels), recipe)
     try:
+        network, recipe = load_network(checkpoint)
+        photos = apply_recipe(_photos(data, labels), recipe)
         contract = exporting.export(network, recipe, photos, out, name or recipe.name, picture, kept_scores(checkpoint))
     except ValueError as error:
         raise click.ClickException(str(error)) from error
@@ -157,7 +159,7 @@ def export(
     sys.exit(int(worst["probabilities"] > MAX_DIFFERENCE))
 
 
-@click.command()
+@click.command(cls=TrainingCommand)
 @click.option("--model", type=click.Path(exists=True, path_type=Path), envvar="FAUNALENS_MODEL", help="The contract of the network to quantise; default: the shipped one.")  # fmt: skip
 @click.option("--data", type=click.Path(path_type=Path), default=Path("../shared/data"), envvar="FAUNALENS_DATA", show_default=True, help=DATA_HELP)  # fmt: skip
 @click.option("--labels", type=click.Path(exists=True, path_type=Path), help=LABELS_HELP)
@@ -182,17 +184,17 @@ def quantize(model: Path | None, data: Path, labels: Path | None, out: Path, cou
     click.echo(f"{out / contract.file}: {(out / contract.file).stat().st_size / 1e6:.1f} MB, sha256 {contract.sha256}")
 
 
-@click.command()
+@click.command(cls=TrainingCommand)
 @click.option("--model", type=click.Path(exists=True, path_type=Path), envvar="FAUNALENS_MODEL", help="The contract, weights/<name>.json; default: the shipped one.")  # fmt: skip
 @click.option("--data", type=click.Path(path_type=Path), default=Path("../shared/data"), envvar="FAUNALENS_DATA", show_default=True, help=DATA_HELP)  # fmt: skip
 @click.option("--labels", type=click.Path(exists=True, path_type=Path), help=LABELS_HELP)
 @click.option("--split", type=click.Choice(["train", "val", "test"]), default="val", show_default=True, help="test is for reporting only: choose nothing by it.")  # fmt: skip
-@click.option("--policy", help="Name of the policy judged with.")
+@click.option("--policy", help="Name of the policy judged with (default: FAUNALENS_POLICY, or 'default').")
 @click.option("--positives-from", metavar="SOURCE", help="Products of this source only, from every split: for weights trained without it.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for report.json, report.md and the pictures.")  # fmt: skip
 @click.option("--rounds", type=int, default=1000, show_default=True, help="Bootstrap rounds.")
 @click.option("--robustness", type=int, metavar="N", help="Also measure 17 evasions at three strengths, with N photos without product.")  # fmt: skip
-@click.option("--sizes", type=click.IntRange(1), metavar="N", help="Also measure recall of ivory by its size in the picture, each object pasted N times.")  # fmt: skip
+@click.option("--sizes", type=click.IntRange(1), metavar="N", help="Also measure recall by size in the picture, of the category with most photos: each object pasted N times.")  # fmt: skip
 @click.option(
     "--contact-sheet", is_flag=True, help="Also write the worst false alarms; shows photos of the collection."
 )
@@ -209,40 +211,45 @@ def evaluate(
     sizes: int | None,
     contact_sheet: bool,
 ) -> None:
-    """Judge a split by the service's own code path; write report.json, a table and pictures."""
+    """Judge a split by the service's own code path; write report.json, a table and pictures.
+
+    The pictures of one category (reliability, evasions, sizes, false alarms) show the one with most photos.
+    """
     import json
 
     from service.detector import Detector
     from service.settings import load_settings
     from training import evaluation, pictures, tables
-    from training.manifest import select
 
     detector = Detector(load_settings(model=model))
     _warn(detector.contract, split)
     everything = _photos(data, labels)
-    photos = select(everything, split)
+    photos = _split(everything, split)
     if positives_from:
         photos = [p for p in photos if not p.labels] + [
             p for p in everything if p.labels and p.source == positives_from
         ]
     scored = evaluation.score_photos(detector, photos, policy)
+    if not (robustness is None and sizes is None) and not scored.positive.any():
+        raise click.ClickException(f"no photo of {split} shows a product: nothing to measure evasions or sizes on")
     out.mkdir(parents=True, exist_ok=True)
     result = {"split": split, "positives_from": positives_from, **evaluation.report(scored, detector, rounds)}
     (out / "report.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     (out / "report.md").write_text(tables.markdown(result), encoding="utf-8")
     pictures.precision_recall(scored, out / "precision-recall.png")
     pictures.confusion_matrix(scored, out / "confusion.png")
-    pictures.reliability(scored, "ivory", out / "reliability.png")
+    main = evaluation.most_shown(scored)
+    pictures.reliability(scored, main, out / "reliability.png")
     if robustness is not None:
-        _robustness(scored, detector, out, robustness)
+        _robustness(scored, detector, main, out, robustness)
     if sizes is not None:
-        _sizes(scored, detector, out, sizes)
+        _sizes(scored, detector, main, out, sizes)
     if contact_sheet:
-        pictures.contact_sheet(evaluation.worst_false_alarms(scored, "ivory", 48), out / "worst-false-alarms.png")
+        pictures.contact_sheet(evaluation.worst_false_alarms(scored, main, 48), out / "worst-false-alarms.png")
     click.echo((out / "report.md").read_text(encoding="utf-8"))
 
 
-@click.command()
+@click.command(cls=TrainingCommand)
 @click.option("--model", type=click.Path(exists=True, path_type=Path), envvar="FAUNALENS_MODEL", help="The contract, weights/<name>.json; default: the shipped one.")  # fmt: skip
 @click.option("--data", type=click.Path(path_type=Path), default=Path("../shared/data"), envvar="FAUNALENS_DATA", show_default=True, help=DATA_HELP)  # fmt: skip
 @click.option("--labels", type=click.Path(exists=True, path_type=Path), help=LABELS_HELP)
@@ -271,11 +278,10 @@ def thresholds(
     from service.detector import Detector
     from service.settings import load_settings
     from training import evaluation, operating, pictures, tables
-    from training.manifest import select
 
     detector = Detector(load_settings(model=model))
     _warn(detector.contract, split)
-    scored = evaluation.score_photos(detector, select(_photos(data, labels), split))
+    scored = evaluation.score_photos(detector, _split(_photos(data, labels), split))
     core = [c.id for c in detector.contract.categories if c.maturity == "core" and scored.column(c.id)[1].any()]
     unknown = set(category) - {c for c in scored.categories if scored.column(c)[1].any()}
     if unknown or not (category or core):
@@ -304,12 +310,17 @@ def _warn(contract: "Contract", split: str) -> None:
 
 def _photos(data: Path, labels: Path | None) -> "list[Photo]":
     from training.intake import read_photos
-    from training.manifest import ManifestError
 
-    try:
-        return read_photos(data, labels, EXCLUSIONS)
-    except ManifestError as error:
-        raise click.ClickException(str(error)) from error
+    return read_photos(data, labels, EXCLUSIONS)
+
+
+def _split(photos: "list[Photo]", split: str) -> "list[Photo]":
+    from training.manifest import ManifestError, select
+
+    chosen = select(photos, split)
+    if not chosen:
+        raise ManifestError(f"there are no photos in {split}")
+    return chosen
 
 
 def _extra(folders: tuple[Path, ...]) -> "list[Photo]":
@@ -317,20 +328,23 @@ def _extra(folders: tuple[Path, ...]) -> "list[Photo]":
     return [photo for folder in folders for photo in _photos(folder, None) if photo.split == "train"]
 
 
-def _robustness(scored: "Scored", detector: "Detector", out: Path, negatives: int) -> None:
+def _robustness(scored: "Scored", detector: "Detector", main: str, out: Path, negatives: int) -> None:
     from training import pictures
     from training.robustness import robustness, write_csv
 
     core = [category.id for category in detector.contract.categories if category.maturity == "core"]
-    rows = robustness(scored, detector, core, negatives)
+    rows = robustness(scored, detector, core if main in core else [*core, main], negatives)
     write_csv(rows, out / "robustness.csv")
-    pictures.robustness_chart(rows, "ivory", out / "robustness.png")
+    pictures.robustness_chart(rows, main, out / "robustness.png")
 
 
-def _sizes(scored: "Scored", detector: "Detector", out: Path, rounds: int) -> None:
+def _sizes(scored: "Scored", detector: "Detector", main: str, out: Path, rounds: int) -> None:
     from training import pictures
     from training.sizes import sizes, write_sizes
 
-    rows = sizes(scored, detector, "ivory", rounds)
+    try:
+        rows = sizes(scored, detector, main, rounds)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
     write_sizes(rows, out / "sizes.csv")
     pictures.sizes_chart(rows, out / "sizes.png")

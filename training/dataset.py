@@ -15,7 +15,7 @@ from service.contract import Preprocessing
 from service.cores import available_cores
 from service.imaging import Limits, decode, prepare
 from training.augment import augment
-from training.manifest import Photo
+from training.manifest import Photo, named
 from training.recipe import Recipe
 
 LIMITS = Limits()
@@ -65,14 +65,22 @@ class EvaluationPhotos(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, position: int) -> tuple[Tensor, Tensor]:
         photo = self.photos[position]
-        _, pixels = prepare(photo.path.read_bytes(), LIMITS, self.rule)
-        return torch.from_numpy(pixels.copy()), targets(photo, self.categories)
+        return torch.from_numpy(read_pixels(photo, self.rule).copy()), targets(photo, self.categories)
+
+
+def read_pixels(photo: Photo, rule: Preprocessing) -> NDArray[np.uint8]:
+    """The photo as the service gives it to the network, uint8 ``[S, S, 3]``."""
+    with named(photo):
+        return prepare(photo.path.read_bytes(), LIMITS, rule)[1]
 
 
 def read_rgb(photo: Photo) -> Image.Image:
     """The photo as an upright RGB image at full size."""
     kept = _KEPT.get(photo.path)
-    return decode(photo.path.read_bytes(), LIMITS).rgb if kept is None else Image.fromarray(kept)
+    if kept is not None:
+        return Image.fromarray(kept)
+    with named(photo):
+        return decode(photo.path.read_bytes(), LIMITS).rgb
 
 
 def keep_in_memory(photos: Sequence[Photo]) -> None:

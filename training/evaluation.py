@@ -12,7 +12,7 @@ from tqdm import tqdm
 from service.answer import Answer
 from service.cores import available_cores
 from service.detector import Detector
-from training.manifest import Photo
+from training.manifest import Photo, named
 from training.statistics import (
     Flags,
     Scores,
@@ -26,7 +26,8 @@ from training.statistics import (
 )  # fmt: skip
 
 PREVALENCES = (0.001, 0.01, 0.05)
-SMALL = 20
+SMALL = 30
+"""Fewer photos than these are named a small sample."""
 STATISTICS = {
     "auroc": auroc,
     "average_precision": average_precision,
@@ -66,7 +67,8 @@ def score_photos(detector: Detector, photos: Sequence[Photo], policy: str | None
     chosen = detector.policy(policy)
 
     def judge(photo: Photo) -> Answer:
-        return detector.answer(photo.path.read_bytes(), "evaluate", chosen)
+        with named(photo):
+            return detector.answer(photo.path.read_bytes(), "evaluate", chosen)
 
     with ThreadPoolExecutor(available_cores()) as pool:
         answers = list(tqdm(pool.map(judge, photos), "scoring", total=len(photos), unit="photo", mininterval=2))
@@ -74,6 +76,11 @@ def score_photos(detector: Detector, photos: Sequence[Photo], policy: str | None
     scores = np.array([[answer.scores[category] for category in categories] for answer in answers])
     positive = np.array([[category in photo.labels for category in categories] for photo in photos])
     return Scored(photos, answers, categories, scores, positive)
+
+
+def most_shown(scored: Scored) -> str:
+    """The category that most of the photos show; the first of those with equally many."""
+    return scored.categories[int(scored.positive.sum(axis=0).argmax())]
 
 
 def report(scored: Scored, detector: Detector, rounds: int) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from service.contract import Category, Contract, Preprocessing, SelfTest, file_s
 from service.imaging import Limits, prepare
 from training.calibration import calibrate
 from training.crossfit import OutOfFold
+from training.dataset import read_pixels
 from training.halves import store_halves
 from training.manifest import Photo, label_counts, select
 from training.network import Network, preprocessing
@@ -72,10 +73,14 @@ def export(
 
 
 def score(classifier: Classifier, photos: Sequence[Photo]) -> NDArray[np.float32]:
-    """Logits float32 ``[N, C]`` of ``photos`` by the service's imaging and classifier, one picture at a time."""
+    """Logits float32 ``[N, C]`` of ``photos`` by the service's imaging and classifier, one picture at a time.
+
+    Raises ValueError without any.
+    """
     rule = classifier.contract.preprocessing
-    rows = [classifier.run(prepare(p.path.read_bytes(), LIMITS, rule)[1][None]).logits[0] for p in photos]
-    return np.stack(rows)
+    if not photos:
+        raise ValueError("there are no photos in val to calibrate on")
+    return np.stack([classifier.run(read_pixels(photo, rule)[None]).logits[0] for photo in photos])
 
 
 @torch.inference_mode()
@@ -83,7 +88,7 @@ def largest_difference(network: Network, classifier: Classifier, photos: Sequenc
     """Largest difference between torch and onnxruntime over ``photos``: probabilities, logits, map, embedding."""
     worst = {"probabilities": 0.0, "logits": 0.0, "map": 0.0, "embedding": 0.0}
     for photo in photos:
-        _, pixels = prepare(photo.path.read_bytes(), LIMITS, classifier.contract.preprocessing)
+        pixels = read_pixels(photo, classifier.contract.preprocessing)
         logits, maps, embedding = (t.numpy() for t in network.eval()(torch.from_numpy(pixels.copy())[None]))
         found = classifier.run(pixels[None])
         pairs = {
@@ -148,10 +153,13 @@ def fitted(draft: Contract, photos: Sequence[Photo], logits: NDArray[np.float32]
 
 def _self_test(contract: Contract, folder: Path, picture: Path) -> SelfTest:
     path = folder / contract.selftest.file
-    with Image.open(picture) as image:
-        small = image.convert("RGB")
-        small.thumbnail((_SELFTEST_SIDE, _SELFTEST_SIDE))
-        small.save(path, "PNG", optimize=True)
+    try:
+        with Image.open(picture) as image:
+            small = image.convert("RGB")
+    except OSError as error:
+        raise ValueError(f"{picture} cannot be read as a picture") from error
+    small.thumbnail((_SELFTEST_SIDE, _SELFTEST_SIDE))
+    small.save(path, "PNG", optimize=True)
     return SelfTest(file=path.name, probabilities=self_test_scores(contract, folder))
 
 

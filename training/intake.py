@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from training.manifest import GROUPS, NONE, SPLITS, ManifestError, Photo, check, read_exclusions, read_manifest
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif", ".bmp", ".tif", ".tiff")
+_LABELS = ("choices", "rectanglelabels", "polygonlabels", "brushlabels", "labels")
 _DEAL = ("train", "val", "test", *("train",) * 6, "val", "test", *("train",) * 6, "val", "test", *("train",) * 2)
 
 
@@ -95,7 +96,7 @@ def _csv(path: Path, text: str) -> list[_Found]:
         raise ManifestError(f"{path} lacks the columns {sorted(missing)}")
     optional = ("group", "instance", "split", "kind", "source")
     return [
-        _Found(row["file"], row["label"].split("|"), **{key: row.get(key) or "" for key in optional})
+        _Found(row["file"], (row["label"] or "").split("|"), **{key: row.get(key) or "" for key in optional})
         for row in reader
     ]  # fmt: skip
 
@@ -106,13 +107,14 @@ def _label_studio(task: dict[str, Any]) -> _Found:
     names = []
     for annotation in task.get("annotations", []):
         for result in annotation.get("result", []) if not annotation.get("was_cancelled") else []:
-            for key in ("choices", "rectanglelabels", "polygonlabels", "brushlabels", "labels"):
-                names += result["value"].get(key, [])
+            for key in _LABELS:
+                # relations between regions are results without a value
+                names += result.get("value", {}).get(key, [])
     for key in ("choice", "label"):
         value = task.get(key, [])
         entries = value if isinstance(value, list) else value.get("choices", []) if isinstance(value, dict) else [value]
         for entry in entries:
-            names += entry.get("rectanglelabels", []) if isinstance(entry, dict) else [entry]
+            names += [name for key in _LABELS for name in entry.get(key, [])] if isinstance(entry, dict) else [entry]
     return _Found(_local(str(data["image"])), names, instance=str(data.get("instance") or ""))
 
 

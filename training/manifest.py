@@ -2,10 +2,12 @@
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from service.errors import FaunalensError
 from training.recipe import Recipe
 
 SPLITS = ("train", "val", "test")
@@ -30,6 +32,15 @@ class Photo:
     kind: str
     instance: str
     source: str
+
+
+@contextmanager
+def named(photo: Photo) -> Iterator[None]:
+    """Raise :class:`ManifestError` with the photo's path where it cannot be read or decoded."""
+    try:
+        yield
+    except (FaunalensError, OSError) as error:
+        raise ManifestError(f"{photo.path} cannot be used: {error}") from error
 
 
 def read_manifest(root: Path, exclusions: Path | None = None) -> list[Photo]:

@@ -23,9 +23,9 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, Q
 
 from service.classifier import Classifier
 from service.contract import Contract, file_sha256, load_contract
-from service.imaging import prepare
 from training.crossfit import fitted_on_val
-from training.export import LIMITS, fitted, score, self_test_scores
+from training.dataset import read_pixels
+from training.export import fitted, score, self_test_scores
 from training.halves import store_halves
 from training.manifest import Photo, select
 
@@ -112,4 +112,4 @@ class _Photos(CalibrationDataReader):  # type: ignore[misc]
     @staticmethod
     def _read(photos: Sequence[Photo], contract: Contract) -> Iterator[NDArray[np.uint8]]:
         for photo in photos:
-            yield prepare(photo.path.read_bytes(), LIMITS, contract.preprocessing)[1][None]
+            yield read_pixels(photo, contract.preprocessing)[None]

@@ -4,7 +4,11 @@ import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+
+class RecipeError(ValueError):
+    """The recipe is not usable, or not the one of a run; the message says why."""
 
 
 class Augmentation(BaseModel):
@@ -12,7 +16,7 @@ class Augmentation(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    crop_area: tuple[float, float] = Field((0.35, 1.0), description="share of the picture that a crop keeps")
+    crop_area: tuple[float, float] = Field((0.25, 1.0), description="share of the picture that a crop keeps")
     crop_aspect: tuple[float, float] = Field((0.6, 1.67), description="stretch of a crop's aspect ratio")
     whole: float = Field(0.25, description="probability that the whole picture is kept instead of a crop")
     mirror: float = 0.5
@@ -24,6 +28,7 @@ class Augmentation(BaseModel):
     grey: float = 0.05
     overlay: float = Field(0.25, description="probability of text, banners or badges drawn over the picture")
     border: float = Field(0.1, description="probability of a plain border around the picture")
+    screenshot: float = Field(0.05, description="probability of a screenshot of an app that shows the picture")
     blur: float = 0.15
     resample: float = Field(0.25, description="probability of shrinking and enlarging again")
     jpeg: float = Field(0.5, description="probability of JPEG compression, quality 30 to 95")
@@ -99,7 +104,10 @@ class Recipe(BaseModel):
 
 
 def load_recipe(path: Path, **changes: object) -> Recipe:
-    """Read a recipe; ``changes`` that are not None replace its values. Raises pydantic's ValidationError."""
-    values = tomllib.loads(path.read_text(encoding="utf-8"))
-    values.update({key: value for key, value in changes.items() if value is not None})
-    return Recipe.model_validate(values)
+    """Read a recipe; ``changes`` that are not None replace its values. Raises :class:`RecipeError`."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values.update({key: value for key, value in changes.items() if value is not None})
+        return Recipe.model_validate(values)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
+        raise RecipeError(f"the recipe {path} cannot be used: {error}") from error

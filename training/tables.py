@@ -4,12 +4,16 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from training.evaluation import SMALL
 from training.operating import Point
+
+_NOTE = f"\\* Fewer than {SMALL} photos: a small sample."
 
 
 def markdown(report: dict[str, Any]) -> str:
-    """Categories, kinds, groups and sources of :func:`training.evaluation.report`."""
-    return "\n\n".join((_categories(report), _precision(report), _kinds(report), _groups(report))) + "\n"
+    """Categories, kinds, groups and sources of :func:`training.evaluation.report`; small samples are marked."""
+    parts = (_categories(report), _precision(report), _kinds(report), _groups(report), _NOTE)
+    return "\n\n".join(parts) + "\n"
 
 
 def operating_points(table: Mapping[str, Sequence[Point]], chosen: Mapping[str, Point]) -> str:
@@ -41,7 +45,7 @@ def _categories(report: dict[str, Any]) -> str:
         cells = [
             _interval(row[key]) for key in ("auroc", "recall_at_1pct_fpr", "recall_at_0.1pct_fpr", "average_precision")
         ]
-        lines.append(f"| {name} | {row['positives']} | {' | '.join(cells)} | {row['ece']:.4f} |")
+        lines.append(f"| {name} | {_count(row['positives'])} | {' | '.join(cells)} | {row['ece']:.4f} |")
     return "\n".join(lines)
 
 
@@ -62,7 +66,7 @@ def _precision(report: dict[str, Any]) -> str:
 def _kinds(report: dict[str, Any]) -> str:
     lines = ["| category / kind | n | recall at the shipped threshold | recall at 1 % FPR |", "|---|---|---|---|"]
     lines += [
-        f"| {name} | {row['photos']} | {_share(row['recall'])} | {_share(row['recall_at_1pct_fpr'])} |"
+        f"| {name} | {_count(row['photos'])} | {_share(row['recall'])} | {_share(row['recall_at_1pct_fpr'])} |"
         for name, row in report["kinds"].items()
     ]
     return "\n".join(lines)
@@ -77,10 +81,14 @@ def _groups(report: dict[str, Any]) -> str:
         for name, row in report[part].items():
             low, high = row["interval"]
             lines.append(
-                f"| {name} | {row['photos']} | {row['products_found']} of {row['products']} | {row['others_found']} "
+                f"| {name} | {_count(row['photos'])} | {row['products_found']} of {row['products']} | {row['others_found']} "
                 f"| {_share(row['share'])} [{100 * low:.1f}, {100 * high:.1f}] |"
             )
     return "\n".join(lines)
+
+
+def _count(photos: int) -> str:
+    return f"{photos}\\*" if photos < SMALL else str(photos)
 
 
 def _interval(cell: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import pickle
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,12 +20,13 @@ from service.contract import Preprocessing
 from training.dataset import EvaluationPhotos, TrainingDraws, kind_index
 from training.manifest import Photo
 from training.network import Network, preprocessing
-from training.recipe import Recipe
+from training.recipe import Recipe, RecipeError
 from training.refit import kernel_head
 from training.sampling import draw_epoch
 from training.statistics import auroc, recall_at
 
 CHECKPOINT = "checkpoint.pt"
+LOG = "log.csv"
 _HARD = 10
 
 
@@ -68,14 +70,15 @@ class Trainer:
         """Train from the last checkpoint to the last epoch (or ``stop_after``); returns the path to export."""
         self.out.mkdir(parents=True, exist_ok=True)
         self._resume()
+        self._trim_log()
         last = min(self.recipe.epochs, stop_after or self.recipe.epochs)
         while self.epoch < last:
             started = time.monotonic()
             loss = self._train_epoch()
             self.epoch += 1
             row = {"epoch": self.epoch, "loss": round(loss, 5), **self._validate()}
-            self._save()
             self._log({**row, "seconds": round(time.monotonic() - started)})
+            self._save()
         if not self.epoch:
             self._save()
         return self.out / CHECKPOINT
@@ -182,14 +185,20 @@ class Trainer:
             return
         state = torch.load(path, map_location=self.hardware.device, weights_only=True)
         if state["recipe"] != self.recipe.model_dump(mode="json"):
-            raise ValueError(f"{path} was made with another recipe: choose another --out or remove it")
+            raise RecipeError(f"{path} was made with another recipe: choose another --out or remove it")
         self.network.load_state_dict(state["network"])
         self.average = state["average"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch = state["epoch"]
 
+    def _trim_log(self) -> None:
+        """Cut off what an interrupted run logged of an epoch that it did not keep."""
+        path = self.out / LOG
+        if path.exists():
+            path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[: self.epoch + 1]))
+
     def _log(self, row: dict[str, float]) -> None:
-        path = self.out / "log.csv"
+        path = self.out / LOG
         fresh = not path.exists()
         with path.open("a", newline="", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, row.keys())
@@ -214,8 +223,14 @@ def predict(
 
 
 def load_network(path: Path, averaged: bool = True) -> tuple[Network, Recipe]:
-    """The (averaged) network of a checkpoint, in evaluation mode on the CPU, with its recipe."""
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    """The (averaged) network of a checkpoint, in evaluation mode on the CPU, with its recipe.
+
+    Raises ValueError when the file is no checkpoint.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
+        raise ValueError(f"{path} is no checkpoint of a run") from error
     recipe = Recipe.model_validate(state["recipe"])
     weights = state["average" if averaged else "network"]
     kinds = weights["kind_head.weight"].shape[0] if "kind_head.weight" in weights else 0

@@ -162,7 +162,7 @@ def test_scores_are_those_of_the_files(archive: str, detector: Detector) -> None
 
 def test_resume_goes_on_inside_an_archive(tmp_path: Path) -> None:
     archive, output = make_zip(tmp_path / "a.zip"), tmp_path / "out.jsonl"
-    output.write_text(f'{{"file": "{archive}!bananas.jpg"}}\n')
+    output.write_text(f'{{"file": "{archive}!bananas.jpg", "verdict": "clear"}}\n')
     done = CliRunner().invoke(main, ["scan", archive, "--resume", str(output)])
     assert done.exit_code in (0, 4), done.output
     files = [line.split('"file":"')[1].split('"')[0] for line in output.read_text().splitlines()[1:]]

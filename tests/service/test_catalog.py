@@ -1,14 +1,18 @@
+import re
+
 import pytest
 
 from service.detector import Detector
 from service.errors import FaunalensError
+from service.notices import notice
 
+LANGUAGES = ("en", "zh", "fr", "es", "pt", "vi", "th", "id", "sw")
 WORDS = ("illegal", "illégal", "ilegal", "非法", "bất hợp pháp", "ผิดกฎหมาย", "haramu", "criminal", "trafficker")
 
 
 def test_every_category_speaks_every_language(detector: Detector) -> None:
     catalog = detector.catalog
-    assert catalog.languages == ("en", "zh", "fr", "es", "pt", "vi", "th", "id", "sw")
+    assert catalog.languages == LANGUAGES
     assert set(catalog.instead) == set(catalog.languages)
     assert {entry.id for entry in catalog.category} == set(detector.contract.ids)
     for entry in catalog.category:
@@ -30,6 +34,44 @@ def test_listings_are_information_with_date_and_source(detector: Detector) -> No
             assert set(listing.appendix.replace("/", " ").split()) <= {"I", "II", "III", "not", "listed"}
     mammoth = [item for item in detector.catalog["ivory"].cites if "Mammuthus" in item.taxon]
     assert mammoth and mammoth[0].appendix == "not listed" and not mammoth[0].verified
+
+
+def test_what_is_from_memory_is_marked_unverified(detector: Detector) -> None:
+    listings = {item.taxon: item for entry in detector.catalog.category for item in entry.cites}
+    unverified = {taxon for taxon, item in listings.items() if not item.verified}
+    assert unverified == {"Mammuthus primigenius", "Nautilidae spp.", "Carcharhinidae spp.", "Sphyrnidae spp."}
+    for taxon, item in listings.items():
+        assert item.verified != item.source.startswith("Faunalens maintainers"), taxon
+        assert item.verified != ("to be checked against checklist.cites.org" in item.source), taxon
+        assert item.verified or re.search("as far as the maintainers recall|covers only the committee", item.note), (
+            taxon
+        )
+
+
+def test_a_taxon_is_listed_alike_in_every_category(detector: Detector) -> None:
+    listings: dict[str, set[str]] = {}
+    for entry in detector.catalog.category:
+        for item in entry.cites:
+            listings.setdefault(item.taxon, set()).add(f"{item.appendix} {item.as_of} {item.verified}")
+    assert {taxon: ways for taxon, ways in listings.items() if len(ways) > 1} == {}
+
+
+def test_angles_that_tell_mammoth_from_elephant_have_a_source(detector: Detector) -> None:
+    hints = detector.catalog["ivory"].lookalike_hints
+    assert "115" in hints and "https://" in hints
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_notices_are_in_their_language_and_name_the_rule(detector: Detector, language: str) -> None:
+    script = {"zh": "[\u4e00-\u9fff]", "th": "[\u0e00-\u0e7f]", "vi": "[\u1ea0-\u1ef9\u0111]"}.get(language, "[a-z]")
+    for entry in detector.catalog.category:
+        found = notice(detector.catalog, entry.id, language)
+        assert found.language == language
+        assert "CITES" in found.why and "CITES" in found.instead
+        assert re.search(script, found.why) and re.search(script, found.instead)
+        assert language == "en" or found.name != entry.name or found.name == "Coral"
+        if language not in ("zh", "th"):
+            assert not re.search("[\u4e00-\u9fff\u0e00-\u0e7f]", found.name + found.why + found.instead)
 
 
 def test_nobody_is_accused(detector: Detector) -> None:

@@ -1,17 +1,23 @@
 import csv
 import io
 import json
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from service.cli import main
 from tests.conftest import SAMPLES
 
-COMMANDS = ("evaluate", "export", "scan", "serve", "train")
+COMMANDS = {
+    "audit", "compose", "decisions", "evaluate", "evidence", "export", "keys", "quantize", "scan", "serve",
+    "thresholds", "train",
+}  # fmt: skip
 
 
 def run(*arguments: str, stdin: str | None = None) -> tuple[int, str, str]:
@@ -19,12 +25,25 @@ def run(*arguments: str, stdin: str | None = None) -> tuple[int, str, str]:
     return done.exit_code, done.stdout, done.stderr
 
 
+def below(command: click.Command, *path: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """The command and all those below it, with the words to call each."""
+    yield path, command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            yield from below(inner, *path, name)
+
+
 def test_every_command_explains_itself() -> None:
-    listed = run("--help")[1]
-    for command in COMMANDS:
-        assert command in listed
-        code, text, _ = run(command, "--help")
-        assert code == 0 and len(text.splitlines()) > 8
+    assert set(main.list_commands(click.Context(main))) == COMMANDS
+    for path, command in below(main):
+        code, text, _ = run(*path, "--help")
+        assert code == 0 and command.help and command.help.split("\n")[0].endswith((".", ";")), path
+        assert text.startswith(f"Usage: {' '.join(('main', *path))} ")
+        for parameter in command.params:
+            assert isinstance(parameter, click.Argument) or parameter.help, (path, parameter.name)
 
 
 def test_jsonl_csv_and_table() -> None:
@@ -40,13 +59,30 @@ def test_jsonl_csv_and_table() -> None:
 
 
 def test_exit_code_tells_findings() -> None:
-    code, out, _ = run("scan", "--policy", "sensitive", str(SAMPLES / "tusk-single.jpg"))
+    tusk, bananas, no_picture = (str(SAMPLES / name) for name in ("tusk-single.jpg", "bananas.jpg", "samples.csv"))
+    code, out, _ = run("scan", "--policy", "sensitive", tusk)
     assert code == 4 and json.loads(out)["findings"][0]["category"] == "ivory"
+    for files, expected in (([bananas], 0), ([bananas, no_picture], 8), ([tusk, no_picture], 12)):
+        for kind in ("jsonl", "csv", "table"):
+            assert run("scan", "--policy", "sensitive", "--format", kind, *files)[0] == expected
+    assert run("scan", "--policy", "no-such", bananas)[0] == 3
 
 
 def test_paths_from_standard_input() -> None:
-    code, out, _ = run("scan", stdin=f"{SAMPLES / 'bananas.jpg'}\n\n{SAMPLES / 'tusks.jpg'}\n")
-    assert code == 0 and len(out.splitlines()) == 2
+    for words in (["scan"], ["scan", "-"]):
+        code, out, _ = run(*words, stdin=f"{SAMPLES / 'bananas.jpg'}\n\n{SAMPLES / 'tusks.jpg'}\r\n")
+        assert code == 0 and [Path(json.loads(line)["file"]).name for line in out.splitlines()] == [
+            "bananas.jpg",
+            "tusks.jpg",
+        ]
+
+
+def test_hidden_files_are_skipped(tmp_path: Path) -> None:
+    for name in (".hidden.jpg", ".cache/a.jpg", "seen.JPG"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(SAMPLES / "bananas.jpg", tmp_path / name)
+    code, out, _ = run("scan", str(tmp_path))
+    assert code == 0 and [json.loads(line)["file"] for line in out.splitlines()] == [str(tmp_path / "seen.JPG")]
 
 
 def test_resume_goes_on(tmp_path: Path) -> None:
@@ -59,6 +95,15 @@ def test_resume_goes_on(tmp_path: Path) -> None:
     lines = output.read_text().splitlines()
     assert lines[0] + "\n" == before and [json.loads(line)["file"] for line in lines] == [first, second]
     assert run("scan", "--resume", str(output), "--format", "csv", first)[0] == 2
+
+
+def test_the_exit_code_of_a_resumed_run_is_that_of_the_whole(tmp_path: Path) -> None:
+    output = str(tmp_path / "out.jsonl")
+    tusk, bananas, no_picture = (str(SAMPLES / name) for name in ("tusk-single.jpg", "bananas.jpg", "samples.csv"))
+    for files, code, counts in (([tusk], 4, "1 review, 1 clear, 0 failed"), ([no_picture], 12, "1 review, 1 clear, 1")):
+        run("scan", "--resume", output, *files)
+        again = run("scan", "--resume", output, *files, bananas)
+        assert again[0] == code and counts in again[2]
 
 
 def test_bad_settings_stop_with_a_message(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,10 +75,13 @@ def test_few_files_are_held_at_a_time(detector: Detector) -> None:
 
 def test_resume_cuts_a_torn_line(tmp_path: Path) -> None:
     output = tmp_path / "out.jsonl"
-    whole = json.dumps({"file": "a.jpg"}) + "\n" + json.dumps({"file": "b.jpg"}) + "\n"
-    for torn in ('{"file": "c.j', '{"file": "c.jpg"}'):
+    records = ({"file": "a.jpg", "verdict": "review"}, {"file": "b.jpg", "error": {"code": "unreadable_file"}})
+    whole = "".join(json.dumps(record) + "\n" for record in records)
+    for torn in ('{"file": "c.j', '{"file": "c.jpg"}', "[1]\n", "7\n", '{"file": "c.jpg", "verdict": "sold"}\n'):
         output.write_text(whole + torn)
-        done = bulk.resume(output)
+        tally = bulk.Tally()
+        done = bulk.resume(output, tally)
         assert output.read_text() == whole
         assert [file for file in ("a.jpg", "b.jpg", "c.jpg") if hash(file) not in done] == ["c.jpg"]
-    assert bulk.resume(tmp_path / "new.jsonl") == set()
+        assert tally == bulk.Tally(review=1, failures=1)
+    assert bulk.resume(tmp_path / "new.jsonl", bulk.Tally()) == set()

@@ -15,6 +15,7 @@ from training.evaluation import (
     category_report,
     confusion,
     group_report,
+    most_shown,
     report,
     score_photos,
     worst_false_alarms,
@@ -90,6 +91,12 @@ def test_shipped_points_by_hand(scored: Scored) -> None:
 
 def test_a_category_without_photos_has_counts_only(scored: Scored) -> None:
     assert category_report(scored, "coral", 10) == {"positives": 0, "negatives": 7, "small_sample": True}
+
+
+def test_the_category_with_most_photos(scored: Scored) -> None:
+    assert most_shown(scored) == "ivory"
+    swapped = Scored(scored.photos, scored.answers, CATEGORIES, scored.scores, scored.positive[:, ::-1])
+    assert most_shown(swapped) == "coral"
 
 
 def test_group_report_by_hand(scored: Scored) -> None:

@@ -57,33 +57,38 @@ def test_a_manifest_comes_first(collection: Path, photos: list[Photo]) -> None:
 
 
 def test_csv_with_what_it_knows(tmp_path: Path) -> None:
-    _touch(tmp_path, "a.jpg", "b.jpg", "c.jpg")
+    _touch(tmp_path, "a.jpg", "b.jpg", "c.jpg", "d.jpg")
     table = tmp_path / "labels.csv"
-    table.write_text("file,label,split,group\na.jpg,Ivory|rhino horn,test,\nb.jpg,none,train,lookalike\nc.jpg,,,\n")
+    table.write_text(
+        "file,label,split,group\na.jpg,Ivory|rhino horn,test,\nb.jpg,none,train,lookalike\nc.jpg,,,\nd.jpg\n"
+    )
     photos = _by_file(read_photos(tmp_path, table))
     assert (photos["a.jpg"].labels, photos["a.jpg"].split) == (("ivory", "rhino_horn"), "test")
     assert (photos["b.jpg"].group, photos["b.jpg"].split) == ("lookalike", "train")
-    assert photos["c.jpg"].group == "listing"
+    assert photos["c.jpg"].group == photos["d.jpg"].group == "listing"
 
 
 def test_label_studio_export(tmp_path: Path) -> None:
-    _touch(tmp_path, "1/a b.jpg", "c.jpg", "d.jpg", "e.jpg")
+    _touch(tmp_path, "1/a b.jpg", "c.jpg", "d.jpg", "e.jpg", "f.jpg")
     boxes = {
         "type": "rectanglelabels",
         "value": {"rectanglelabels": ["Ivory"], "x": 1, "y": 1, "width": 9, "height": 9},
     }
     chosen = {"type": "choices", "value": {"choices": ["lookalike"]}}
+    relation = {"type": "relation", "from_id": "a", "to_id": "b", "direction": "right"}
     tasks = [
-        {"data": {"image": "/data/upload/1/a%20b.jpg"}, "annotations": [{"result": [boxes, boxes]}]},
+        {"data": {"image": "/data/upload/1/a%20b.jpg"}, "annotations": [{"result": [boxes, boxes, relation]}]},
         {"data": {"image": "/data/local-files/?d=c.jpg"}, "annotations": [{"result": [chosen]}]},
         {"data": {"image": "d.jpg"}, "annotations": [{"was_cancelled": True, "result": [boxes]}]},
         {"image": "/data/upload/e.jpg", "label": [{"rectanglelabels": ["Coral"]}]},
+        {"image": "/data/upload/f.jpg", "label": [{"polygonlabels": ["Shell"]}], "choice": "Coral"},
     ]  # fmt: skip
     photos = _by_file(read_photos(tmp_path, _json(tmp_path / "export.json", tasks)))
     assert photos["1/a b.jpg"].labels == ("ivory",)
     assert photos["c.jpg"].group == "lookalike"
     assert photos["d.jpg"].labels == ()
     assert photos["e.jpg"].labels == ("coral",)
+    assert set(photos["f.jpg"].labels) == {"shell", "coral"}
 
 
 def test_coco_boxes(tmp_path: Path) -> None:

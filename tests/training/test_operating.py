@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from service.detector import Detector
 from service.policy import load_policies
@@ -108,3 +109,35 @@ def test_command_writes_table_picture_and_policy(collection: Path, tmp_path: Pat
     done = CliRunner().invoke(thresholds, [*arguments, "--category", "ivory"])
     assert done.exit_code == 0, done.output
     assert {path.name for path in tmp_path.iterdir()} == {"thresholds.md", "thresholds.png", "policies.toml"}
+    with Image.open(tmp_path / "thresholds.png") as picture:
+        assert (picture.format, picture.width > 400) == ("PNG", True)
+    text = (tmp_path / "thresholds.md").read_text(encoding="utf-8")
+    assert text in done.output
+    head, _, *rows = text.splitlines()
+    assert head == "| category | threshold | recall | false positives (95 % bound) | precision | reviews a day |"
+    assert all(row.startswith("| ivory | ") and row.count("|") == 7 for row in rows)
+    (chosen,) = (row for row in rows if "**" in row)
+    policy = tomllib.loads((tmp_path / "policies.toml").read_text())["default"]
+    assert f"**{policy['categories']['ivory']['review']:.4f}**" in chosen
+
+
+def test_the_policy_is_served(collection: Path, tmp_path: Path) -> None:
+    arguments = ["--data", str(collection), "--photos-per-day", "10", "--review-capacity", "50", "--out", str(tmp_path)]
+    assert CliRunner().invoke(thresholds, [*arguments, "--category", "ivory"]).exit_code == 0
+    detector = Detector(load_settings(policies=tmp_path / "policies.toml"))
+    lowest = tomllib.loads((tmp_path / "policies.toml").read_text())["default"]["categories"]["ivory"]["review"]
+    for photo in sorted(collection.glob("val-*.jpg"))[:4]:
+        answer = detector.answer(photo.read_bytes(), "r", detector.policy(None))
+        assert (answer.verdict == "clear") == (answer.scores["ivory"] < lowest)
+        assert {finding.category for finding in answer.findings} <= {"ivory"}
+
+
+def test_more_prevalence_is_more_work_and_more_precision() -> None:
+    rng = np.random.default_rng(0)
+    positive = np.arange(4000) < 200
+    scores = np.where(positive, rng.normal(0.7, 0.15, 4000), rng.normal(0.2, 0.1, 4000))
+    rare, common = (points("ivory", scores, positive, Stream(10_000, share)) for share in (0.001, 0.05))
+    for one, other in zip(rare, common, strict=True):
+        assert (one.threshold, one.recall) == (other.threshold, other.recall)
+        assert other.precision >= one.precision
+        assert other.reviews_per_day > one.reviews_per_day

@@ -74,6 +74,19 @@ def test_log_has_a_row_an_epoch(trained: Path) -> None:
     assert not list(trained.glob("*.partial"))
 
 
+def test_the_log_of_a_run_that_was_killed_goes_on_where_the_checkpoint_is(
+    recipe: Recipe, photos: list[Photo], tmp_path: Path
+) -> None:
+    _fit(recipe, photos, tmp_path, stop_after=1)
+    with (tmp_path / "log.csv").open("a", encoding="utf-8") as stream:
+        stream.write("2,0.1,9\r\n3,0.")
+    _fit(recipe, photos, tmp_path)
+    with (tmp_path / "log.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert float(rows[1]["loss"]) != 0.1
+
+
 def test_training_moves_the_head_and_not_the_frozen_stages(recipe: Recipe, photos: list[Photo], trained: Path) -> None:
     begun = Trainer(recipe, photos, trained, CPU).network.state_dict()
     ended = _average(trained / CHECKPOINT)

@@ -1,4 +1,5 @@
 import base64
+import hashlib
 import io
 
 from fastapi.testclient import TestClient
@@ -17,6 +18,42 @@ def test_raw_body(client: TestClient, detector: Detector, tusk: bytes) -> None:
     assert answer["scores"] == detector.see(tusk).probabilities
     assert answer["model"] == {"name": "faunalens-2", "sha256": detector.contract.sha256}
     assert answer["verdict"] in ("clear", "review", "priority") and "heatmap_png" not in answer
+
+
+def test_an_answer_has_every_field_that_was_promised(client: TestClient, detector: Detector, tusk: bytes) -> None:
+    answer = client.post("/v1/detect?policy=sensitive", content=tusk, headers=JPEG).json()
+    assert set(answer) == {
+        "request_id", "verdict", "findings", "scores", "image", "model", "policy", "judged_at", "timing_ms",
+    }  # fmt: skip
+    assert set(answer["scores"]) == set(detector.contract.ids)
+    assert answer["image"] == {
+        "sha256": hashlib.sha256(tusk).hexdigest(), "format": "JPEG", "width": 480, "height": 360, "frames": 1,
+        "orientation": 1,
+    }  # fmt: skip
+    assert set(answer["policy"]) == {"name", "version", "sha256"}
+    timing = answer["timing_ms"]
+    assert set(timing) == {"decode", "infer", "total"}
+    assert 0 < timing["decode"] + timing["infer"] <= timing["total"] + 0.02
+
+
+def test_a_finding_has_every_field_that_was_promised(client: TestClient, detector: Detector, tusk: bytes) -> None:
+    answer = client.post("/v1/detect?policy=sensitive", content=tusk, headers=JPEG).json()
+    assert answer["findings"]
+    for finding in answer["findings"]:
+        assert set(finding) == {
+            "category", "name", "maturity", "probability", "threshold", "verdict", "box", "cites", "notice_key",
+        }  # fmt: skip
+        entry = detector.catalog[finding["category"]]
+        assert (finding["name"], finding["maturity"], finding["notice_key"]) == (
+            entry.name, entry.maturity, f"notice.{entry.id}",
+        )  # fmt: skip
+        assert 1 >= finding["probability"] == answer["scores"][entry.id] >= finding["threshold"]
+        assert finding["verdict"] in ("review", "priority")
+        box = finding["box"]
+        assert 0 <= box["left"] < box["right"] <= 480 and 0 <= box["top"] < box["bottom"] <= 360
+        assert len(finding["cites"]) == len(entry.cites)
+        for listing in finding["cites"]:
+            assert set(listing) == {"taxon", "appendix", "note", "as_of", "source", "verified"}
 
 
 def test_several_files_and_a_bad_one(client: TestClient, detector: Detector, tusk: bytes) -> None:

@@ -1,0 +1,147 @@
+"""A training command that cannot go on says why in a sentence; nobody has to read a traceback."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from training.cli import evaluate, export, thresholds, train
+from training.command import TrainingCommand
+
+CAPACITY = ("--photos-per-day", "10", "--review-capacity", "5")
+
+
+def _message(command: click.Command, *words: str) -> str:
+    done = CliRunner().invoke(command, words)
+    assert done.exit_code == 1
+    assert isinstance(done.exception, SystemExit)
+    return done.output
+
+
+@pytest.fixture
+def tree(tmp_path: Path, collection: Path) -> Path:
+    """One photo of ivory, and files that are not what they should be."""
+    picture = next(collection.glob("*.jpg")).read_bytes()
+    (tmp_path / "photos" / "ivory").mkdir(parents=True)
+    (tmp_path / "photos" / "ivory" / "a.jpg").write_bytes(picture)
+    (tmp_path / "wrong.toml").write_text('name = "w"\nsizes = 3\n')
+    (tmp_path / "broken.toml").write_text("name = \n")
+    (tmp_path / "wrong.json").write_text("{}")
+    return tmp_path
+
+
+@pytest.mark.parametrize(("file", "reason"), [("wrong.toml", "sizes"), ("broken.toml", "Invalid value")])
+def test_a_recipe_that_cannot_be_used(tree: Path, file: str, reason: str) -> None:
+    words = ("--data", str(tree / "photos"), "--out", str(tree / "out"), "--recipe", str(tree / file))
+    message = _message(train, *words)
+    assert "cannot be used" in message
+    assert reason in message
+
+
+def test_a_run_of_another_recipe(collection: Path, tmp_path: Path, trunk_weights: Path) -> None:
+    recipe = tmp_path / "tiny.toml"
+    words = ("--data", str(collection), "--recipe", str(recipe), "--out", str(tmp_path / "out"), "--workers", "0")
+    text = (
+        f'trunk = "mobilenetv2_035"\ntrunk_weights = "{trunk_weights}"\nsize = 64\nepochs = 0\n'
+        '[categories]\nivory = "core"\n'
+    )
+    recipe.write_text(text)
+    assert CliRunner().invoke(train, words).exit_code == 0
+    assert "made with another recipe" in _message(train, *words, "--seed", "9")
+
+
+def test_a_model_policy_or_checkpoint_that_cannot_be_used(tree: Path) -> None:
+    common = ("--data", str(tree / "photos"), "--out", str(tree / "out"))
+    wrong = str(tree / "wrong.json")
+    assert "is not valid" in _message(evaluate, *common, "--model", wrong)
+    assert "no policy 'nope'" in _message(evaluate, *common, "--split", "train", "--policy", "nope")
+    picture = ("--picture", str(tree / "photos" / "ivory" / "a.jpg"))
+    assert "is no checkpoint" in _message(export, *common, "--checkpoint", wrong, *picture)
+
+
+def test_a_split_without_photos(tree: Path) -> None:
+    common = ("--data", str(tree / "photos"), "--out", str(tree / "out"))
+    assert "no photos in test" in _message(evaluate, *common, "--split", "test")
+    assert "no photos in test" in _message(thresholds, *common, "--split", "test", *CAPACITY)
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_a_photo_that_breaks_off_is_named(workers: str, collection: Path, tmp_path: Path, trunk_weights: Path) -> None:
+    photos = tmp_path / "photos"
+    shutil.copytree(collection, photos)
+    for path in photos.glob("train-*.jpg"):
+        path.write_bytes(path.read_bytes()[:900])
+    (tmp_path / "tiny.toml").write_text(
+        f'trunk = "mobilenetv2_035"\ntrunk_weights = "{trunk_weights}"\nsize = 64\nepochs = 1\nepoch_size = 4\n'
+        'batch = 4\nprecision = "fp32"\n[categories]\nivory = "core"\n'
+    )
+    words = ("--data", str(photos), "--out", str(tmp_path / "out"), "--workers", workers)
+    message = _message(train, *words, "--recipe", str(tmp_path / "tiny.toml"))
+    assert re.search(r"^Error: .*/train-\S+\.jpg cannot be used: .+$", message, re.MULTILINE)
+    assert "Traceback" not in message
+    common = ("--data", str(photos), "--out", str(tmp_path / "report"), "--split", "train")
+    assert ".jpg cannot be used: " in _message(evaluate, *common)
+
+
+def test_a_picture_that_is_none(collection: Path, tmp_path: Path, trunk_weights: Path) -> None:
+    (tmp_path / "tiny.toml").write_text(
+        f'trunk = "mobilenetv2_035"\ntrunk_weights = "{trunk_weights}"\nsize = 64\nepochs = 0\n'
+        '[categories]\nivory = "core"\n'
+    )
+    common = ("--data", str(collection), "--out", str(tmp_path / "run"))
+    assert CliRunner().invoke(train, [*common, "--recipe", str(tmp_path / "tiny.toml")]).exit_code == 0
+    checkpoint = ("--checkpoint", str(tmp_path / "run" / "checkpoint.pt"))
+    words = (*checkpoint, "--data", str(collection), "--picture", str(tmp_path / "tiny.toml"))
+    assert "cannot be read as a picture" in _message(export, *words, "--out", str(tmp_path / "weights"))
+
+
+def test_a_missing_library_names_the_extra() -> None:
+    @click.command(cls=TrainingCommand)
+    def lacking() -> None:
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    assert "torch is not installed" in _message(lacking)
+    assert "faunalens[training]" in _message(lacking)
+
+
+def test_a_module_of_ours_that_is_missing_is_a_fault() -> None:
+    @click.command(cls=TrainingCommand)
+    def broken() -> None:
+        raise ModuleNotFoundError("No module named 'training.gone'", name="training.gone")
+
+    with pytest.raises(ModuleNotFoundError):
+        CliRunner().invoke(broken, catch_exceptions=False)
+
+
+@pytest.mark.parametrize("form", ["csv", "label studio", "coco"])
+def test_train_takes_the_labels_of_others(form: str, collection: Path, tmp_path: Path, trunk_weights: Path) -> None:
+    files = sorted(path.name for path in collection.glob("*.jpg"))
+    labels = ["Ivory" if "ivory" in name else "" for name in files]
+    if form == "csv":
+        text = "file,label\n" + "".join(f"{name},{label}\n" for name, label in zip(files, labels, strict=True))
+    elif form == "label studio":
+        text = json.dumps([
+            {"data": {"image": f"/data/upload/{name}"}, "annotations": [
+                {"result": [{"type": "choices", "value": {"choices": [label]}}] if label else []}
+            ]} for name, label in zip(files, labels, strict=True)
+        ])  # fmt: skip
+    else:
+        boxes = [{"image_id": n, "category_id": 1, "bbox": [1, 1, 9, 9]} for n, label in enumerate(labels) if label]
+        images = [{"id": number, "file_name": name} for number, name in enumerate(files)]
+        text = json.dumps({"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "Ivory"}]})
+    given = tmp_path / ("labels.csv" if form == "csv" else "labels.json")
+    given.write_text(text)
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(
+        f'trunk = "mobilenetv2_035"\ntrunk_weights = "{trunk_weights}"\nsize = 64\nepochs = 1\nepoch_size = 8\n'
+        'batch = 4\nprecision = "fp32"\n[categories]\nivory = "core"\n'
+    )
+    words = ("--data", str(collection), "--labels", str(given), "--recipe", str(recipe), "--workers", "0")
+    done = CliRunner().invoke(train, [*words, "--out", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    assert f"{len(files)} photos: ivory {sum(map(bool, labels))}, listing {labels.count('')}, " in done.output
+    assert (tmp_path / "out" / "checkpoint.pt").is_file()

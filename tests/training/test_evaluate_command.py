@@ -1,0 +1,82 @@
+"""``faunalens evaluate`` and ``export`` as commands: what they write, and the exit code of an export that disagrees."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from training import export as exporting
+from training import pictures, robustness
+from training.cli import evaluate, export
+from training.evasions import EVASIONS
+from training.manifest import Photo
+from training.recipe import Recipe
+from training.trainer import Trainer, choose_hardware
+
+pytestmark = pytest.mark.training
+FEW = {name: EVASIONS[name] for name in ("mirror", "noise")}
+ALWAYS = {"report.json", "report.md", "precision-recall.png", "confusion.png", "reliability.png"}
+
+
+def _evaluate(collection: Path, out: Path, *words: str) -> dict[str, object]:
+    done = CliRunner().invoke(evaluate, ["--data", str(collection), "--rounds", "5", "--out", str(out), *words])
+    assert done.exit_code == 0, done.output
+    report: dict[str, object] = json.loads((out / "report.json").read_text())
+    return report
+
+
+def test_evaluate_writes_a_report_and_pictures(collection: Path, tmp_path: Path) -> None:
+    report = _evaluate(collection, tmp_path)
+    assert (report["split"], report["photos"], report["positives_from"]) == ("val", 16, None)
+    assert {path.name for path in tmp_path.iterdir()} == ALWAYS
+    for path in tmp_path.glob("*.png"):
+        with Image.open(path) as picture:
+            assert picture.width > 300
+
+
+def test_evasions_and_the_worst_false_alarms_come_when_asked(
+    collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(robustness, "EVASIONS", FEW)
+    monkeypatch.setattr(pictures, "EVASIONS", FEW)
+    _evaluate(collection, tmp_path, "--robustness", "4", "--contact-sheet")
+    assert {path.name for path in tmp_path.iterdir()} == ALWAYS | {
+        "robustness.csv", "robustness.png", "worst-false-alarms.png",
+    }  # fmt: skip
+    with (tmp_path / "robustness.csv").open(newline="") as stream:
+        found = {(row["category"], row["evasion"], row["strength"]) for row in csv.DictReader(stream)}
+    cases = [("none", "0"), *((name, strength) for name in FEW for strength in "123")]
+    assert found == {(category, *case) for category in ("ivory", "rhino_horn") for case in cases}
+
+
+def test_products_of_one_source_from_every_split(collection: Path, photos: list[Photo], tmp_path: Path) -> None:
+    report = _evaluate(collection, tmp_path, "--split", "test", "--positives-from", "source-1")
+    products = [photo for photo in photos if photo.labels and photo.source == "source-1"]
+    others = [photo for photo in photos if not photo.labels and photo.split == "test"]
+    assert {photo.split for photo in products} == {"train", "val"}
+    assert report["photos"] == len(products) + len(others)
+    assert report["positives_from"] == "source-1"
+
+
+def test_without_a_product_there_are_no_evasions_to_measure(collection: Path, tmp_path: Path) -> None:
+    words = ["--data", str(collection), "--out", str(tmp_path), "--positives-from", "nobody", "--robustness", "2"]
+    done = CliRunner().invoke(evaluate, words)
+    assert done.exit_code == 1
+    assert "no photo of val shows a product" in done.output
+
+
+def test_an_export_that_disagrees_with_torch_ends_with_code_1(
+    recipe: Recipe, photos: list[Photo], collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = recipe.model_copy(update={"epochs": 0})
+    checkpoint = Trainer(short, photos, tmp_path / "run", choose_hardware(short, "cpu", 0)).fit()
+    words = ["--checkpoint", str(checkpoint), "--data", str(collection), "--out", str(tmp_path / "weights")]
+    words += ["--name", "tiny", "--picture", str(photos[0].path), "--validate", "4"]
+    agreed = CliRunner().invoke(export, words)
+    assert agreed.exit_code == 0, agreed.output
+    assert "largest differences over 4 photos: " in agreed.output
+    monkeypatch.setattr(exporting, "largest_difference", lambda *_: {"logits": 0.1, "probabilities": 0.002})
+    assert CliRunner().invoke(export, words).exit_code == 1

@@ -6,6 +6,7 @@ import ipaddress
 import logging
 import resource
 import signal
+import socket
 import threading
 from collections.abc import Callable
 from types import FrameType
@@ -30,7 +31,8 @@ class Server(uvicorn.Server):
     """On SIGTERM it is first not ready, and closes to newcomers after ``drain_seconds``.
 
     In between every answer closes its connection, so that no client sends into a connection that is about to close.
-    Then requests under way have ``shutdown_seconds``. SIGINT, or a second SIGTERM, skips the first part.
+    Then requests under way have ``shutdown_seconds``. SIGINT, or a second SIGTERM, skips the first part; a second
+    SIGINT cuts off the rest.
     """
 
     def __init__(self, config: uvicorn.Config, state: State) -> None:
@@ -46,6 +48,14 @@ class Server(uvicorn.Server):
         closing = threading.Timer(self._state.settings.drain_seconds, super().handle_exit, (sig, frame))
         closing.daemon = True
         closing.start()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Called by uvicorn at the end; after a second SIGINT it would leave out what the application writes then."""
+        await super().shutdown(sockets)
+        if self.force_exit:
+            for task in self.server_state.tasks:
+                task.cancel()
+            await self.lifespan.shutdown()
 
 
 def run(settings: Settings) -> int:
@@ -80,7 +90,8 @@ def _serve(settings: Settings) -> int:
     if failures or not server.started:
         return START_FAILED
     if state.cut_off:
-        log.error("%d requests were cut off: they took longer than FAUNALENS_SHUTDOWN_SECONDS", state.cut_off)
+        why = "SIGINT came twice" if server.force_exit else "they took longer than FAUNALENS_SHUTDOWN_SECONDS"
+        log.error("%d requests were cut off: %s", state.cut_off, why)
         return CUT_OFF
     return 0
 

@@ -148,3 +148,17 @@ def test_no_photo_of_the_collection_is_committed() -> None:
     pictures = [Path(f) for f in done.stdout.split() if f.endswith((".jpg", ".jpeg", ".png", ".webp", ".gif"))]
     allowed = {Path("docs/samples"), Path("docs/pictures"), Path("docs/results"), Path("weights")}
     assert [str(p) for p in pictures if p.parent not in allowed and p.parent.parent != Path("docs/results")] == []
+
+
+def test_every_fault_and_every_threat_names_what_shows_it() -> None:
+    """A file of tests that exists, or a command."""
+    faults = (DOCS / "reliability.md").read_text(encoding="utf-8").split("\n## Faults\n", 1)[1]
+    threats = (ROOT / "SECURITY.md").read_text(encoding="utf-8").split("\n## Threats, by STRIDE\n", 1)[1]
+    threats = threats.split("\n## Supply chain\n", 1)[0]
+    rows = [line for line in (faults + threats).splitlines() if line.startswith("| ") and " | " in line]
+    shown = {row: re.findall(r"`([^`]+)`", row.strip("| ").rsplit(" | ", 1)[-1]) for row in rows}
+    headers = ("| what happens |", "| threat |")
+    assert [row for row, names in shown.items() if not names and not row.startswith(headers)] == []
+    files = [name for names in shown.values() for name in names if name.endswith(".py")]
+    assert len(files) > 40
+    assert [name for name in files if not (ROOT / name).is_file()] == []

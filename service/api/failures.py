@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 from service.answer import ErrorAnswer
 from service.api.headers import SECURITY
 from service.api.observe import HEADER, note
+from service.api.protocol import ANSWERED
 from service.api.state import state_of
 from service.errors import ErrorCode, FaunalensError
 
@@ -28,12 +29,13 @@ def error_docs(*codes: ErrorCode) -> dict[int | str, dict[str, Any]]:
 
 
 def respond(request: Request, error: FaunalensError) -> JSONResponse:
-    """The response of an error, which is counted here.
+    """The response of an error, which is counted here, unless the server's protocol has refused the request meanwhile.
 
     It carries the request id; 503 and 429 also ``Retry-After``, 401 ``WWW-Authenticate``.
     """
     request_id = request.scope.get("faunalens.request_id")
-    state_of(request).metrics.failures(error.code.code).inc()
+    if ANSWERED not in request.scope or error.code is ErrorCode.INTERNAL_ERROR:
+        state_of(request).metrics.failures(error.code.code).inc()
     note(request.scope, code=error.code.code)
     headers = extra_headers(error)
     if request_id:

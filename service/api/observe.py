@@ -13,7 +13,7 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.protocol import SURPLUS
+from service.api.protocol import ANSWERED, SURPLUS
 from service.api.state import State
 from service.metrics import Metrics
 
@@ -103,6 +103,9 @@ class Observe:
                 self.state.cut_off += 1
                 raise
             finally:
+                if answered := scope.get(ANSWERED):
+                    seen.status = answered.status
+                    note(scope, code=answered.code)
                 record(self.state.metrics, seen)
                 if span:
                     span.update_name(f"{seen.method} {seen.route}")

@@ -18,6 +18,7 @@ from service.api.joined import Joined
 from service.errors import ErrorCode, FaunalensError
 
 SURPLUS = "faunalens.surplus"
+ANSWERED = "faunalens.answered"
 Refusal = Callable[[bytes, Any], tuple[int, bytes] | None]
 _ALWAYS = "".join(f"{name}: {value}\r\n" for name, value in SECURITY.items())
 
@@ -161,6 +162,9 @@ class GuardedProtocol(HttpToolsProtocol):
             )
             date = b"".join(b"%s: %s\r\n" % header for header in self.server_state.default_headers)
             self.transport.write(STATUS_LINE[error.code.status] + date + head.encode() + body)
+            if self.cycle is not None and not self.cycle.response_complete:
+                # what the application says now reaches nobody, and is not counted
+                self.cycle.scope[ANSWERED] = error.code  # type: ignore[literal-required]
             count = type(self).count
             if count:
                 count(error.code.code)

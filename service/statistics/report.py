@@ -157,12 +157,15 @@ def _clipped(week: datetime.date, days: Days) -> Days:
 def _cells(week: datetime.date, counted: Counted, live: Counter[Key]) -> list[Row]:
     """Rows of one week: of each source, and of each of its categories."""
     seen = _live(week, live)
+    categories = defaultdict[str, set[str]](set)
+    for source, category in (*counted.categories, *seen):
+        if category:
+            categories[source].add(category)
     rows = []
     for source in sorted({*counted.sources, *(name for name, _ in seen)}):
         whole, all_live = counted.sources[source], seen.get((source, None), Live())
         rows.append(Row(week, source, None, whole, whole, all_live))
-        names = {name for of, name in (*counted.categories, *seen) if of == source and name}
-        for name in sorted(names):
+        for name in sorted(categories[source]):
             found = Live(all_live.seen, seen.get((source, name), Live()).flagged)
             rows.append(Row(week, source, name, counted.categories[source, name], whole, found))
     return rows

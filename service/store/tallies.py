@@ -1,7 +1,8 @@
 """Counts by day of what was judged: verdicts, findings and scores. No photo, name or listing is in them.
 
 They are added up in memory and written now and then, so that counting costs live requests nothing. A process that is
-killed loses what it had not written; batches are counted exactly elsewhere, from their items.
+killed loses what it had not written; batches are counted exactly elsewhere, from their items. A client chooses its
+source freely, so only so many of a day have counts of their own.
 """
 
 import bisect
@@ -27,8 +28,11 @@ EDGES = (1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 0.7)
 BINS = len(EDGES) + 1
 RANKS = {"clear": 0, "review": 1, "priority": 2}
 Channel = Literal["live", "batch"]
-_SOURCES = 500
-_OTHER = "(other)"
+SOURCES = 500
+OTHER = "(other)"
+_FREE = frozenset({"", OTHER})
+_DAYS_KNOWN = 8
+Of = tuple[str, str]
 
 
 class Key(NamedTuple):
@@ -61,18 +65,16 @@ class Tallies:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: Counter[Key] = Counter()
-        self._sources: set[str] = set()
+        # by day and channel: the sources with counts of their own, and those of them that the database knows
+        self._known: dict[Of, set[str]] = {}
+        self._stored: dict[Of, set[str]] = {}
 
     def add(self, channel: Channel, source: str, answer: Answer) -> None:
-        """Count one answer. Past some hundred sources between two writings, others count together."""
+        """Count one answer. Past some hundred sources of a day, others count together."""
         day = answer.judged_at.date().isoformat()
         source = "".join(one if one.isprintable() else "\ufffd" for one in source)
         with self._lock:
-            if source not in self._sources:
-                if len(self._sources) < _SOURCES:
-                    self._sources.add(source)
-                else:
-                    source = _OTHER
+            source = _fitting(source, self._known.setdefault((day, channel), set()))
             count = self._counts
             count[Key(day, channel, source, "photo", "", RANKS[answer.verdict])] += 1
             for finding in answer.findings:
@@ -83,17 +85,40 @@ class Tallies:
     def flush(self, database: Database) -> None:
         """Write what was counted; raises ``store_unavailable`` and keeps it then."""
         with self._lock:
-            counts, self._counts, self._sources = self._counts, Counter(), set()
+            counts, self._counts = self._counts, Counter()
         if not counts:
             return
         try:
             with database.writing() as session:
-                for key, count in sorted(counts.items()):
+                bounded, stored = self._bounded(session, counts)
+                for key, count in sorted(bounded.items()):
                     _add(session, key, count)
         except BaseException:
             with self._lock:
                 self._counts.update(counts)
             raise
+        with self._lock:
+            for of, names in stored.items():
+                self._stored[of], self._known[of] = names, set(names)
+            for memory in (self._known, self._stored):
+                for of in sorted(memory)[:-_DAYS_KNOWN]:
+                    del memory[of]
+
+    def _bounded(self, session: Session, counts: Counter[Key]) -> tuple[Counter[Key], dict[Of, set[str]]]:
+        """The counts as they are written, and the sources that the database knows then.
+
+        What other processes wrote, or this one before it was started again, takes room too.
+        """
+        found: Counter[Key] = Counter()
+        stored: dict[Of, set[str]] = {}
+        for key in sorted(counts):
+            of = key.day, key.channel
+            if of not in stored:
+                names = {one.source for one in counts if (one.day, one.channel) == of} - _FREE
+                known = self._stored.get(of, set())
+                stored[of] = set(known) if names <= known else _sources(session, *of)
+            found[key._replace(source=_fitting(key.source, stored[of]))] += counts[key]
+        return found, stored
 
 
 def read(database: Database, days: Days, kinds: Iterable[str], source: str | None = None) -> Counter[Key]:
@@ -110,6 +135,21 @@ def read(database: Database, days: Days, kinds: Iterable[str], source: str | Non
                 for row in session.scalars(query)
             }
         )
+
+
+def _fitting(source: str, known: set[str]) -> str:
+    """``source``, which is known from now on, or :data:`OTHER`."""
+    if source in known or source in _FREE:
+        return source
+    if len(known) >= SOURCES:
+        return OTHER
+    known.add(source)
+    return source
+
+
+def _sources(session: Session, day: str, channel: str) -> set[str]:
+    query = select(Tally.source).where(Tally.day == day, Tally.channel == channel, Tally.kind == "photo")
+    return set(session.scalars(query.distinct())) - _FREE
 
 
 def _midnight(day: datetime.date) -> float:

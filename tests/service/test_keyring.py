@@ -7,6 +7,7 @@ import pytest
 from service.errors import ErrorCode, FaunalensError
 from service.keyring import Keyring
 from service.keys import Key, Scope, new_key
+from tests.service.test_keys import Timed
 
 NOW = "2026-01-01T00:00:00+00:00"
 TEXT, KEY = new_key("pipeline", frozenset({Scope.DETECT}), NOW)
@@ -109,3 +110,14 @@ def test_a_file_read_again_meanwhile_forgets_nothing(tries: list[str]) -> None:
 def test_wrong_secrets_are_logged_by_id_only(caplog: pytest.LogCaptureFixture) -> None:
     asyncio.run(code(Keyring([KEY]).identify(WRONG)))
     assert KEY.id in caplog.text and WRONG[-43:] not in caplog.text
+
+
+def test_known_secrets_are_compared_in_constant_time() -> None:
+    async def scene() -> None:
+        ring = Keyring([KEY])
+        await ring.identify(TEXT)
+        ring._known[KEY.id] = Timed(ring._known[KEY.id])
+        assert await ring.identify(TEXT) == KEY == ring.known(TEXT)
+        assert await code(ring.identify(WRONG)) is ErrorCode.UNAUTHENTICATED and ring.known(WRONG) is None
+
+    asyncio.run(scene())

@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 
 from service.keys import Scope, new_key, parse
@@ -12,6 +13,24 @@ def test_a_key_is_kept_as_a_salted_slow_hash() -> None:
     assert key.matches(secret) and not key.matches(secret[:-1] + ("A" if secret[-1] != "A" else "B"))
     assert key.hash == hashlib.scrypt(secret.encode(), salt=key.salt, n=16384, r=8, p=1, dklen=32)
     assert secret not in repr(key) and key.salt.hex() not in repr(key) and repr(key.hash) not in repr(key)
+
+
+class Timed(bytes):
+    """Bytes that must not be compared in a time that tells where they differ."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, _: object) -> bool:
+        raise AssertionError("compared with ==")
+
+    __ne__ = __eq__
+
+
+def test_secrets_are_compared_in_constant_time() -> None:
+    text, key = new_key("pipeline", frozenset({Scope.DETECT}), NOW)
+    _, secret = parse(text) or ("", "")
+    held = dataclasses.replace(key, hash=Timed(key.hash))
+    assert held.matches(secret) and not held.matches(secret[::-1])
 
 
 def test_no_two_keys_are_alike() -> None:

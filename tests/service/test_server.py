@@ -1,4 +1,6 @@
 import contextlib
+import datetime
+import json
 import signal
 import socket
 import subprocess
@@ -11,8 +13,12 @@ import pytest
 from service.errors import StartError
 from service.server import check_exposure, is_loopback
 from service.settings import Settings
+from service.store import tallies
+from service.store.database import open_database
+from service.store.tallies import Days, today
 from tests.conftest import ROOT
 from tests.live import until
+from tests.service.test_faults import begun, listens
 from tests.test_readme_requests import free_port, start, wait
 
 
@@ -74,3 +80,40 @@ def test_a_flood_of_connections_is_refused_like_any_other_and_the_service_recove
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
+
+
+def test_sigint_skips_the_first_part_and_finishes_what_is_under_way(tusk: bytes) -> None:
+    port = free_port()
+    process = start(port, FAUNALENS_DRAIN_SECONDS="300", FAUNALENS_READ_SECONDS="60", FAUNALENS_SHUTDOWN_SECONDS="120")
+    wait(port)
+    connection = begun(port, tusk)
+    process.send_signal(signal.SIGINT)
+    until(lambda: not listens(port), 60)
+    connection.send(tusk[1000:])
+    response = connection.getresponse()
+    assert response.status == 200 and json.load(response)["verdict"]
+    connection.close()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    assert "Traceback" not in output
+
+
+def test_a_second_sigint_cuts_off_what_is_under_way_and_keeps_what_was_counted(tusk: bytes, tmp_path: Path) -> None:
+    port = free_port()
+    process = start(
+        port, FAUNALENS_READ_SECONDS="120", FAUNALENS_SHUTDOWN_SECONDS="300", FAUNALENS_BATCHES="on",
+        FAUNALENS_STORE=str(tmp_path),
+    )  # fmt: skip
+    wait(port)
+    httpx.post(f"http://127.0.0.1:{port}/v1/detect?source=last", content=tusk, timeout=60).raise_for_status()
+    connection = begun(port, tusk)
+    process.send_signal(signal.SIGINT)
+    until(lambda: not listens(port), 60)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    connection.close()
+    assert process.returncode == 1, output
+    assert "1 requests were cut off: SIGINT came twice" in output
+    with contextlib.closing(open_database(None, tmp_path)) as database:
+        counts = tallies.read(database, Days(today(), today() + datetime.timedelta(days=1)), ["photo"], "last")
+    assert sum(counts.values()) == 1

@@ -4,6 +4,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from service.api.app import create_app
+from service.errors import ErrorCode, FaunalensError
 from service.settings import Settings
 
 
@@ -21,3 +22,21 @@ def test_an_unexpected_error_has_the_shape_and_tells_nothing(caplog: pytest.LogC
     assert response.json()["error"]["code"] == "internal_error"
     assert "secret" not in response.text
     assert "unexpected RuntimeError at /boom/{name}" in caplog.text and "ann" not in caplog.text
+
+
+@pytest.mark.parametrize("code", ErrorCode, ids=lambda code: code.code)
+def test_every_code_leaves_in_the_shape_and_is_counted_once(code: ErrorCode) -> None:
+    app = create_app(Settings())
+
+    @app.get("/refused")
+    async def refused() -> None:
+        raise FaunalensError(code, "No.", {"a": 1})
+
+    metrics = app.state.faunalens.metrics
+    before = {other: metrics.failures(other.code)._value.get() for other in ErrorCode}
+    response = TestClient(app).get("/refused", headers={"X-Request-ID": "r-1"})
+    assert response.status_code == code.status
+    assert response.json() == {"error": {"code": code.code, "message": "No.", "request_id": "r-1", "details": {"a": 1}}}
+    assert ("Retry-After" in response.headers) == (code.status in (429, 503))
+    counted = {other: metrics.failures(other.code)._value.get() - count for other, count in before.items()}
+    assert counted == {other: float(other is code) for other in ErrorCode}

@@ -125,17 +125,3 @@ def test_tallies_add_up(database: Database, answer: Answer) -> None:
     scores = tallies.read(database, span, ["score"], "a")
     assert sum(scores.values()) == 3 * len(answer.scores)
     assert tallies.read(database, Days(span.until, span.until + datetime.timedelta(days=9)), ["photo"]) == {}
-
-
-def test_many_sources_count_together() -> None:
-    from service.answer import ImageInfo, ModelName, PolicyName
-
-    answer = Answer(
-        request_id="", verdict="clear", findings=(), scores={}, judged_at=datetime.datetime.now(datetime.UTC),
-        image=ImageInfo(sha256="", format="", width=1, height=1, frames=1, orientation=1),
-        model=ModelName(name="", sha256=""), policy=PolicyName(name="", version="", sha256=""), timing_ms={},
-    )  # fmt: skip
-    tally = Tallies()
-    for number in range(2_000):
-        tally.add("live", str(number), answer)
-    assert len(tally._counts) == 501 and sum(tally._counts.values()) == 2_000

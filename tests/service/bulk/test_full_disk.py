@@ -1,0 +1,65 @@
+"""The real process whose disk fills up and is cleared again: a limit on the size of files stands for the disk."""
+
+import json
+import resource
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.live import until
+from tests.test_readme_requests import free_port, start, wait
+
+PICTURES = 24
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[httpx.Client, "subprocess.Popen[str]"]]:
+    port = free_port()
+    process = start(
+        port, FAUNALENS_BATCHES="on", FAUNALENS_STORE=str(tmp_path), FAUNALENS_BATCH_LEASE_SECONDS="2",
+        FAUNALENS_DRAIN_SECONDS="0",
+    )  # fmt: skip
+    try:
+        wait(port)
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            yield client, process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+
+
+def room(process: "subprocess.Popen[str]", most: int) -> None:
+    """Let the process write files of ``most`` bytes; -1: of any size."""
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+
+
+def post(client: httpx.Client, picture: bytes) -> httpx.Response:
+    files = [("file", (f"{number}.jpg", picture, "image/jpeg")) for number in range(PICTURES)]
+    return client.post("/v1/batches", files=files)
+
+
+def test_a_full_disk_refuses_batches_whole_holds_up_others_and_loses_nothing(
+    served: tuple[httpx.Client, "subprocess.Popen[str]"], tusk: bytes
+) -> None:
+    client, process = served
+    begun = post(client, tusk).json()
+    room(process, 0)
+    refused = post(client, tusk)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "store_unavailable")
+    assert "Retry-After" in refused.headers
+    for _ in range(3):
+        assert client.post("/v1/detect", content=tusk).status_code == 200
+    assert client.get(f"/v1/batches/{begun['id']}").json()["state"] == "running"
+    room(process, resource.RLIM_INFINITY)
+    until(lambda: client.get(f"/v1/batches/{begun['id']}").json()["state"] == "done")
+    lines = [json.loads(line) for line in client.get(f"/v1/batches/{begun['id']}/results").text.splitlines()]
+    assert {line["position"] for line in lines} == set(range(PICTURES)) and len(lines) == PICTURES
+    assert all("verdict" in line for line in lines)
+    again = post(client, tusk)
+    assert again.status_code == 202
+    assert {one["id"] for one in client.get("/v1/batches").json()["batches"]} == {begun["id"], again.json()["id"]}

@@ -22,7 +22,7 @@ from tests.conftest import SAMPLES
 from tests.live import serving
 from tests.review_queue import fill
 
-COUNT = 90
+COUNT, LONG, DECISIONS = 90, 310, 300
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 KEYED = {"ann": {Scope.REVIEW, Scope.DETECT}, "bob": {Scope.REVIEW}, "pipeline": {Scope.DETECT}}
 Visit = Callable[..., Page]
@@ -49,6 +49,15 @@ def faults() -> list[str]:
 def open_page(browser: Browser, folder: Path, detector: Detector, faults: list[str]) -> Iterator[Visit]:
     """Opens the page of a service without keys and with a queue; ends with a look at what the browser said."""
     fill(folder, detector, COUNT)
+    with serving(create_app(Settings(batches="on", store=folder, retention_hours=1))) as (host, port):
+        yield from _visits(browser, f"http://{host}:{port}", faults)
+    assert faults == []
+
+
+@pytest.fixture
+def long_page(browser: Browser, folder: Path, detector: Detector, faults: list[str]) -> Iterator[Visit]:
+    """As ``open_page``, with more photos than a moderator decides about before a break."""
+    fill(folder, detector, LONG)
     with serving(create_app(Settings(batches="on", store=folder, retention_hours=1))) as (host, port):
         yield from _visits(browser, f"http://{host}:{port}", faults)
     assert faults == []
@@ -124,26 +133,27 @@ def shown(page: Page) -> int:
     return int(page.get_attribute("#stage", "data-item") or 0)
 
 
-def test_decisions_by_keyboard_alone(open_page: Visit, folder: Path) -> None:
-    page = open_page()
-    seen, pressed = [], "1rsecrse" * 5
+def test_decisions_by_keyboard_alone(long_page: Visit, folder: Path) -> None:
+    page = long_page()
+    seen, pressed = [], ("1rsecrse" * DECISIONS)[:DECISIONS]
     for key in pressed:
         settled(page)
         seen.append(shown(page))
         page.keyboard.press(key)
     settled(page)
-    assert len(set(seen)) == 40
+    assert len(set(seen)) == DECISIONS
     entries = decided(folder)
     assert [entry["item"] for entry in entries] == seen
     kinds = [
-        "confirm" if turn % 8 == 0 else ["confirm", "reject", "unsure", "escalate"][turn % 4] for turn in range(40)
+        "confirm" if turn % 8 == 0 else ["confirm", "reject", "unsure", "escalate"][turn % 4]
+        for turn in range(DECISIONS)
     ]
     assert [entry["decision"] for entry in entries] == kinds
-    expect(page.locator("#today")).to_have_text("40")
+    expect(page.locator("#today")).to_have_text(str(DECISIONS))
     assert [page.locator(f"#count-{state}").inner_text() for state in ("open", "unsure", "escalated")] == [
-        "50",
-        "10",
-        "10",
+        str(LONG - DECISIONS),
+        str(DECISIONS // 4),
+        str(DECISIONS // 4),
     ]
     for item in reversed(seen[-3:]):
         page.keyboard.press("u")
@@ -154,7 +164,7 @@ def test_decisions_by_keyboard_alone(open_page: Visit, folder: Path) -> None:
     page.keyboard.press("u")
     page.wait_for_selector(f"#stage[data-item='{seen[-4]}']")
     assert [entry["item"] for entry in decided(folder) if entry["decision"] == "undo"] == seen[:-5:-1]
-    expect(page.locator("#today")).to_have_text("36")
+    expect(page.locator("#today")).to_have_text(str(DECISIONS - 4))
 
 
 def test_a_key_that_is_held_down_decides_once_and_never_unseen(open_page: Visit, folder: Path) -> None:

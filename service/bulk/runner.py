@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from service.answer import Answer
 from service.detector import Detector, Seen
 from service.errors import ErrorCode, FaunalensError
 from service.fingerprint import fingerprints
@@ -140,20 +139,18 @@ class Runner:
             if error.code in _PASSING and claimed.attempts < _FETCHES:
                 self._claims.put_back(claimed, _AGAIN_SECONDS * 2 ** (claimed.attempts - 1))
                 return
-            outcome = self._failed(claimed, error)
+            outcome = _failed(claimed, error)
         except Exception as error:
             log.error("unexpected %s in batch %s", type(error).__name__, claimed.batch_id, exc_info=error)
-            outcome = self._failed(claimed, FaunalensError(ErrorCode.INTERNAL_ERROR, "Something went wrong here."))
+            outcome = _failed(claimed, FaunalensError(ErrorCode.INTERNAL_ERROR, "Something went wrong here."))
         if self._claims.finish(claimed, outcome):
-            self._count(claimed, outcome.answer)
+            self._count(claimed, outcome)
             if not outcome.keep:
                 self._photos.delete(claimed.batch_id, claimed.position)
 
     def _outcome(self, claimed: Claimed, detector: Detector) -> Outcome:
         if claimed.refusal:
-            error = {**json.loads(claimed.refusal), "request_id": claimed.batch_id}
-            self._around.metrics.failures(error["code"]).inc()
-            return Outcome(None, json.dumps(error))
+            return Outcome(None, json.dumps({**json.loads(claimed.refusal), "request_id": claimed.batch_id}))
         if self._claims.worn(claimed):
             raise FaunalensError(ErrorCode.INTERNAL_ERROR, "The service stopped each time that it took this picture.")
         data = self._bytes(claimed)
@@ -183,12 +180,10 @@ class Runner:
             raise FaunalensError(ErrorCode.URL_NOT_ALLOWED, "Pictures by URL are not taken here any more.")
         return self._around.fetch(claimed.url)
 
-    def _failed(self, claimed: Claimed, error: FaunalensError) -> Outcome:
-        self._around.metrics.failures(error.code.code).inc()
-        return Outcome(None, json.dumps(error.to_dict(claimed.batch_id)))
-
-    def _count(self, claimed: Claimed, answer: Answer | None) -> None:
-        if answer:
+    def _count(self, claimed: Claimed, outcome: Outcome) -> None:
+        if outcome.error:
+            self._around.metrics.failures(json.loads(outcome.error)["code"]).inc()
+        if answer := outcome.answer:
             self._around.tallies.add("batch", claimed.source, answer)
             categories = [finding.category for finding in answer.findings]
             self._around.metrics.judged(answer.verdict, categories, answer.timing_ms)
@@ -208,3 +203,7 @@ class Runner:
                 if old:
                     old.decoders.close()
             return self._aside
+
+
+def _failed(claimed: Claimed, error: FaunalensError) -> Outcome:
+    return Outcome(None, json.dumps(error.to_dict(claimed.batch_id)))

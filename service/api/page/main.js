@@ -5,6 +5,7 @@ import { call, hasKey, setKey } from "./api.js";
 import { Breaks } from "./breaks.js";
 import { Details } from "./details.js";
 import { $, count, make, notice, percent, say } from "./dom.js";
+import { Filters } from "./filters.js";
 import { Grid } from "./grid.js";
 import { closeByEscape, fillHelp, listen } from "./keys.js";
 import { Outbox } from "./outbox.js";
@@ -12,27 +13,25 @@ import { Entry, Queue } from "./queue.js";
 import { applyTheme, Settings } from "./settings.js";
 import { Stage } from "./stage.js";
 import { showTeam } from "./team.js";
+import { Totals } from "./totals.js";
 
-const STATES = ["open", "second", "unsure", "escalated"];
 const SUMMARY_EVERY = 10_000;
 const LOOK_AGAIN = 3_000;
 const REMEMBERED = 200;
-const GOES_TO = { unsure: "unsure", escalate: "escalated" };
 const PAST = { confirm: "Confirmed", reject: "Rejected", unsure: "Left unsure", escalate: "Escalated" };
 
 let me, details, settings, add;
 let state = "open";
-let filter = {};
 let gridOn = false;
-let today = 0;
 const history = [];
-const totals = {};
 
 const queue = new Queue(render, failed);
 const stage = new Stage(() => act("reveal"));
 const grid = new Grid(queue, gridChanged, openFromGrid);
 const outbox = new Outbox(saving, refused);
 const breaks = new Breaks(remind);
+const totals = new Totals();
+const filters = new Filters((chosen) => go({ filter: chosen }), (category) => details.categories.get(category)?.name ?? category);
 
 async function start() {
   applyTheme();
@@ -52,8 +51,7 @@ async function start() {
     setKey($("login-key").value);
     enter();
   });
-  $("filters-form").addEventListener("submit", chooseFilters);
-  $("filters-form").addEventListener("reset", () => setTimeout(() => $("filters-form").requestSubmit()));
+  filters.listen();
   $("break-rest").addEventListener("click", rest);
   $("break-over").addEventListener("click", () => {
     $("rest").close();
@@ -87,7 +85,7 @@ async function enter() {
   $("keeps-nothing").hidden = me.retention_hours > 0;
   $("may-not-add").hidden = me.may_add;
   $("state-second").hidden = me.second_opinion === "off";
-  today = me.today.decided;
+  totals.today = me.today.decided;
   prefer(me.preferences);
   if (!details) await begin();
   await Promise.all([go({}), look()]);
@@ -136,16 +134,17 @@ function askKey(error) {
 }
 
 /** Show another state, other filters, or the grid. */
-async function go({ state: wanted = state, filter: chosen = filter, gridded = gridOn }) {
+async function go({ state: wanted = state, filter = filters.chosen, gridded = gridOn }) {
   state = wanted;
-  filter = chosen;
+  filters.chosen = filter;
   gridOn = gridded;
   await outbox.tail;
   history.length = 0;
   grid.selected.clear();
   queue.gridded(gridOn);
-  showFilters();
-  await queue.restart(asked());
+  filters.show();
+  for (const button of document.querySelectorAll("button[data-state]")) button.setAttribute("aria-pressed", String(button.dataset.state === state));
+  await queue.restart({ state, ...filters.asked() });
   render();
 }
 
@@ -177,7 +176,7 @@ function act(name, argument) {
     select: () => grid.toggleFocused(),
     open: () => grid.openFocused(),
     revealAll: () => grid.toggleReveal(),
-    filters: openFilters,
+    filters: () => filters.open(),
     add: () => add.openDialog(),
     team: () => showTeam(me),
     settings: () => settings.open(),
@@ -246,14 +245,7 @@ async function undoEarlier() {
 
 /** `change` more photos of this state are decided, fewer where it is negative. */
 function tally(change, decision) {
-  today += change;
-  const to = GOES_TO[decision];
-  if (to !== state) {
-    for (const [name, more] of [[state, -change], [to, change]]) {
-      if (totals[name] !== undefined) totals[name] = Math.max(0, totals[name] + more);
-    }
-  }
-  showTotals();
+  totals.tally(state, change, decision);
 }
 
 function tell(text) {
@@ -290,7 +282,7 @@ function render(changed) {
   if (changed && changed !== queue.current && !gridOn) return;
   const empty = !queue.items.length;
   $("nothing").hidden = !empty || queue.taking !== null && !queue.emptyAt;
-  $("nothing-filtered").hidden = !Object.keys(filter).length;
+  $("nothing-filtered").hidden = !filters.any;
   $("single").hidden = gridOn || empty;
   $("grid").hidden = !gridOn || empty;
   document.body.dataset.view = gridOn ? "grid" : "single";
@@ -335,58 +327,16 @@ function openFromGrid(entry) {
   toggleGrid();
 }
 
-// filters and totals
-
-function openFilters() {
-  const form = $("filters-form").elements;
-  for (const name of ["category", "source", "listing_id", "since", "until"]) form[name].value = filter[name] ?? "";
-  $("filters").showModal();
-}
-
-function chooseFilters(event) {
-  event.preventDefault();
-  const given = Object.fromEntries(new FormData($("filters-form")));
-  const chosen = Object.fromEntries(Object.entries(given).filter(([, value]) => value.trim()));
-  $("filters").close();
-  go({ filter: chosen });
-}
-
-/** The filter as the service takes it: days, which are the moderator's, become times. */
-function asked() {
-  const { since, until, ...others } = filter;
-  const midnight = (day, later) => {
-    const [year, month, date] = day.split("-").map(Number);
-    return new Date(year, month - 1, date + later).toISOString();
-  };
-  return { state, ...others, ...(since ? { since: midnight(since, 0) } : {}), ...(until ? { until: midnight(until, 1) } : {}) };
-}
-
-function showFilters() {
-  const names = { category: "Category", source: "Source", listing_id: "Listing", since: "From", until: "To", batch_id: "Batch" };
-  $("chips").replaceChildren(...Object.entries(filter).map(([name, value]) => make("li", {}, make("button", { type: "button",
-    "aria-label": `Remove the filter ${names[name]} ${value}`, click: () => {
-      const { [name]: _, ...rest } = filter;
-      go({ filter: rest });
-    } }, `${names[name]}: ${name === "category" ? details.categories.get(value)?.name ?? value : name === "batch_id" ? value.slice(0, 8) : value} ×`))));
-  for (const button of document.querySelectorAll("button[data-state]")) button.setAttribute("aria-pressed", String(button.dataset.state === state));
-}
-
 async function look() {
   if (document.hidden) return;
   try {
     const { states, sources } = await call("GET", "/v1/review/summary");
     if (outbox.waiting) return;
-    Object.assign(totals, states);
     $("sources").replaceChildren(...sources.map((value) => make("option", { value })));
-    showTotals();
+    totals.take(states);
   } catch (error) {
     if (!error.passing) failed(error);
   }
-}
-
-function showTotals() {
-  for (const name of STATES) $(`count-${name}`).textContent = totals[name] === undefined ? "" : count(totals[name]);
-  $("today").textContent = count(Math.max(0, today));
 }
 
 // preferences and breaks
@@ -400,7 +350,7 @@ function prefer(chosen) {
 }
 
 function remind(minutes) {
-  $("break-text").textContent = `You have been looking at photos for ${minutes} minutes and decided about ${count(today)} today.`;
+  $("break-text").textContent = `You have been looking at photos for ${minutes} minutes and decided about ${count(totals.today)} today.`;
   if (!$("break").open) $("break").showModal();
 }
 
@@ -409,7 +359,7 @@ async function rest() {
   breaks.rest();
   $("rest").showModal();
   await outbox.tail;
-  await queue.restart(asked(), false);
+  await queue.restart({ state, ...filters.asked() }, false);
 }
 
 document.addEventListener("keydown", (event) => {

@@ -1,0 +1,36 @@
+// How many photos wait in each state, and how many this moderator decided today.
+
+import { $, count } from "./dom.js";
+
+const STATES = ["open", "second", "unsure", "escalated"];
+const GOES_TO = { unsure: "unsure", escalate: "escalated" };
+
+export class Totals {
+  constructor() {
+    this.today = 0;
+    this.states = {};
+  }
+
+  /** What the service counted. */
+  take(states) {
+    Object.assign(this.states, states);
+    this.show();
+  }
+
+  /** `change` more photos of `state` are decided, fewer where it is negative. */
+  tally(state, change, decision) {
+    this.today += change;
+    const to = GOES_TO[decision];
+    if (to !== state) {
+      for (const [name, more] of [[state, -change], [to, change]]) {
+        if (this.states[name] !== undefined) this.states[name] = Math.max(0, this.states[name] + more);
+      }
+    }
+    this.show();
+  }
+
+  show() {
+    for (const name of STATES) $(`count-${name}`).textContent = this.states[name] === undefined ? "" : count(this.states[name]);
+    $("today").textContent = count(Math.max(0, this.today));
+  }
+}

@@ -150,7 +150,7 @@ class Runner:
 
     def _outcome(self, claimed: Claimed, detector: Detector) -> Outcome:
         if claimed.refusal:
-            return Outcome(None, json.dumps({**json.loads(claimed.refusal), "request_id": claimed.batch_id}))
+            return Outcome(None, {**json.loads(claimed.refusal), "request_id": claimed.batch_id})
         if self._claims.worn(claimed):
             raise FaunalensError(ErrorCode.INTERNAL_ERROR, "The service stopped each time that it took this picture.")
         data = self._bytes(claimed)
@@ -182,7 +182,7 @@ class Runner:
 
     def _count(self, claimed: Claimed, outcome: Outcome) -> None:
         if outcome.error:
-            self._around.metrics.failures(json.loads(outcome.error)["code"]).inc()
+            self._around.metrics.failures(outcome.error["code"]).inc()
         if answer := outcome.answer:
             self._around.tallies.add("batch", claimed.source, answer)
             categories = [finding.category for finding in answer.findings]
@@ -206,4 +206,4 @@ class Runner:
 
 
 def _failed(claimed: Claimed, error: FaunalensError) -> Outcome:
-    return Outcome(None, json.dumps(error.to_dict(claimed.batch_id)))
+    return Outcome(None, error.to_dict(claimed.batch_id))

@@ -9,6 +9,7 @@ import json
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Update, insert, select, update
 from sqlalchemy.orm import Session
@@ -53,14 +54,14 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an item: an answer, or the JSON of an error.
+    """What became of an item: an answer, or an error as it is told.
 
     ``keep``: seconds that its photo is kept; ``stored``: the photo was fetched and is in the photo folder now;
     ``fingerprints``: its perceptual hashes; ``sample``: it belongs to the random sample.
     """
 
     answer: Answer | None
-    error: str | None = None
+    error: dict[str, Any] | None = None
     keep: float = 0.0
     stored: bool = False
     fingerprints: tuple[int, ...] = ()
@@ -70,7 +71,7 @@ class Outcome:
     def record(self) -> str:
         """The JSON object that is sent."""
         if self.answer is None:
-            return json.dumps({"error": json.loads(self.error or "{}")})
+            return json.dumps({"error": self.error or {}})
         return self.answer.model_dump_json(exclude_none=True)
 
 

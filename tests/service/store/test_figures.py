@@ -61,7 +61,7 @@ def given(found: Figures) -> dict[str, int]:
 
 def test_counts(database: Database, answer: Answer, candidate: Finding) -> None:
     ivory, shell = Outcome(judged(answer, ("ivory", 0.9), ("shell", 0.2))), Outcome(judged(answer, ("shell", 0.5)))
-    clear, failed = Outcome(judged(answer)), Outcome(None, '{"code": "corrupt_image"}')
+    clear, failed = Outcome(judged(answer)), Outcome(None, {"code": "corrupt_image"})
     sample = dataclasses.replace(clear, sample=Sample(0.5, candidate, 0.3))
     a = fill(database, "a", [ivory, ivory, ivory, shell, clear, failed, sample, sample])
     b = fill(database, "b", [ivory, clear])

@@ -123,20 +123,22 @@ def listens(port: int) -> bool:
     return True
 
 
-def test_a_request_under_way_is_finished(tusk: bytes) -> None:
-    """Its body is still coming when the service stops listening."""
+@pytest.mark.parametrize(("sent", "drain"), [(signal.SIGTERM, "0"), (signal.SIGINT, "300")])
+def test_a_request_under_way_is_finished(tusk: bytes, sent: signal.Signals, drain: str) -> None:
+    """Its body is still coming when the service stops listening, at SIGINT without the time for draining."""
     port = free_port()
-    process = start(port, FAUNALENS_DRAIN_SECONDS="0", FAUNALENS_READ_SECONDS="60", FAUNALENS_SHUTDOWN_SECONDS="120")
+    process = start(port, FAUNALENS_DRAIN_SECONDS=drain, FAUNALENS_READ_SECONDS="60", FAUNALENS_SHUTDOWN_SECONDS="120")
     wait(port)
     connection = begun(port, tusk)
-    process.send_signal(signal.SIGTERM)
-    until(lambda: not listens(port))
+    process.send_signal(sent)
+    until(lambda: not listens(port), 60)
     connection.send(tusk[1000:])
     response = connection.getresponse()
     assert response.status == 200 and json.load(response)["verdict"]
     connection.close()
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
+    assert "Traceback" not in output
 
 
 def test_a_request_that_never_ends_is_cut_off_and_said(tusk: bytes) -> None:

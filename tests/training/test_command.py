@@ -22,6 +22,16 @@ def _message(command: click.Command, *words: str) -> str:
     return done.output
 
 
+def _tiny(folder: Path, weights: Path, epochs: int, more: str = "") -> str:
+    """Path of a recipe that trains in seconds; ``more``: further lines of it."""
+    path = folder / "tiny.toml"
+    path.write_text(
+        f'trunk = "mobilenetv2_035"\ntrunk_weights = "{weights}"\nsize = 64\nepochs = {epochs}\n{more}'
+        '[categories]\nivory = "core"\n'
+    )
+    return str(path)
+
+
 @pytest.fixture
 def tree(tmp_path: Path, collection: Path) -> Path:
     """One photo of ivory, and files that are not what they should be."""
@@ -43,13 +53,8 @@ def test_a_recipe_that_cannot_be_used(tree: Path, file: str, reason: str) -> Non
 
 
 def test_a_run_of_another_recipe(collection: Path, tmp_path: Path, trunk_weights: Path) -> None:
-    recipe = tmp_path / "tiny.toml"
-    words = ("--data", str(collection), "--recipe", str(recipe), "--out", str(tmp_path / "out"), "--workers", "0")
-    text = (
-        f'trunk = "mobilenetv2_035"\ntrunk_weights = "{trunk_weights}"\nsize = 64\nepochs = 0\n'
-        '[categories]\nivory = "core"\n'
-    )
-    recipe.write_text(text)
+    recipe = _tiny(tmp_path, trunk_weights, epochs=0)
+    words = ("--data", str(collection), "--recipe", recipe, "--out", str(tmp_path / "out"), "--workers", "0")
     assert CliRunner().invoke(train, words).exit_code == 0
     assert "made with another recipe" in _message(train, *words, "--seed", "9")
 
@@ -75,12 +80,9 @@ def test_a_photo_that_breaks_off_is_named(workers: str, collection: Path, tmp_pa
     shutil.copytree(collection, photos)
     for path in photos.glob("train-*.jpg"):
         path.write_bytes(path.read_bytes()[:900])
-    (tmp_path / "tiny.toml").write_text(
-        f'trunk = "mobilenetv2_035"\ntrunk_weights = "{trunk_weights}"\nsize = 64\nepochs = 1\nepoch_size = 4\n'
-        'batch = 4\nprecision = "fp32"\n[categories]\nivory = "core"\n'
-    )
+    recipe = _tiny(tmp_path, trunk_weights, epochs=1, more='epoch_size = 4\nbatch = 4\nprecision = "fp32"\n')
     words = ("--data", str(photos), "--out", str(tmp_path / "out"), "--workers", workers)
-    message = _message(train, *words, "--recipe", str(tmp_path / "tiny.toml"))
+    message = _message(train, *words, "--recipe", recipe)
     assert re.search(r"^Error: .*/train-\S+\.jpg cannot be used: .+$", message, re.MULTILINE)
     assert "Traceback" not in message
     common = ("--data", str(photos), "--out", str(tmp_path / "report"), "--split", "train")
@@ -88,14 +90,11 @@ def test_a_photo_that_breaks_off_is_named(workers: str, collection: Path, tmp_pa
 
 
 def test_a_picture_that_is_none(collection: Path, tmp_path: Path, trunk_weights: Path) -> None:
-    (tmp_path / "tiny.toml").write_text(
-        f'trunk = "mobilenetv2_035"\ntrunk_weights = "{trunk_weights}"\nsize = 64\nepochs = 0\n'
-        '[categories]\nivory = "core"\n'
-    )
+    recipe = _tiny(tmp_path, trunk_weights, epochs=0)
     common = ("--data", str(collection), "--out", str(tmp_path / "run"))
-    assert CliRunner().invoke(train, [*common, "--recipe", str(tmp_path / "tiny.toml")]).exit_code == 0
+    assert CliRunner().invoke(train, [*common, "--recipe", recipe]).exit_code == 0
     checkpoint = ("--checkpoint", str(tmp_path / "run" / "checkpoint.pt"))
-    words = (*checkpoint, "--data", str(collection), "--picture", str(tmp_path / "tiny.toml"))
+    words = (*checkpoint, "--data", str(collection), "--picture", recipe)
     assert "cannot be read as a picture" in _message(export, *words, "--out", str(tmp_path / "weights"))
 
 
@@ -135,12 +134,8 @@ def test_train_takes_the_labels_of_others(form: str, collection: Path, tmp_path:
         text = json.dumps({"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "Ivory"}]})
     given = tmp_path / ("labels.csv" if form == "csv" else "labels.json")
     given.write_text(text)
-    recipe = tmp_path / "tiny.toml"
-    recipe.write_text(
-        f'trunk = "mobilenetv2_035"\ntrunk_weights = "{trunk_weights}"\nsize = 64\nepochs = 1\nepoch_size = 8\n'
-        'batch = 4\nprecision = "fp32"\n[categories]\nivory = "core"\n'
-    )
-    words = ("--data", str(collection), "--labels", str(given), "--recipe", str(recipe), "--workers", "0")
+    recipe = _tiny(tmp_path, trunk_weights, epochs=1, more='epoch_size = 8\nbatch = 4\nprecision = "fp32"\n')
+    words = ("--data", str(collection), "--labels", str(given), "--recipe", recipe, "--workers", "0")
     done = CliRunner().invoke(train, [*words, "--out", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
     assert f"{len(files)} photos: ivory {sum(map(bool, labels))}, listing {labels.count('')}, " in done.output

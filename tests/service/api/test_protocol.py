@@ -15,8 +15,6 @@ from service.settings import Settings
 from tests.live import serving, until
 
 COUNTER = re.compile(r'^faunalens_(?:failures|requests)_total\{.*?(?:code|status)="(\w+)"\} (.+)$', re.MULTILINE)
-
-
 Served = tuple[FastAPI, tuple[str, int], dict[Scope, str]]
 
 
@@ -36,10 +34,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 def counts(app: FastAPI) -> Counter[str]:
     """Refusals by code, and requests by status."""
-    text = app.state.faunalens.metrics.text().decode()
-    found = re.findall(
-        r'^faunalens_(?:failures|requests)_total\{.*?(?:code|status)="(\w+)"\} (.+)$', text, re.MULTILINE
-    )
+    found = COUNTER.findall(app.state.faunalens.metrics.text().decode())
     return sum((Counter({name: int(float(count))}) for name, count in found), Counter[str]())
 
 

@@ -46,18 +46,15 @@ def faults() -> list[str]:
 
 
 @pytest.fixture
-def open_page(browser: Browser, folder: Path, detector: Detector, faults: list[str]) -> Iterator[Visit]:
-    """Opens the page of a service without keys and with a queue; ends with a look at what the browser said."""
-    fill(folder, detector, COUNT)
-    with serving(create_app(Settings(batches="on", store=folder, retention_hours=1))) as (host, port):
-        yield from _visits(browser, f"http://{host}:{port}", faults)
-    assert faults == []
+def count() -> int:
+    """Photos in the queue; a test that wants another number is parametrized with it."""
+    return COUNT
 
 
 @pytest.fixture
-def long_page(browser: Browser, folder: Path, detector: Detector, faults: list[str]) -> Iterator[Visit]:
-    """As ``open_page``, with more photos than a moderator decides about before a break."""
-    fill(folder, detector, LONG)
+def open_page(browser: Browser, folder: Path, detector: Detector, faults: list[str], count: int) -> Iterator[Visit]:
+    """Opens the page of a service without keys and with a queue; ends with a look at what the browser said."""
+    fill(folder, detector, count)
     with serving(create_app(Settings(batches="on", store=folder, retention_hours=1))) as (host, port):
         yield from _visits(browser, f"http://{host}:{port}", faults)
     assert faults == []
@@ -133,8 +130,9 @@ def shown(page: Page) -> int:
     return int(page.get_attribute("#stage", "data-item") or 0)
 
 
-def test_decisions_by_keyboard_alone(long_page: Visit, folder: Path) -> None:
-    page = long_page()
+@pytest.mark.parametrize("count", [LONG])
+def test_decisions_by_keyboard_alone(open_page: Visit, folder: Path) -> None:
+    page = open_page()
     seen, pressed = [], ("1rsecrse" * DECISIONS)[:DECISIONS]
     for key in pressed:
         settled(page)

@@ -143,6 +143,12 @@ def test_samples_are_described() -> None:
     assert listed == {path.name for path in SAMPLES.glob("*.jpg")}
 
 
+def test_the_file_map_has_every_module() -> None:
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    modules = [path.relative_to(ROOT) for folder in ("service", "training") for path in (ROOT / folder).rglob("*.py")]
+    assert [str(path) for path in modules if "migrations" not in path.parts and f"`{path}`" not in text] == []
+
+
 def test_no_photo_of_the_collection_is_committed() -> None:
     done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
     pictures = [Path(f) for f in done.stdout.split() if f.endswith((".jpg", ".jpeg", ".png", ".webp", ".gif"))]

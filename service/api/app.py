@@ -10,6 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from service import __version__
 from service.api import administration, detection, failures, information, pages, rules
+from service.api.cut_off import CutOff
 from service.api.door import DEADLINE_HEADER, KEY_HEADER, Door
 from service.api.headers import SecurityHeaders
 from service.api.intake import Intake
@@ -68,6 +69,7 @@ def create_app(settings: Settings | None = None, on_failure: Callable[[str], Non
     app.add_middleware(Door, state=state)
     if state.settings.cors_origins:
         app.add_middleware(CORSMiddleware, **_cors(state.settings.cors_origins))
+    app.add_middleware(CutOff, state=state)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Observe, state=state)
     app.include_router(detection.router)

@@ -1,6 +1,5 @@
 """ASGI middleware: a request id, a log line, counts, latency and, if wanted, a trace for every request."""
 
-import asyncio
 import contextlib
 import logging
 import re
@@ -98,10 +97,6 @@ class Observe:
         with tracing.request(headers) if tracing else contextlib.nullcontext() as span:
             try:
                 await self.app(scope, receive, send_with_id)
-            except asyncio.CancelledError:
-                # the server's deadline for requests under way, nothing else, cancels a request
-                self.state.cut_off += 1
-                raise
             finally:
                 if answered := scope.get(ANSWERED):
                     seen.status = answered.status

@@ -9,8 +9,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from training.cli import evaluate, export, thresholds, train
+from training.cli import export, train
 from training.command import TrainingCommand
+from training.measuring import evaluate, thresholds
 
 CAPACITY = ("--photos-per-day", "10", "--review-capacity", "5")
 

@@ -10,9 +10,10 @@ from PIL import Image
 
 from training import export as exporting
 from training import pictures, robustness
-from training.cli import evaluate, export
+from training.cli import export
 from training.evasions import EVASIONS
 from training.manifest import Photo
+from training.measuring import evaluate
 from training.recipe import Recipe
 from training.trainer import Trainer, choose_hardware
 

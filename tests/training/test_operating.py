@@ -9,7 +9,7 @@ from PIL import Image
 from service.detector import Detector
 from service.policy import load_policies
 from service.settings import load_settings
-from training.cli import thresholds
+from training.measuring import thresholds
 from training.operating import RATES, Point, Stream, choose, points, policy_toml, upper_bound
 from training.pictures import operating_chart
 from training.tables import operating_points

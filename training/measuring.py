@@ -1,0 +1,160 @@
+"""The commands ``faunalens evaluate`` and ``thresholds``; what is heavy is imported only when one runs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from training.command import TrainingCommand
+from training.options import DATA, LABELS, MODEL, of_split, read
+
+if TYPE_CHECKING:
+    from service.contract import Contract
+    from service.detector import Detector
+    from training.evaluation import Scored
+
+
+@click.command(cls=TrainingCommand)
+@MODEL
+@DATA
+@LABELS
+@click.option("--split", type=click.Choice(["train", "val", "test"]), default="val", show_default=True, help="test is for reporting only: choose nothing by it.")  # fmt: skip
+@click.option("--policy", help="Name of the policy judged with (default: FAUNALENS_POLICY, or 'default').")
+@click.option("--positives-from", metavar="SOURCE", help="Products of this source only, from every split: for weights trained without it.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for report.json, report.md and the pictures.")  # fmt: skip
+@click.option("--rounds", type=int, default=1000, show_default=True, help="Bootstrap rounds.")
+@click.option("--robustness", type=int, metavar="N", help="Also measure 17 evasions at three strengths, with N photos without product.")  # fmt: skip
+@click.option("--sizes", type=click.IntRange(1), metavar="N", help="Also measure recall by size in the picture, of the category with most photos: each object pasted N times.")  # fmt: skip
+@click.option(
+    "--contact-sheet", is_flag=True, help="Also write the worst false alarms; shows photos of the collection."
+)
+def evaluate(
+    model: Path | None,
+    data: Path,
+    labels: Path | None,
+    split: str,
+    policy: str | None,
+    positives_from: str | None,
+    out: Path,
+    rounds: int,
+    robustness: int | None,
+    sizes: int | None,
+    contact_sheet: bool,
+) -> None:
+    """Judge a split by the service's own code path; write report.json, a table and pictures.
+
+    The pictures of one category (reliability, evasions, sizes, false alarms) show the one with most photos.
+    """
+    import json
+
+    from service.detector import Detector
+    from service.settings import load_settings
+    from training import evaluation, pictures, tables
+
+    detector = Detector(load_settings(model=model))
+    _warn(detector.contract, split)
+    everything = read(data, labels)
+    photos = of_split(everything, split)
+    if positives_from:
+        photos = [p for p in photos if not p.labels] + [
+            p for p in everything if p.labels and p.source == positives_from
+        ]
+    scored = evaluation.score_photos(detector, photos, policy)
+    if not (robustness is None and sizes is None) and not scored.positive.any():
+        raise click.ClickException(f"no photo of {split} shows a product: nothing to measure evasions or sizes on")
+    out.mkdir(parents=True, exist_ok=True)
+    result = {"split": split, "positives_from": positives_from, **evaluation.report(scored, detector, rounds)}
+    (out / "report.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    (out / "report.md").write_text(tables.markdown(result), encoding="utf-8")
+    pictures.precision_recall(scored, out / "precision-recall.png")
+    pictures.confusion_matrix(scored, out / "confusion.png")
+    main = evaluation.most_shown(scored)
+    pictures.reliability(scored, main, out / "reliability.png")
+    if robustness is not None:
+        _robustness(scored, detector, main, out, robustness)
+    if sizes is not None:
+        _sizes(scored, detector, main, out, sizes)
+    if contact_sheet:
+        pictures.contact_sheet(evaluation.worst_false_alarms(scored, main, 48), out / "worst-false-alarms.png")
+    click.echo((out / "report.md").read_text(encoding="utf-8"))
+
+
+@click.command(cls=TrainingCommand)
+@MODEL
+@DATA
+@LABELS
+@click.option("--split", type=click.Choice(["val", "test"]), default="val", show_default=True, help="The labelled photos to measure on.")  # fmt: skip
+@click.option("--category", multiple=True, help="Category to set a threshold for; repeatable; default: core ones with products in the split.")  # fmt: skip
+@click.option("--prevalence", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.001, show_default=True, help="Share of your photos that show a category.")  # fmt: skip
+@click.option(
+    "--photos-per-day", type=click.FloatRange(1), required=True, help="Photos that your service judges a day."
+)
+@click.option("--review-capacity", type=click.FloatRange(0, min_open=True), required=True, help="Findings that your moderators can look at a day.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for thresholds.md, thresholds.png and policies.toml.")  # fmt: skip
+def thresholds(
+    model: Path | None,
+    data: Path,
+    labels: Path | None,
+    split: str,
+    category: tuple[str, ...],
+    prevalence: float,
+    photos_per_day: float,
+    review_capacity: float,
+    out: Path,
+) -> None:
+    """Say what each threshold means on your own stream, and write the policy that your moderators can keep up with."""
+    import datetime
+
+    from service.detector import Detector
+    from service.settings import load_settings
+    from training import evaluation, operating, pictures, tables
+
+    detector = Detector(load_settings(model=model))
+    _warn(detector.contract, split)
+    scored = evaluation.score_photos(detector, of_split(read(data, labels), split))
+    core = [c.id for c in detector.contract.categories if c.maturity == "core" and scored.column(c.id)[1].any()]
+    unknown = set(category) - {c for c in scored.categories if scored.column(c)[1].any()}
+    if unknown or not (category or core):
+        raise click.UsageError(f"no photo of {split} shows {', '.join(sorted(unknown)) or 'a core category'}")
+    stream = operating.Stream(photos_per_day, prevalence)
+    table = {name: operating.points(name, *scored.column(name), stream) for name in category or core}
+    try:
+        chosen = operating.choose(table, review_capacity)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    out.mkdir(parents=True, exist_ok=True)
+    text = tables.operating_points(table, chosen)
+    (out / "thresholds.md").write_text(text, encoding="utf-8")
+    policy = operating.policy_toml(chosen, stream, review_capacity, datetime.date.today().isoformat())
+    (out / "policies.toml").write_text(policy, encoding="utf-8")
+    pictures.operating_chart(table, chosen, out / "thresholds.png")
+    click.echo(text)
+
+
+def _warn(contract: "Contract", split: str) -> None:
+    from training.crossfit import fitted_on_val
+
+    if split == "val" and fitted_on_val(contract):
+        click.echo(f"{contract.name} was fitted on its collection's val photos: on these it looks too good", err=True)
+
+
+def _robustness(scored: "Scored", detector: "Detector", main: str, out: Path, negatives: int) -> None:
+    from training import pictures
+    from training.robustness import robustness, write_csv
+
+    core = [category.id for category in detector.contract.categories if category.maturity == "core"]
+    rows = robustness(scored, detector, core if main in core else [*core, main], negatives)
+    write_csv(rows, out / "robustness.csv")
+    pictures.robustness_chart(rows, main, out / "robustness.png")
+
+
+def _sizes(scored: "Scored", detector: "Detector", main: str, out: Path, rounds: int) -> None:
+    from training import pictures
+    from training.sizes import sizes, write_sizes
+
+    try:
+        rows = sizes(scored, detector, main, rounds)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    write_sizes(rows, out / "sizes.csv")
+    pictures.sizes_chart(rows, out / "sizes.png")

@@ -1,0 +1,46 @@
+"""What the training commands share: the options that name photos and weights, and the photos they mean."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from training.manifest import Photo
+
+EXCLUSIONS = Path(__file__).parent / "exclusions.csv"
+MODEL = click.option(
+    "--model", type=click.Path(exists=True, path_type=Path), envvar="FAUNALENS_MODEL",
+    help="The contract, weights/<name>.json; default: the shipped one.",
+)  # fmt: skip
+DATA = click.option(
+    "--data", type=click.Path(path_type=Path), default=Path("../shared/data"), envvar="FAUNALENS_DATA",
+    show_default=True,
+    help="Folder of photos with manifest.csv, or with a folder for each category (environment: FAUNALENS_DATA).",
+)  # fmt: skip
+LABELS = click.option(
+    "--labels", type=click.Path(exists=True, path_type=Path),
+    help="Labels of the photos in --data: a CSV, a Label Studio export or COCO; replaces manifest.csv.",
+)  # fmt: skip
+
+
+def read(data: Path, labels: Path | None) -> "list[Photo]":
+    """The photos that ``--data`` and ``--labels`` name, less those of exclusions.csv."""
+    from training.intake import read_photos
+
+    return read_photos(data, labels, EXCLUSIONS)
+
+
+def of_split(photos: "list[Photo]", split: str) -> "list[Photo]":
+    """The photos of one split; raises :class:`ManifestError` when there are none."""
+    from training.manifest import ManifestError, select
+
+    chosen = select(photos, split)
+    if not chosen:
+        raise ManifestError(f"there are no photos in {split}")
+    return chosen
+
+
+def extra_photos(folders: tuple[Path, ...]) -> "list[Photo]":
+    """Training photos of further folders; what they hold for other splits is not used."""
+    return [photo for folder in folders for photo in read(folder, None) if photo.split == "train"]

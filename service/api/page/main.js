@@ -3,13 +3,13 @@
 import { Add } from "./add.js";
 import { call, hasKey, setKey } from "./api.js";
 import { Breaks } from "./breaks.js";
+import { Decisions } from "./decisions.js";
 import { Details } from "./details.js";
 import { $, count, make, notice, percent, say } from "./dom.js";
 import { Filters } from "./filters.js";
 import { Grid } from "./grid.js";
 import { closeByEscape, fillHelp, listen } from "./keys.js";
-import { Outbox } from "./outbox.js";
-import { Entry, Queue } from "./queue.js";
+import { Queue } from "./queue.js";
 import { applyTheme, Settings } from "./settings.js";
 import { Stage } from "./stage.js";
 import { showTeam } from "./team.js";
@@ -17,20 +17,18 @@ import { Totals } from "./totals.js";
 
 const SUMMARY_EVERY = 10_000;
 const LOOK_AGAIN = 3_000;
-const REMEMBERED = 200;
-const PAST = { confirm: "Confirmed", reject: "Rejected", unsure: "Left unsure", escalate: "Escalated" };
 
 let me, details, settings, add;
 let state = "open";
 let gridOn = false;
-const history = [];
 
 const queue = new Queue(render, failed);
 const stage = new Stage(() => act("reveal"));
 const grid = new Grid(queue, gridChanged, openFromGrid);
-const outbox = new Outbox(saving, refused);
 const breaks = new Breaks(remind);
 const totals = new Totals();
+const decisions = new Decisions(queue, { waiting: saving, changed: tell, tally: (...change) => totals.tally(state, ...change) });
+const { outbox } = decisions;
 const filters = new Filters((chosen) => go({ filter: chosen }), (category) => details.categories.get(category)?.name ?? category);
 
 async function start() {
@@ -139,7 +137,7 @@ async function go({ state: wanted = state, filter = filters.chosen, gridded = gr
   filters.chosen = filter;
   gridOn = gridded;
   await outbox.tail;
-  history.length = 0;
+  decisions.forget();
   grid.selected.clear();
   queue.gridded(gridOn);
   filters.show();
@@ -161,7 +159,7 @@ function act(name, argument) {
       if (finding) decide("confirm", finding.category);
     },
     other: () => queue.current && $("other").showModal(),
-    undo,
+    undo: () => decisions.undo(),
     skip: () => {
       queue.skip();
       render();
@@ -192,7 +190,7 @@ function decide(decision, category = null) {
     if (entry) say("The photo is not there yet.");
     return;
   }
-  finish([entry], decision, category);
+  decisions.make([entry], decision, category);
 }
 
 function decideAll(decision, entries) {
@@ -200,70 +198,18 @@ function decideAll(decision, entries) {
     notice("Nothing is selected. Space selects a photo, A all of them.", { seconds: 4 });
     return;
   }
-  finish(entries, decision, null);
+  decisions.make(entries, decision, null);
   grid.focus();
 }
 
-function finish(entries, decision, category) {
-  const items = entries.map((entry) => entry.id);
-  history.push({ entries, decision });
-  if (history.length > REMEMBERED) history.shift();
-  queue.remove(items);
-  outbox.put({ items, decision, category }).then(() => queue.topUp());
-  tally(items.length, decision);
-  const what = entries.length === 1 ? entries[0].fields.file : `${entries.length} photos`;
-  tell(`${PAST[decision]}: ${what}.`);
-  render();
-}
-
-async function undo() {
-  const last = history.pop();
-  if (!last) {
-    await undoEarlier();
-    return;
-  }
-  outbox.put({ items: last.entries.map((entry) => entry.id), decision: "undo", category: null });
-  queue.bringBack(last.entries);
-  tally(-last.entries.length, last.decision);
-  tell(`Taken back: ${last.entries.length === 1 ? last.entries[0].fields.file : `${last.entries.length} photos`}.`);
-  render();
-}
-
-/** Take back what was decided before this page was opened. */
-async function undoEarlier() {
-  await outbox.tail;
-  try {
-    const { item, entry } = await call("POST", "/v1/review/undo", {});
-    const back = new Entry(item);
-    queue.bringBack([back]);
-    tally(-1);
-    tell(`Taken back: ${entry.file}.`);
-  } catch (error) {
-    notice(error.code === "nothing_to_undo" ? "There is nothing left to undo." : error.message, { seconds: 4 });
-  }
-}
-
-/** `change` more photos of this state are decided, fewer where it is negative. */
-function tally(change, decision) {
-  totals.tally(state, change, decision);
-}
-
+/** The queue is another one, by what `text` says was decided or taken back. */
 function tell(text) {
+  render();
+  if (!text) return;
   $("last").textContent = text;
   const next = queue.current;
   const strongest = next?.fields.findings[0];
   say(next && !gridOn ? `${text} Next: ${strongest.name}, ${percent(strongest.probability)}, ${next.fields.verdict}.` : text);
-}
-
-/** A decision that the service did not take. */
-function refused(error, { items, decision }) {
-  const undoing = decision === "undo";
-  if (undoing) queue.items = queue.items.filter((entry) => !items.includes(entry.id));
-  for (const group of history) group.entries = group.entries.filter((entry) => !items.includes(entry.id));
-  history.splice(0, history.length, ...history.filter((group) => group.entries.length));
-  tally(undoing ? items.length : -items.length, decision);
-  notice(`Not kept: ${error.message}`, { kind: "error" });
-  render();
 }
 
 function saving(waiting) {

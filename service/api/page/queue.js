@@ -105,7 +105,6 @@ export class Queue {
     this.behind = this.behind.filter((entry) => !back.has(entry.id));
     this.items = [...entries, ...this.items.filter((entry) => !back.has(entry.id))];
     this.prefetch();
-    this.changed();
   }
 
   /** Put the first photo last. */

@@ -1,0 +1,76 @@
+// The decisions made on this page: counted and sent on at once, and taken back one after the other.
+
+import { call } from "./api.js";
+import { notice } from "./dom.js";
+import { Outbox } from "./outbox.js";
+import { Entry } from "./queue.js";
+
+const REMEMBERED = 200;
+const PAST = { confirm: "Confirmed", reject: "Rejected", unsure: "Left unsure", escalate: "Escalated" };
+
+export class Decisions {
+  #made = [];
+
+  /** `waiting(number)`, `tally(change, decision)` and `changed(text)` are told what happened; the last shows the queue anew. */
+  constructor(queue, { waiting, tally, changed }) {
+    this.queue = queue;
+    this.tally = tally;
+    this.changed = changed;
+    this.outbox = new Outbox(waiting, (error, sent) => this.#refused(error, sent));
+  }
+
+  make(entries, decision, category) {
+    const items = entries.map((entry) => entry.id);
+    this.#made.push({ entries, decision });
+    if (this.#made.length > REMEMBERED) this.#made.shift();
+    this.queue.remove(items);
+    this.outbox.put({ items, decision, category }).then(() => this.queue.topUp());
+    this.tally(items.length, decision);
+    this.changed(`${PAST[decision]}: ${named(entries)}.`);
+  }
+
+  async undo() {
+    const last = this.#made.pop();
+    if (!last) {
+      await this.#undoEarlier();
+      return;
+    }
+    this.outbox.put({ items: last.entries.map((entry) => entry.id), decision: "undo", category: null });
+    this.queue.bringBack(last.entries);
+    this.tally(-last.entries.length, last.decision);
+    this.changed(`Taken back: ${named(last.entries)}.`);
+  }
+
+  /** What is in front changes altogether: undo goes by what the service has kept. */
+  forget() {
+    this.#made.length = 0;
+  }
+
+  /** Take back what was decided before this page was opened. */
+  async #undoEarlier() {
+    await this.outbox.tail;
+    try {
+      const { item, entry } = await call("POST", "/v1/review/undo", {});
+      this.queue.bringBack([new Entry(item)]);
+      this.tally(-1);
+      this.changed(`Taken back: ${entry.file}.`);
+    } catch (error) {
+      notice(error.code === "nothing_to_undo" ? "There is nothing left to undo." : error.message, { seconds: 4 });
+    }
+  }
+
+  /** A decision that the service did not take. */
+  #refused(error, { items, decision }) {
+    const undoing = decision === "undo";
+    if (undoing) this.queue.items = this.queue.items.filter((entry) => !items.includes(entry.id));
+    for (const group of this.#made) group.entries = group.entries.filter((entry) => !items.includes(entry.id));
+    this.#made = this.#made.filter((group) => group.entries.length);
+    this.tally(undoing ? items.length : -items.length, decision);
+    notice(`Not kept: ${error.message}`, { kind: "error" });
+    this.changed();
+  }
+}
+
+function named(entries) {
+  return entries.length === 1 ? entries[0].fields.file : `${entries.length} photos`;
+}

@@ -20,6 +20,7 @@ from service.errors import ErrorCode, FaunalensError
 SURPLUS = "faunalens.surplus"
 ANSWERED = "faunalens.answered"
 Refusal = Callable[[bytes, Any], tuple[int, bytes] | None]
+_BODY = (b"content-length", b"transfer-encoding")
 _ALWAYS = "".join(f"{name}: {value}\r\n" for name, value in SECURITY.items())
 
 
@@ -33,6 +34,7 @@ class GuardedProtocol(HttpToolsProtocol):
     count: Callable[[str], None] | None
 
     _timer: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
     _received = 0
     _in_head = True
     _surplus = False
@@ -46,7 +48,10 @@ class GuardedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Feed a head up to its limit; what follows it only when it has ended."""
         if not self._in_head:
+            self._received += len(data)
             super().data_received(data)
+            if self._received > self.head_bytes and not self._in_head:
+                self._too_large()
             return
         if self._timer is None:
             self._within(self._head_too_slow)
@@ -57,19 +62,30 @@ class GuardedProtocol(HttpToolsProtocol):
         if not rest or self.transport.is_closing():
             return
         if self._received >= self.head_bytes:
-            message = f"The request line and headers have more than {self.head_bytes} bytes."
-            self._refuse(FaunalensError(ErrorCode.HEADERS_TOO_LARGE, message, {"max_bytes": self.head_bytes}))
+            self._too_large()
         else:
             self.data_received(rest)
 
     def send_400_response(self, msg: str) -> None:
         """What came is not HTTP; uvicorn would say so in plain text."""
-        self._refuse(FaunalensError(ErrorCode.MALFORMED_BODY, "The request cannot be read."))
+        message = "The request cannot be read."
+        if self.parser.should_upgrade():
+            message = "A request with a body cannot ask for another protocol: send it without Upgrade."
+        self._refuse(FaunalensError(ErrorCode.MALFORMED_BODY, message))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header; one that follows the body is thrown away: who decides by headers has not seen it."""
+        if self._in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """The head has ended."""
+        if self.parser.should_upgrade() and any(name in _BODY for name, _ in self.headers):
+            # the parser would take the body for the other protocol, and what is left of it for a request
+            raise ValueError("a request with a body asks for another protocol")
         self._in_head, self._received = False, 0
         self._stop_waiting()
+        self._unset_keepalive_if_required()
         self._surplus = len(self.connections) > self.connections_wanted
         self.scope[SURPLUS] = self._surplus  # type: ignore[literal-required]
         self._turned_away = self._is_plain() and self._turn_away()
@@ -78,12 +94,13 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body; one that was refused is thrown away."""
+        self._received = 0
         if not self._turned_away:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The request has ended: what comes next is a head."""
-        self._in_head = True
+        self._in_head, self._received = True, 0
         self._stop_waiting()
         if self._turned_away:
             self._turned_away = False
@@ -106,16 +123,17 @@ class GuardedProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """The client does not read its answer: wait, but not for ever."""
         super().pause_writing()
-        self._within(self.transport.abort)
+        self._unread = self.loop.call_later(self.seconds, self.transport.abort)
 
     def resume_writing(self) -> None:
         """The client reads again."""
-        self._stop_waiting()
+        self._stop_waiting_for_reader()
         super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
         self._stop_waiting()
+        self._stop_waiting_for_reader()
         super().connection_lost(exc)
 
     def _is_plain(self) -> bool:
@@ -147,6 +165,15 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _stop_waiting_for_reader(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
+    def _too_large(self) -> None:
+        message = f"The request line and headers have more than {self.head_bytes} bytes."
+        self._refuse(FaunalensError(ErrorCode.HEADERS_TOO_LARGE, message, {"max_bytes": self.head_bytes}))
 
     def _head_too_slow(self) -> None:
         message = f"The request line and headers took more than {self.seconds:g} seconds."

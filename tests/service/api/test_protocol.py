@@ -1,7 +1,9 @@
-"""A body that breaks off under a request which the application has begun: one answer, one count, one line."""
+"""Requests that break off, ask for another protocol, or come two at once, on raw sockets."""
 
 import re
+import select
 import socket
+import time
 from collections import Counter
 from collections.abc import Iterator
 
@@ -13,8 +15,10 @@ from service.keys import Scope, new_key
 from service.keystore import KeyStore
 from service.settings import Settings
 from tests.live import serving, until
+from tests.service.api.test_slow_clients import closes, drip
 
 COUNTER = re.compile(r'^faunalens_(?:failures|requests)_total\{.*?(?:code|status)="(\w+)"\} (.+)$', re.MULTILINE)
+CHUNKED = b"POST /v1/detect HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 Served = tuple[FastAPI, tuple[str, int], dict[Scope, str]]
 
 
@@ -27,7 +31,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     for scope in Scope:
         texts[scope], key = new_key(scope, frozenset({scope}), "2026-01-01T00:00:00+00:00")
         store.add(key)
-    app = create_app(Settings(auth="on", keys=store.path))
+    app = create_app(Settings(auth="on", keys=store.path, read_seconds=4))
     with serving(app) as address:
         yield app, address, texts
 
@@ -55,3 +59,60 @@ def test_a_body_that_breaks_is_refused_and_counted_once(
     assert counts(app) - before == {"malformed_body": 1, "400": 1}
     (line,) = (record.__dict__["fields"] for record in caplog.records if record.name == "faunalens.request")
     assert (line["status"], line["code"]) == (400, "malformed_body")
+
+
+def test_headers_after_the_body_are_not_those_of_the_request(served: Served) -> None:
+    _, address, texts = served
+    head = CHUNKED.replace(b"Host: x", b"Connection: close") + b"1\r\na\r\n0\r\n"
+    with socket.create_connection(address, timeout=60) as connection:
+        connection.sendall(head + f"X-API-Key: {texts[Scope.DETECT]}\r\n\r\n".encode())
+        assert b'"unauthenticated"' in connection.recv(65_536)
+
+
+@pytest.mark.parametrize("protocol", [b"h2c", b"websocket"])
+def test_the_body_of_a_request_for_another_protocol_is_no_request(served: Served, protocol: bytes) -> None:
+    head = b"POST /v1/detect HTTP/1.1\r\nHost: x\r\nContent-Length: 36\r\nConnection: upgrade\r\nUpgrade: "
+    with socket.create_connection(served[1], timeout=60) as connection:
+        connection.sendall(head + protocol + b"\r\n\r\n")
+        answer = connection.recv(65_536)
+        assert answer.startswith(b"HTTP/1.1 400 ") and b"without Upgrade" in answer
+        assert connection.recv(65_536) == b""
+
+
+def test_two_refusals_at_once_leave_no_deadline_behind(served: Served) -> None:
+    _, address, texts = served
+    head = b"POST /v1/detect HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n"
+    with socket.create_connection(address, timeout=60) as connection:
+        connection.sendall((head + b"\r\na") * 2)
+        time.sleep(4)  # idle connections are closed after 5 seconds
+        connection.sendall(head + f"X-API-Key: {texts[Scope.DETECT]}\r\n\r\n".encode())
+        time.sleep(2)
+        connection.sendall(b"a")
+        answers = b""
+        while answers.count(b"HTTP/1.1 ") < 3 and (more := connection.recv(65_536)):
+            answers += more
+    assert answers.count(b"HTTP/1.1 401 ") == 2 and b'"unsupported_format"' in answers
+
+
+def test_what_follows_a_body_is_limited_too(served: Served) -> None:
+    app, address, texts = served
+    head = CHUNKED.replace(b"Host: x", f"X-API-Key: {texts[Scope.DETECT]}".encode())
+    for endless in (b"X-A: " + b"a" * 400_000, b"X-A: b\r\n" * 50_000):
+        with socket.create_connection(address, timeout=60) as connection:
+            connection.sendall(head + b"1\r\na\r\n0\r\n")
+            drip(connection, endless, 0.1)
+            assert closes(connection)
+    assert counts(app)["headers_too_large"] == 2
+
+
+def test_a_client_that_reads_nothing_and_sends_on(served: Served) -> None:
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(served[1])
+        connection.settimeout(60)
+        for _ in range(12):
+            connection.sendall(b"GET /docs-assets/redoc.standalone.js HTTP/1.1\r\nHost: x\r\n\r\n")
+            time.sleep(0.1)
+        waits = select.poll()
+        waits.register(connection, select.POLLHUP)
+        assert waits.poll(30_000), "the service waits for its reader for ever"

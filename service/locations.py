@@ -25,7 +25,11 @@ class Location:
 
     def follow(self, reference: str, allowed: Iterable[str]) -> "Location":
         """Where a redirect leads; raises ``url_not_allowed``."""
-        return parse(urljoin(f"https://{self.host}{self.target}", reference), allowed)
+        try:
+            url = urljoin(f"https://{self.host}{self.target}", reference)
+        except ValueError:
+            refuse("malformed")
+        return parse(url, allowed)
 
 
 def parse(url: str, allowed: Iterable[str]) -> Location:
@@ -34,7 +38,7 @@ def parse(url: str, allowed: Iterable[str]) -> Location:
     Names must be ASCII (internationalised ones as ``xn--``) and everything else percent-encoded. The fragment is
     dropped.
     """
-    if len(url) > _MAX_LENGTH or not _CHARACTERS.fullmatch(url.lower()):
+    if len(url) > _MAX_LENGTH or not _CHARACTERS.fullmatch(url):
         refuse("malformed")
     try:
         parts = urlsplit(url)

@@ -59,6 +59,7 @@ def test_allowed(url: str, location: Location) -> None:
         ("https://pictures.example.com/\r\nHost:x", "malformed"),
         ("https://pictures.example.com/\t", "malformed"),
         ("https://pictures.example.com/é", "malformed"),
+        ("https://pictures.example.com/\N{KELVIN SIGN}", "malformed"),
         ("https://pictures。example.com/", "malformed"),
         ("https://pictures.example.com/" + "a" * 2048, "malformed"),
     ],
@@ -84,7 +85,10 @@ def test_redirects_are_relative_to_where_they_come_from(reference: str, leads: L
     assert parse("https://pictures.example.com/x/a.jpg", ALLOWED).follow(reference, ALLOWED) == leads
 
 
-@pytest.mark.parametrize("reference", ["http://pictures.example.com/", "//evil.example/", "https://127.0.0.1/", "a b"])
+@pytest.mark.parametrize(
+    "reference",
+    ["http://pictures.example.com/", "//evil.example/", "https://127.0.0.1/", "a b", "//[::1", "//\u2100/"],
+)
 def test_redirects_are_checked_like_any_url(reference: str) -> None:
     with pytest.raises(FaunalensError):
         parse("https://pictures.example.com/", ALLOWED).follow(reference, ALLOWED)

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import math
 import re
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from service.keys import Scope, new_key
 from service.keystore import KeyStore
 from service.settings import load_settings
 
+_RATES = 1e-6, 1e6
+_MOST = 10**12
 _NAME = re.compile(r"[A-Za-z0-9._@ -]{1,64}")
 
 
@@ -32,9 +35,9 @@ def keys() -> None:
     "--scope", "scopes", type=click.Choice([scope.value for scope in Scope]), multiple=True, required=True,
     help="What it may be used for; repeatable.",
 )  # fmt: skip
-@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Pictures per second (default: unlimited).")
-@click.option("--burst", type=click.IntRange(1), help="Pictures at once (default: one second of the rate).")
-@click.option("--quota", type=click.IntRange(0), help="Pictures per UTC day (default: unlimited).")
+@click.option("--rate", type=click.FloatRange(*_RATES), help="Pictures per second (default: unlimited).")
+@click.option("--burst", type=click.IntRange(1, _MOST), help="Pictures at once (default: one second of the rate).")
+@click.option("--quota", type=click.IntRange(0, _MOST), help="Pictures per UTC day (default: unlimited).")
 def create(name: str, scopes: tuple[str, ...], rate: float | None, burst: int | None, quota: int | None) -> None:
     """Make a key and print it, this once.
 
@@ -42,6 +45,8 @@ def create(name: str, scopes: tuple[str, ...], rate: float | None, burst: int | 
     """
     if not _NAME.fullmatch(name):
         raise click.UsageError("--name takes 1 to 64 letters, digits, spaces and . _ @ -")
+    if rate is not None and math.isnan(rate):
+        raise click.UsageError("--rate takes a number")
     if burst and not rate:
         raise click.UsageError("--burst needs --rate")
     with _store() as store:

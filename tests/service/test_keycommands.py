@@ -38,6 +38,9 @@ def test_wrong_usage(path: Path) -> None:
         ["--scope", "detect"], ["--name", "x"], ["--name", "x", "--scope", "all"],
         ["--name", "a\nb", "--scope", "admin"], ["--name", "x", "--scope", "admin", "--rate", "0"],
         ["--name", "x", "--scope", "admin", "--burst", "3"],
+        ["--name", "x", "--scope", "admin", "--rate", "nan"], ["--name", "x", "--scope", "admin", "--rate", "inf"],
+        ["--name", "x", "--scope", "admin", "--rate", "1e-320"],
+        ["--name", "x", "--scope", "admin", "--quota", "99999999999999999999"],
     ):  # fmt: skip
         assert run("keys", "create", *wrong)[0] == 2
     assert not path.exists()

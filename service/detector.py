@@ -203,15 +203,18 @@ class Detector:
         test = self.contract.selftest
         try:
             data = (folder / test.file).read_bytes()
+            found = self.see(data).probabilities
         except OSError as error:
-            raise StartError(f"the self-test picture {folder / test.file} is missing") from error
-        found = self.see(data).probabilities
+            raise StartError(f"the self-test picture {folder / test.file} cannot be read: {error.strerror}") from error
+        except FaunalensError as error:
+            raise StartError(f"the self-test picture {folder / test.file} is damaged: {error}") from error
         if set(test.probabilities) != set(found):
             raise StartError("the self-test lists other categories than the contract")
-        worst = max(found, key=lambda category: abs(found[category] - test.probabilities[category]))
-        gap = abs(found[worst] - test.probabilities[worst])
-        if not gap <= test.tolerance:
-            raise StartError(
-                f"the self-test failed: {worst} scored {found[worst]:.4f} on the built-in picture, "
-                f"{test.probabilities[worst]:.4f} was expected; do not trust this installation"
-            )
+        for category, score in found.items():
+            expected = test.probabilities[category]
+            # this way round: a score that is no number is never near
+            if not abs(score - expected) <= test.tolerance:
+                raise StartError(
+                    f"the self-test failed: {category} scored {score:.4f} on the built-in picture, "
+                    f"{expected:.4f} was expected; do not trust this installation"
+                )

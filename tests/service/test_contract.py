@@ -73,6 +73,12 @@ def test_self_test_must_pass(weights: Path) -> None:
         start(path)
 
 
+def test_scores_that_are_no_numbers_fail_the_self_test(weights: Path) -> None:
+    path = edit(weights, lambda v: v["categories"][-1]["calibration"].update(bias=float("nan")))
+    with pytest.raises(StartError, match="self-test failed: other_wildlife scored nan"):
+        start(path)
+
+
 def test_unreadable_contracts_say_so(tmp_path: Path, weights: Path) -> None:
     with pytest.raises(StartError, match="no model contract"):
         start(tmp_path / "nothing.json")

@@ -93,6 +93,15 @@ def folder_for_network(folder: Path) -> None:
     (folder / "second.onnx").mkdir()
 
 
+def broken_picture(folder: Path) -> None:
+    picture = folder / "second.png"
+    picture.write_bytes(picture.read_bytes()[:-5000])
+
+
+def no_picture(folder: Path) -> None:
+    (folder / "second.png").unlink()
+
+
 def not_a_network(folder: Path) -> None:
     (folder / "second.onnx").write_bytes(b"not an ONNX file")
     path = folder / "second.json"
@@ -105,7 +114,7 @@ def not_a_network(folder: Path) -> None:
     [
         (broken_bytes, "SHA-256"), (broken_self_test, "self-test failed"), (broken_contract, "not valid"),
         (no_contract, "no model contract"), (no_network, "missing"), (folder_for_network, "cannot be read"),
-        (not_a_network, "onnxruntime cannot use"),
+        (not_a_network, "onnxruntime cannot use"), (broken_picture, "is damaged"), (no_picture, "self-test picture"),
     ],
 )  # fmt: skip
 def test_a_bad_model_is_rejected_and_the_old_one_stays(

@@ -45,14 +45,15 @@ def test_other_formats_are_unsupported(kind: str) -> None:
     assert refused(encoded(corners(), kind)) is ErrorCode.UNSUPPORTED_FORMAT
 
 
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_every_orientation_gives_the_same_upright_picture(orientation: int) -> None:
+def test_every_orientation_gives_the_same_upright_picture(orientation: int, kind: str) -> None:
     upright = corners()
     undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
     stored = upright.transpose(Image.Transpose(undo[orientation])) if orientation > 1 else upright
     exif = Image.Exif()
     exif[0x0112] = orientation
-    picture = decode(encoded(stored, "PNG", exif=exif), LIMITS)
+    picture = decode(encoded(stored, kind, exif=exif), LIMITS)
     assert picture.header.orientation == orientation
     assert (picture.header.width, picture.header.height) == (64, 32)
     assert np.array_equal(np.asarray(picture.rgb), np.asarray(upright))

@@ -108,6 +108,9 @@ def test_refusals(client: TestClient, tusk: bytes) -> None:
     assert code(files=[("f", ("a", b"x" * 700_000))]) == (413, "too_many_bytes")
     assert code(files={"text": (None, "words")}) == (422, "no_image")
     assert code(content=b"x", headers={"Content-Type": "multipart/form-data"}) == (400, "malformed_body")
+    unclosed = b'--b\r\nContent-Disposition: form-data; name="f"; filename="%d"\r\n\r\nx\r\n'
+    parts = {"content": unclosed % 1 + unclosed % 2, "headers": {"Content-Type": "multipart/form-data; boundary=b"}}
+    assert code(**parts) == (400, "malformed_body")
     assert code(content=tusk, headers=JPEG, params={"heatmap": "perhaps"}) == (422, "invalid_parameter")
 
 

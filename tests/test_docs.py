@@ -53,6 +53,10 @@ def test_every_endpoint_has_a_heading(tmp_path: Path) -> None:
     }  # fmt: skip
     assert len(wanted) >= 30
     assert wanted - headings("api.md") == set()
+    for methods in app.openapi()["paths"].values():
+        for operation in methods.values():
+            refused = operation["responses"].get("422", {}).get("description", "")
+            assert "invalid_parameter" in refused or "parameters" not in operation, operation["summary"]
 
 
 def test_every_command_and_option_is_documented() -> None:

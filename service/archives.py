@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import IO, cast
 
+from service.cells import encodable
 from service.entries import Entry, is_picture, unreadable
 
 Opener = Callable[[str, IO[bytes]], Iterator[Entry]]
@@ -60,7 +61,7 @@ def opener(file: str, wanted: Callable[[str], bool], max_bytes: int) -> Opener |
 def _zip(file: str, stream: IO[bytes], wanted: Callable[[str], bool], max_bytes: int) -> Iterator[Entry]:
     with zipfile.ZipFile(stream) as archive:
         for info in archive.infolist():
-            name = _entry_name(file, info.filename)
+            name = f"{file}!{encodable(info.filename)}"
             if info.is_dir() or not is_picture(info.filename) or not wanted(name):
                 continue
             if info.compress_type not in _METHODS:
@@ -78,7 +79,7 @@ def _tar(file: str, stream: IO[bytes], wanted: Callable[[str], bool], max_bytes:
     end = 0
     with tarfile.open(fileobj=_unpacked(stream), mode="r|", tarinfo=_Header) as archive:
         for info in archive:
-            name = _entry_name(file, info.name)
+            name = f"{file}!{encodable(info.name)}"
             if info.isreg() and is_picture(info.name) and wanted(name):
                 entry = archive.extractfile(info)
                 assert entry is not None
@@ -113,8 +114,3 @@ def _unpacked(stream: IO[bytes]) -> IO[bytes]:
     if start.startswith(b"BZh"):
         return cast(IO[bytes], bz2.BZ2File(buffered))
     return cast(IO[bytes], lzma.LZMAFile(buffered)) if start.startswith(b"\xfd7zXZ\0") else buffered
-
-
-def _entry_name(file: str, inner: str) -> str:
-    """Bytes that are no text are written as escapes, so that the name can be printed."""
-    return f"{file}!{inner.encode('utf-8', 'backslashreplace').decode()}"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import get_args
 
 from service.answer import FileAnswer, FileFailure
+from service.cells import encodable
 from service.detector import Detector
 from service.entries import Entry
 from service.errors import ErrorCode, FaunalensError
@@ -73,15 +74,15 @@ def _walk(folder: str) -> Iterator[str]:
 
 def judge_file(detector: Detector, policy: Policy, item: str | Entry, run_id: str, tolerate_truncated: bool) -> Record:
     """One file, or one entry of an archive, to one record; whatever is wrong with it becomes a failure."""
-    path = item if isinstance(item, str) else item.file
+    name = encodable(item if isinstance(item, str) else item.file)
     try:
-        data = _read(path, detector.settings.max_bytes) if isinstance(item, str) else item.data
+        data = _read(item, detector.settings.max_bytes) if isinstance(item, str) else item.data
         if isinstance(data, FaunalensError):
             raise data
         answer = detector.answer(data, run_id, policy, tolerate_truncated=tolerate_truncated)
     except FaunalensError as error:
-        return FileFailure.of(path, error, run_id)
-    return FileAnswer.of(path, answer)
+        return FileFailure.of(name, error, run_id)
+    return FileAnswer.of(name, answer)
 
 
 def _read(path: str, max_bytes: int) -> bytes:
@@ -154,5 +155,5 @@ def _recorded(line: bytes) -> tuple[str, Verdict | None] | None:
 
 
 def lines_of_stdin() -> Iterator[str]:
-    """Paths from standard input, one a line."""
-    return (line.rstrip("\r\n") for line in sys.stdin if line.strip())
+    """Paths from standard input, one a line, in whatever bytes the file system has."""
+    return (os.fsdecode(line.rstrip(b"\r\n")) for line in sys.stdin.buffer if line.strip())

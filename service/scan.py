@@ -60,7 +60,7 @@ def find_files(paths: Iterable[str]) -> Iterator[str]:
 def _walk(folder: str) -> Iterator[str]:
     try:
         with os.scandir(folder) as found:
-            entries = sorted((e.name, e.is_dir(follow_symlinks=False)) for e in found if not e.name.startswith("."))
+            entries = sorted((e.name, e.is_dir(follow_symlinks=False)) for e in found if _is_wanted(e))
     except OSError:
         yield folder
         return
@@ -70,6 +70,13 @@ def _walk(folder: str) -> Iterator[str]:
             yield from _walk(path)
         elif name.lower().endswith(ENDINGS):
             yield path
+
+
+def _is_wanted(entry: "os.DirEntry[str]") -> bool:
+    """Not hidden, and no pipe, socket or device, at which reading may wait without end. A broken link is a failure."""
+    plain = entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)
+    opens = plain or os.path.isfile(entry.path) or not os.path.exists(entry.path)
+    return opens and not entry.name.startswith(".")
 
 
 def judge_file(detector: Detector, policy: Policy, item: str | Entry, run_id: str, tolerate_truncated: bool) -> Record:

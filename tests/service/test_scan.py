@@ -30,6 +30,14 @@ def test_folders_are_walked(folder: Path) -> None:
     assert list(bulk.find_files(["no/such", "x.txt"])) == ["no/such", "x.txt"]
 
 
+def test_a_folder_has_links_and_pipes(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.jpg")
+    for name, target in (("linked.jpg", "a.JPG"), ("none.jpg", "none"), ("more.jpg", "deep"), ("pip.jpg", "pipe.jpg")):
+        (folder / name).symlink_to(target)
+    found = [os.path.relpath(path, folder) for path in bulk.find_files([str(folder)])]
+    assert found == ["a.JPG", "broken.png", "deep/b.Jpeg", "deep/er/c.jpe", "linked.jpg", "none.jpg"]
+
+
 def test_one_bad_file_is_a_failure_line(folder: Path, detector: Detector) -> None:
     files = [*bulk.find_files([str(folder)]), str(folder / "missing.jpg"), str(folder)]
     records = list(bulk.scan(detector, detector.policy(None), files, 2))

@@ -122,7 +122,8 @@ def scan(
     except StartError as error:
         _stop(error)
     tally = bulk.Tally()
-    done = bulk.resume(resumed, tally) if resumed else set()
+    with _writing():
+        done = bulk.resume(resumed, tally) if resumed else set()
     given = bulk.lines_of_stdin() if paths in ((), ("-",)) else iter(paths)
     files = expand(bulk.find_files(given), lambda file: hash(encodable(file)) not in done, settings.max_bytes)
     on_terminal = not (resumed or output) and sys.stdout.isatty()

@@ -15,7 +15,7 @@ from service.answer import FileAnswer, FileFailure
 from service.cells import encodable
 from service.detector import Detector
 from service.entries import Entry
-from service.errors import ErrorCode, FaunalensError
+from service.errors import ErrorCode, FaunalensError, StartError
 from service.imaging import ENDINGS
 from service.policy import Policy, Verdict
 from service.records import Record
@@ -131,15 +131,17 @@ def scan(
 def resume(output: Path, tally: Tally) -> set[int]:
     """Hashes of the files already recorded in ``output`` (JSON lines); ``tally`` counts them.
 
-    A torn last line is cut off.
+    A torn last line is cut off. Raises :class:`StartError` for a file with anything else in it, and leaves that alone.
     """
     done: set[int] = set()
     if not output.exists():
         return done
     with output.open("rb+") as stream:
         keep = 0
-        for line in stream:
+        for number, line in enumerate(stream, 1):
             record = _recorded(line)
+            if record is None and (line.endswith(b"\n") or not line.startswith(b"{")):
+                raise StartError(f"{output} cannot be resumed: line {number} is no record; nothing was changed")
             if record is None:
                 break
             file, verdict = record

@@ -10,6 +10,7 @@ import bz2
 import gzip
 import io
 import lzma
+import stat
 import tarfile
 import zipfile
 import zlib
@@ -58,11 +59,16 @@ def opener(file: str, wanted: Callable[[str], bool], max_bytes: int) -> Opener |
     return entries
 
 
+def is_link(info: zipfile.ZipInfo) -> bool:
+    """Whether an entry of a zip is a symbolic link: the high half of its attributes is a Unix mode."""
+    return stat.S_ISLNK(info.external_attr >> 16)
+
+
 def _zip(file: str, stream: IO[bytes], wanted: Callable[[str], bool], max_bytes: int) -> Iterator[Entry]:
     with zipfile.ZipFile(stream) as archive:
         for info in archive.infolist():
             name = f"{file}!{encodable(info.filename)}"
-            if info.is_dir() or not is_picture(info.filename) or not wanted(name):
+            if info.is_dir() or is_link(info) or not is_picture(info.filename) or not wanted(name):
                 continue
             if info.compress_type not in _METHODS:
                 yield Entry(name, unreadable(NotImplementedError("neither stored nor deflated")))

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any, cast
 
+from service.archives import is_link
 from service.bulk.spool import Spool
 from service.errors import ErrorCode, FaunalensError
 
@@ -73,7 +74,7 @@ def _zip(spool: Spool, bounds: Bounds) -> Iterator[Member]:
     left = bounds.total
     with zipfile.ZipFile(cast(IO[bytes], spool)) as archive:
         for info in archive.infolist():
-            if info.is_dir() or _is_clutter(info.filename):
+            if info.is_dir() or is_link(info) or _is_clutter(info.filename):
                 continue
             if info.compress_type not in _METHODS:
                 yield Member(info.filename, b"", refusal(_corrupt("compression")))

@@ -3,10 +3,12 @@
 import gzip
 import io
 import json
+import stat
 import struct
 import tarfile
 import tracemalloc
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ BOUNDS = Bounds(files=5, single=1000, total=3000)
 NAMES = ["a.jpg", "folder/b.jpg", "../../etc/passwd", "/abs.jpg"]
 
 
-def packed(names: list[str], data: bytes = b"data", method: int = zipfile.ZIP_DEFLATED) -> bytes:
+def packed(names: Sequence[str | zipfile.ZipInfo], data: bytes = b"data", method: int = zipfile.ZIP_DEFLATED) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", method) as archive:
         for name in names:
@@ -70,6 +72,9 @@ def test_clutter_and_folders_are_left_out(kind: str, tmp_path: Path) -> None:
     data = dict(all_kinds(["__MACOSX/a.jpg", "x/.DS_Store", "x/._b.jpg", "c.jpg"]))[kind]
     assert [member.name for member in read(tmp_path, kind, data)] == ["c.jpg"]
     assert read(tmp_path, "zip", packed(["folder/"])) == []
+    link = zipfile.ZipInfo("link.jpg")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    assert read(tmp_path, "zip", packed([link])) == []
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])

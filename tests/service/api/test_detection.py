@@ -79,6 +79,8 @@ def test_heat_maps(client: TestClient, tusk: bytes) -> None:
     answer = client.post("/v1/detect?heatmap=true", content=tusk, headers=JPEG).json()
     embedded = base64.b64decode(answer["heatmap_png"])
     assert Image.open(io.BytesIO(embedded)).size == (480, 360)
+    without = client.post("/v1/detect", content=tusk, headers=JPEG).json()
+    assert set(answer) == {*without, "heatmap_png"} and answer["image"] == without["image"]
     response = client.post("/v1/heatmap?category=ivory", content=tusk, headers=JPEG)
     assert response.headers["content-type"] == "image/png"
     assert Image.open(io.BytesIO(response.content)).size == (480, 360)

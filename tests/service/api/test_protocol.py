@@ -1,4 +1,6 @@
-"""A body that breaks off under a request which the application has begun: one answer, one count, one line."""
+"""A body that breaks off under a request which the application has begun: one answer, one count, one line.
+
+A request that offers another protocol: its body."""
 
 import re
 import socket
@@ -12,6 +14,7 @@ from service.api.app import create_app
 from service.keys import Scope, new_key
 from service.keystore import KeyStore
 from service.settings import Settings
+from tests.conftest import SAMPLES
 from tests.live import serving, until
 
 COUNTER = re.compile(r'^faunalens_(?:failures|requests)_total\{.*?(?:code|status)="(\w+)"\} (.+)$', re.MULTILINE)
@@ -55,3 +58,20 @@ def test_a_body_that_breaks_is_refused_and_counted_once(
     assert counts(app) - before == {"malformed_body": 1, "400": 1}
     (line,) = (record.__dict__["fields"] for record in caplog.records if record.name == "faunalens.request")
     assert (line["status"], line["code"]) == (400, "malformed_body")
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+@pytest.mark.parametrize("pieces", [1, 50])
+def test_a_request_that_offers_another_protocol_keeps_its_body(served: Served, version: str, pieces: int) -> None:
+    _, address, texts = served
+    picture = (SAMPLES / "bananas.jpg").read_bytes()
+    head = (
+        f"POST /v1/detect HTTP/{version}\r\nHost: x\r\nX-API-Key: {texts[Scope.DETECT]}\r\n"
+        f"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nContent-Length: {len(picture)}\r\n\r\n"
+    ).encode()
+    size = len(head) // pieces
+    with socket.create_connection(address, timeout=60) as connection:
+        for start in range(0, len(head), size):
+            connection.sendall(head[start : start + size])
+        connection.sendall(picture)
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 200 ")

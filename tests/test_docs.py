@@ -70,6 +70,13 @@ def test_every_command_and_option_is_documented() -> None:
             assert path in section and parameter.opts[0] in section, f"{path} {parameter.opts[0]}"
 
 
+def test_every_benchmark_takes_help_and_refuses_other_words() -> None:
+    scripts = [path.read_text(encoding="utf-8") for path in (ROOT / "benchmarks").glob("*.py")]
+    runnable = [text for text in scripts if "__main__" in text]
+    assert len(runnable) >= 14
+    assert [text[:80] for text in runnable if "ArgumentParser(description=__doc__" not in text] == []
+
+
 def lines_with_commands() -> list[tuple[str, str]]:
     """Page and command of every line in a shell block of a page that calls ``faunalens``."""
     found = []

@@ -216,8 +216,10 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _scale_to_8_bits(image: Image.Image) -> Image.Image:
-    """Scale 16-bit grey to 8 bits; Pillow's ``convert`` would clip at 255."""
+    """Scale 16-bit grey to 8 bits; Pillow's ``convert`` would clip at 255. A transparent grey becomes white."""
     values = np.asarray(image)
+    if "transparency" in image.info:
+        values = np.where(values == image.info["transparency"], 65535, values)
     return Image.fromarray((values.clip(0, 65535) >> 8).astype(np.uint8))
 
 

@@ -66,6 +66,12 @@ def test_transparency_is_white() -> None:
     assert decode(encoded(half, "PNG"), LIMITS).rgb.getpixel((4, 4)) == (127, 127, 127)
 
 
+def test_a_transparent_grey_of_16_bits_is_white() -> None:
+    grey = Image.fromarray(np.array([[2000, 30000]], np.uint16))
+    rgb = decode(encoded(grey, "PNG", transparency=2000), LIMITS).rgb
+    assert [rgb.getpixel((x, 0)) for x in (0, 1)] == [(255, 255, 255), (117, 117, 117)]
+
+
 def test_palette_with_transparent_colour_is_white() -> None:
     image = Image.new("P", (8, 8), 1)
     image.putpalette([0, 0, 0, 10, 20, 30])

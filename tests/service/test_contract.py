@@ -71,6 +71,9 @@ def test_self_test_must_pass(weights: Path) -> None:
     path = edit(weights, lambda v: v["selftest"]["probabilities"].update(ivory=0.5))
     with pytest.raises(StartError, match="self-test failed: ivory"):
         start(path)
+    (weights / "faunalens-2.selftest.png").write_bytes(b"no picture")
+    with pytest.raises(StartError, match=r"self-test picture .* cannot be judged"):
+        start(path)
 
 
 def test_unreadable_contracts_say_so(tmp_path: Path, weights: Path) -> None:

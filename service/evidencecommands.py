@@ -74,10 +74,8 @@ def export_evidence(
         found = _found(store, listing, items, batch)
         numbers = {entry.seq for case in found for entry in case.entries}
         log = cases.stretch(store.database, numbers)
-        about = (
-            f"listing {listing}" if listing else f"batch {batch}" if batch else f"photos {', '.join(map(str, items))}"
-        )
-        request = Request(about, by, reference, datetime.datetime.now(datetime.UTC))
+        subject = _subject(listing, items, batch)
+        request = Request(subject, by, reference, datetime.datetime.now(datetime.UTC))
         try:
             with Writer(out) as writer:
                 written = write(found, log, store.photos, Detector(store.settings), private, request, writer)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from service.store.cases import Case
 
 _PATH = click.Path(path_type=Path)
+_NUMBER = click.IntRange(1, 2**63 - 1)
 _KEY_FILE = "evidence-key.pem"
 
 
@@ -46,7 +47,7 @@ def key() -> None:
 
 @evidence.command("export")
 @click.argument("listing", required=False)
-@click.option("--item", "items", type=int, multiple=True, help="A photo by its number instead; repeatable.")
+@click.option("--item", "items", type=_NUMBER, multiple=True, help="A photo by its number instead; repeatable.")
 @click.option("--batch", help="All photos of a batch instead of a listing.")
 @click.option("--out", type=_PATH, required=True, help="The package: a zip file if it ends in .zip, else a folder.")
 @click.option("--by", help="Who writes the package; kept in it.")

@@ -72,7 +72,7 @@ def take(tasks: Iterable[dict[str, Any]], decisions: Decisions, catalog: Catalog
             taken.counts[_take(task, decisions, catalog, moderator)] += 1
         except FaunalensError as error:
             taken.refused.append(f"task {number}: {error.message}")
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             taken.refused.append(f"task {number}: it is not a task that was written here ({error!r})")
     return taken
 

@@ -141,12 +141,15 @@ class Decisions:
                 outbox.put(session, batch_id, event, subject, url, data)
 
     def last(self, item_id: int, sha256: str) -> dict[str, Any] | None:
-        """The last entry about a photo to review, None without one; raises ``unknown_item``, also for other bytes."""
+        """The last decision about a photo to review that was not taken back, None without one.
+
+        Raises ``unknown_item``, also for other bytes.
+        """
         with self._database.reading() as session:
             review, item = session.get(Review, item_id), session.get(Item, item_id)
             if review is None or item is None or item.sha256 != sha256:
                 raise unknown_item()
-            return said(session, review.last_seq)
+            return next(reversed(stands(session, item_id)), None)
 
 
 def _check(

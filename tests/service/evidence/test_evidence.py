@@ -157,6 +157,15 @@ def test_what_the_signer_forged_does_not_fit_the_log(package: Path, filled: Fill
     assert verify(package).problems
 
 
+def test_the_cover_page_tells_the_decision_that_stands(filled: Filled, tmp_path: Path) -> None:
+    run("key")
+    for kind in (Kind.UNSURE, Kind.REJECT, Kind.UNDO):
+        filled.decide("tusks.jpg", "ann", kind)
+    out = tmp_path / "package"
+    assert run("export", "--item", str(filled.ids["tusks.jpg"]), "--out", str(out)).exit_code == 0
+    assert "unsure, by ann at" in (out / "index.html").read_text() and verify(out).problems == []
+
+
 def test_a_zip_holds_the_same(package: Path, filled: Filled, tmp_path: Path) -> None:
     out = tmp_path / "package.zip"
     assert run("export", "--item", str(filled.ids["tusk-single.jpg"]), "--out", str(out)).exit_code == 0
@@ -207,7 +216,7 @@ def test_what_cannot_be_done_is_told(filled: Filled, tmp_path: Path) -> None:
     assert run("export", "no such", "--out", out).exit_code == 1
     done = run("export", "--item", str(filled.ids["tusks.jpg"]), "--item", "99", "--out", out)
     assert done.exit_code == 1 and "no judged photo 99" in done.output
-    assert run("export", "--out", out).exit_code == 2
+    assert run("export", "--out", out).exit_code == run("export", "--item", str(2**63), "--out", out).exit_code == 2
     assert run("export", LISTING, "--out", str(tmp_path)).exit_code == 2
     key.chmod(0o644)
     done = run("export", LISTING, "--out", out)

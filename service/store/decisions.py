@@ -58,8 +58,8 @@ class Decisions:
         """Decide about a photo that nobody else has; ``category``: what is confirmed, by default the strongest finding.
 
         Raises ``unknown_item``, ``item_taken``, ``already_decided``, ``second_opinion_needed`` when it would be one's
-        own and, for undo, ``nothing_to_undo``: what stands last may be somebody else's. What is taken back is the
-        moderator's again for a while.
+        own and, for undo, ``nothing_to_undo``: what stands last may be somebody else's, and undo sent twice, as by who
+        got no answer, goes back once. What is taken back is the moderator's again for a while.
         """
         with self._database.writing() as session:
             lock(session)
@@ -91,7 +91,7 @@ class Decisions:
                 if entry["decision"] == Kind.UNDO:
                     undone.add(entry.get("undoes"))
                 elif seq not in undone and [one["seq"] for one in stands(session, item_id)][-1:] == [seq]:
-                    return self._decide(session, item_id, moderator, Kind.UNDO, None)
+                    return self._decide(session, item_id, moderator, Kind.UNDO, None, further=True)
         raise _nothing_to_undo()
 
     def counts(self, since: float) -> dict[str, dict[str, int]]:
@@ -103,11 +103,14 @@ class Decisions:
                 found[moderator][kind] = count
         return dict(found)
 
-    def _decide(self, session: Session, item_id: int, moderator: Moderator, kind: Kind, category: str | None) -> Entry:
+    def _decide(
+        self, session: Session, item_id: int, moderator: Moderator, kind: Kind, category: str | None,
+        further: bool = False,
+    ) -> Entry:  # fmt: skip
         review, item = session.get(Review, item_id, with_for_update=True), session.get(Item, item_id)
         if review is None or item is None:
             raise unknown_item()
-        standing = stands(session, item_id) if kind is Kind.UNDO else []
+        standing = _undoable(session, review, moderator, further) if kind is Kind.UNDO else []
         last = standing[-1] if standing else None
         first = said(session, review.first_seq) if review.state == ReviewState.SECOND else None
         _check(review, moderator, kind, last, first)
@@ -150,6 +153,13 @@ class Decisions:
             if review is None or item is None or item.sha256 != sha256:
                 raise unknown_item()
             return next(reversed(stands(session, item_id)), None)
+
+
+def _undoable(session: Session, review: Review, moderator: Moderator, further: bool) -> list[dict[str, Any]]:
+    """What stands about a photo; nothing right after an undo of the moderator's own, unless it is to go ``further``."""
+    newest = said(session, review.last_seq)
+    repeated = newest is not None and newest["decision"] == Kind.UNDO and newest["moderator"] == moderator.id
+    return [] if repeated and not further else stands(session, review.item_id)
 
 
 def _check(

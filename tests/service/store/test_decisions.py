@@ -86,9 +86,8 @@ def test_several_decisions_about_one_photo_are_undone_one_by_one(found: Database
     for kind in (Kind.UNSURE, Kind.ESCALATE, Kind.REJECT):
         decisions.decide(first, A, kind)
     assert decisions.decide(first, A, Kind.UNDO).fields["state"] == "escalated"
-    assert decisions.decide(first, A, Kind.UNDO).fields["undoes"] == 2
-    assert decisions.undo_last(A).fields["state"] == "open"
-    assert code(decisions, first, A, Kind.UNDO) is ErrorCode.NOTHING_TO_UNDO
+    assert code(decisions, first, A, Kind.UNDO) is ErrorCode.NOTHING_TO_UNDO, "it may have been sent twice"
+    assert [decisions.undo_last(A).fields[name] for name in ("undoes", "state")] == [2, "open"]
     decisions.decide(second, A, Kind.CONFIRM)
     decisions.decide(second, B, Kind.UNSURE)
     decisions.decide(second, C, Kind.CONFIRM, "coral")

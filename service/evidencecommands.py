@@ -58,7 +58,7 @@ def export_evidence(
     """Write the package of a listing: everything that is known about its photos, signed.
 
     Exit code 1: there is no such listing, or a photo in the store is not the one that was judged. 3: the store, the
-    key or the model cannot be used. 4: written, but photos are missing, because they were not kept.
+    key or the model cannot be used. 4: written, but photos are missing, because they were not kept or not judged.
     """
     if sum(map(bool, (listing, items, batch))) != 1:
         raise click.UsageError("give LISTING, --item or --batch")
@@ -73,6 +73,7 @@ def export_evidence(
 
         private = load_key(_key_path(store.settings))
         found = _found(store, listing, items, batch)
+        unjudged = cases.unjudged(store.database, listing, batch)
         numbers = {entry.seq for case in found for entry in case.entries}
         log = cases.stretch(store.database, numbers)
         subject = _subject(listing, items, batch)
@@ -88,6 +89,9 @@ def export_evidence(
     )
     if written.gone:
         click.echo(f"{written.gone} photos are not in the store any more and are missing", err=True)
+    if unjudged:
+        click.echo(f"{unjudged} photos were not judged, or not yet, and are left out", err=True)
+    if written.gone or unjudged:
         sys.exit(4)
 
 

@@ -20,10 +20,11 @@ from service.detector import Detector
 from service.errors import ErrorCode, FaunalensError
 from service.evidence.signing import load_key, public_pem
 from service.evidence.verify import verify
+from service.store.batches import Batches, Entry, NewBatch
 from service.store.decision_log import DecisionLog
 from service.store.kinds import Kind
 from tests.conftest import SAMPLES
-from tests.filled import LISTING, Filled
+from tests.filled import LISTING, OTHER, Filled
 
 
 def run(*words: str) -> Result:
@@ -164,6 +165,13 @@ def test_the_cover_page_tells_the_decision_that_stands(filled: Filled, tmp_path:
     out = tmp_path / "package"
     assert run("export", "--item", str(filled.ids["tusks.jpg"]), "--out", str(out)).exit_code == 0
     assert "unsure, by ann at" in (out / "index.html").read_text() and verify(out).problems == []
+
+
+def test_photos_that_wait_to_be_judged_are_told(filled: Filled, tmp_path: Path) -> None:
+    run("key")
+    Batches(filled.database).add(NewBatch("", "default"), [Entry("late.jpg", OTHER)])
+    done = run("export", OTHER, "--out", str(tmp_path / "package"))
+    assert done.exit_code == 4 and "1 photos were not judged, or not yet" in done.output
 
 
 def test_a_zip_holds_the_same(package: Path, filled: Filled, tmp_path: Path) -> None:

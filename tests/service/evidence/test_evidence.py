@@ -118,6 +118,9 @@ def test_any_changed_byte_is_found(package: Path) -> None:
     (package / "photos" / "extra.jpg").write_bytes(b"x")
     assert verify(package).problems == ["photos/extra.jpg was added"]
     (package / "photos" / "extra.jpg").unlink()
+    (package / "more").symlink_to(package.parent)
+    assert verify(package).problems == ["more was added"], "a folder, by a link"
+    (package / "more").unlink()
     assert verify(package).problems == []
     original = package / manifest_of(package)["photos"][0]["path"]
     original.rename(package.parent / "outside.jpg")

@@ -3,6 +3,7 @@
 ``python benchmarks/batches.py``; prints medians and 95th percentiles, their ratios, and the batch's own rate.
 """
 
+import argparse
 import statistics
 import sys
 import tempfile
@@ -35,6 +36,7 @@ def shown(times: list[float]) -> str:
 
 def main() -> None:
     """Measure and print."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         service = Service(Path(folder) / "store")
         service.start()

@@ -4,9 +4,9 @@ Usage: ``python -m benchmarks.chart PICTURE.png FILE.csv...``. Files are slices 
 loop and Faunalens measured beside its contenders: a bar is a median of ratios within rounds, never across slices.
 """
 
+import argparse
 import csv
 import statistics
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,13 @@ from benchmarks.serving import BARE, OURS, Row, frugality, summary
 
 def main() -> None:
     """Print a table a slice and kind of photo; draw the ratios."""
-    picture, *files = map(Path, sys.argv[1:])
-    slices = [part for file in files for part in by_photo(read(file))]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("picture", type=Path)
+    parser.add_argument("files", type=Path, nargs="+")
+    options = parser.parse_args()
+    slices = [part for file in options.files for part in by_photo(read(file))]
     print("\n\n".join(summary(rows) for rows in slices))
-    draw(slices, picture)
+    draw(slices, options.picture)
 
 
 def read(file: Path) -> list[Row]:

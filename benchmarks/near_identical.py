@@ -3,6 +3,7 @@
 ``python benchmarks/near_identical.py``; photos of train and val in ``FAUNALENS_DATA``, drawn by a seed.
 """
 
+import argparse
 import csv
 import io
 import os
@@ -81,6 +82,7 @@ def false_matches(known: list[Hashes], instances: list[str]) -> tuple[int, int]:
 
 def main() -> None:
     """Print the table, for the hash of the whole alone and for all."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     with (DATA / "manifest.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["split"] in ("train", "val")]
     known, instances, found, copied = list[Hashes](), list[str](), dict[str, list[int]](), 0

@@ -3,8 +3,8 @@
 ``python -m benchmarks.photos FOLDER`` writes them all.
 """
 
+import argparse
 import io
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,6 +67,9 @@ def small_photos(folder: Path, count: int) -> Iterator[Path]:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
     for name in KINDS:
-        made = make(name, Path(sys.argv[1]))
+        made = make(name, folder)
         print(name, sum(path.stat().st_size for path in made) // len(made), "bytes on average")

@@ -10,6 +10,7 @@ import bz2
 import gzip
 import io
 import lzma
+import stat
 import tarfile
 import zipfile
 import zlib
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import IO, cast
 
+from service.cells import encodable
 from service.entries import Entry, is_picture, unreadable
 
 Opener = Callable[[str, IO[bytes]], Iterator[Entry]]
@@ -57,11 +59,16 @@ def opener(file: str, wanted: Callable[[str], bool], max_bytes: int) -> Opener |
     return entries
 
 
+def is_link(info: zipfile.ZipInfo) -> bool:
+    """Whether an entry of a zip is a symbolic link: the high half of its attributes is a Unix mode."""
+    return stat.S_ISLNK(info.external_attr >> 16)
+
+
 def _zip(file: str, stream: IO[bytes], wanted: Callable[[str], bool], max_bytes: int) -> Iterator[Entry]:
     with zipfile.ZipFile(stream) as archive:
         for info in archive.infolist():
-            name = _entry_name(file, info.filename)
-            if info.is_dir() or not is_picture(info.filename) or not wanted(name):
+            name = f"{file}!{encodable(info.filename)}"
+            if info.is_dir() or is_link(info) or not is_picture(info.filename) or not wanted(name):
                 continue
             if info.compress_type not in _METHODS:
                 yield Entry(name, unreadable(NotImplementedError("neither stored nor deflated")))
@@ -78,7 +85,7 @@ def _tar(file: str, stream: IO[bytes], wanted: Callable[[str], bool], max_bytes:
     end = 0
     with tarfile.open(fileobj=_unpacked(stream), mode="r|", tarinfo=_Header) as archive:
         for info in archive:
-            name = _entry_name(file, info.name)
+            name = f"{file}!{encodable(info.name)}"
             if info.isreg() and is_picture(info.name) and wanted(name):
                 entry = archive.extractfile(info)
                 assert entry is not None
@@ -113,8 +120,3 @@ def _unpacked(stream: IO[bytes]) -> IO[bytes]:
     if start.startswith(b"BZh"):
         return cast(IO[bytes], bz2.BZ2File(buffered))
     return cast(IO[bytes], lzma.LZMAFile(buffered)) if start.startswith(b"\xfd7zXZ\0") else buffered
-
-
-def _entry_name(file: str, inner: str) -> str:
-    """Bytes that are no text are written as escapes, so that the name can be printed."""
-    return f"{file}!{inner.encode('utf-8', 'backslashreplace').decode()}"

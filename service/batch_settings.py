@@ -15,6 +15,7 @@ from service.locations import is_pattern, parse
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - a prefix, not a secret
 _KEY_BYTES = 32
 _BUCKET = re.compile(r"(s3|gs)://[^/@]+")
+_SCHEME = re.compile(r"[a-z][a-z0-9+]+:")
 
 
 class BatchSettings(BaseModel):
@@ -90,6 +91,8 @@ class BatchSettings(BaseModel):
         strange = [name for name in self.batch_buckets if not _BUCKET.fullmatch(name)]
         if strange:
             raise ValueError(f"batch_buckets: {', '.join(strange)} is not s3://bucket or gs://bucket")
+        if self.store.parts and _SCHEME.fullmatch(self.store.parts[0]):
+            raise ValueError("store is a folder; the address of a database is the setting database")
         if self.photos and not self.photos.startswith(("s3://", "gs://", "az://")):
             raise ValueError("photos must begin with s3://, gs:// or az://")
         if self.webhook_hosts and not self.webhook_secret:

@@ -1,4 +1,4 @@
-"""Text that somebody else chose, where programs take some texts for more than that."""
+"""Text that somebody else chose, where programs take some texts for more than that, or for none."""
 
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -6,6 +6,11 @@ _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 def harmless(text: str) -> str:
     """For a cell of CSV: no spreadsheet takes it for a formula."""
     return f"'{text}" if text.startswith(_FORMULAS) else text
+
+
+def encodable(text: str) -> str:
+    """For a record: bytes of a file's name that are no UTF-8 become escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def visible(text: str) -> str:

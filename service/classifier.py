@@ -54,7 +54,7 @@ class Classifier:
             raise
         except Exception as error:
             raise StartError(f"onnxruntime cannot use {contract.file}: {error}") from error
-        self._check_outputs()
+        self._check_shapes()
         # some networks, those in 8-bit integers for one, take one picture at a time
         together = batches(providers) and self._session.get_inputs()[0].shape[0] != 1
         self._infer = Together(self._call, BATCH) if together else self._call
@@ -68,11 +68,15 @@ class Classifier:
         outputs: Outputs = self._session.run(_OUTPUTS, {"pixels": pixels})
         return outputs
 
-    def _check_outputs(self) -> None:
+    def _check_shapes(self) -> None:
         shapes = {output.name: output.shape for output in self._session.get_outputs()}
         missing = set(_OUTPUTS) - set(shapes)
         if missing:
             raise StartError(f"{self.contract.file} lacks the outputs {sorted(missing)}")
+        size = self.contract.preprocessing.size
+        sides = self._session.get_inputs()[0].shape[1:3]
+        if any(isinstance(side, int) and side != size for side in sides):
+            raise StartError(f"{self.contract.file} takes pictures of {sides} pixels, its contract says {size}")
         count = len(self.contract.categories)
         if shapes["logits"][1] != count or shapes["map"][1] != count:
             raise StartError(

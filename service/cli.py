@@ -105,6 +105,7 @@ def scan(
     3 could not start. With --resume it counts what was recorded before, too.
     """
     from service import scan as bulk
+    from service.cells import encodable
     from service.detector import Detector
     from service.providers import pictures_at_once
     from service.records import WRITERS
@@ -121,9 +122,10 @@ def scan(
     except StartError as error:
         _stop(error)
     tally = bulk.Tally()
-    done = bulk.resume(resumed, tally) if resumed else set()
+    with _writing():
+        done = bulk.resume(resumed, tally) if resumed else set()
     given = bulk.lines_of_stdin() if paths in ((), ("-",)) else iter(paths)
-    files = expand(bulk.find_files(given), lambda file: hash(file) not in done, settings.max_bytes)
+    files = expand(bulk.find_files(given), lambda file: hash(encodable(file)) not in done, settings.max_bytes)
     on_terminal = not (resumed or output) and sys.stdout.isatty()
     with _writing(), _output(resumed or output, append=bool(resumed)) as stream, _progress(not on_terminal) as step:
         writer = WRITERS[kind or ("table" if on_terminal else "jsonl")](stream, detector.contract.ids)

@@ -201,13 +201,13 @@ class Detector:
     def _self_test(self, folder: Path) -> None:
         """Score the built-in picture and compare with the scores stored at export."""
         test = self.contract.selftest
+        path = folder / test.file
         try:
-            data = (folder / test.file).read_bytes()
-            found = self.see(data).probabilities
+            found = self.see(path.read_bytes()).probabilities
         except OSError as error:
-            raise StartError(f"the self-test picture {folder / test.file} cannot be read: {error.strerror}") from error
+            raise StartError(f"the self-test picture {path} is missing") from error
         except FaunalensError as error:
-            raise StartError(f"the self-test picture {folder / test.file} is damaged: {error}") from error
+            raise StartError(f"the self-test picture {path} cannot be judged: {error}") from error
         if set(test.probabilities) != set(found):
             raise StartError("the self-test lists other categories than the contract")
         for category, score in found.items():

@@ -16,8 +16,12 @@ class Entry:
 
 def is_picture(name: str) -> bool:
     """Whether a name inside an archive or below a prefix ends like a picture's, and no part of it is hidden."""
-    hidden = any((part.startswith(".") and part not in (".", "..")) or part == "__MACOSX" for part in name.split("/"))
-    return not hidden and name.lower().endswith(ENDINGS)
+    return not is_hidden(name) and name.lower().endswith(ENDINGS)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a name, or a folder in it, is hidden or one that systems add."""
+    return any((part.startswith(".") and part not in (".", "..")) or part == "__MACOSX" for part in name.split("/"))
 
 
 def unreadable(error: Exception) -> FaunalensError:

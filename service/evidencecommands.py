@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from service.store.cases import Case
 
 _PATH = click.Path(path_type=Path)
+_NUMBER = click.IntRange(1, 2**63 - 1)
 _KEY_FILE = "evidence-key.pem"
 
 
@@ -46,7 +47,7 @@ def key() -> None:
 
 @evidence.command("export")
 @click.argument("listing", required=False)
-@click.option("--item", "items", type=int, multiple=True, help="A photo by its number instead; repeatable.")
+@click.option("--item", "items", type=_NUMBER, multiple=True, help="A photo by its number instead; repeatable.")
 @click.option("--batch", help="All photos of a batch instead of a listing.")
 @click.option("--out", type=_PATH, required=True, help="The package: a zip file if it ends in .zip, else a folder.")
 @click.option("--by", help="Who writes the package; kept in it.")
@@ -57,7 +58,7 @@ def export_evidence(
     """Write the package of a listing: everything that is known about its photos, signed.
 
     Exit code 1: there is no such listing, or a photo in the store is not the one that was judged. 3: the store, the
-    key or the model cannot be used. 4: written, but photos are missing, because they were not kept.
+    key or the model cannot be used. 4: written, but photos are missing, because they were not kept or not judged.
     """
     if sum(map(bool, (listing, items, batch))) != 1:
         raise click.UsageError("give LISTING, --item or --batch")
@@ -72,12 +73,11 @@ def export_evidence(
 
         private = load_key(_key_path(store.settings))
         found = _found(store, listing, items, batch)
+        unjudged = cases.unjudged(store.database, listing, batch)
         numbers = {entry.seq for case in found for entry in case.entries}
         log = cases.stretch(store.database, numbers)
-        about = (
-            f"listing {listing}" if listing else f"batch {batch}" if batch else f"photos {', '.join(map(str, items))}"
-        )
-        request = Request(about, by, reference, datetime.datetime.now(datetime.UTC))
+        subject = _subject(listing, items, batch)
+        request = Request(subject, by, reference, datetime.datetime.now(datetime.UTC))
         try:
             with Writer(out) as writer:
                 written = write(found, log, store.photos, Detector(store.settings), private, request, writer)
@@ -89,6 +89,9 @@ def export_evidence(
     )
     if written.gone:
         click.echo(f"{written.gone} photos are not in the store any more and are missing", err=True)
+    if unjudged:
+        click.echo(f"{unjudged} photos were not judged, or not yet, and are left out", err=True)
+    if written.gone or unjudged:
         sys.exit(4)
 
 

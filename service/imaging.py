@@ -102,7 +102,9 @@ def decode(data: bytes, limits: Limits, least: int | None = None) -> Picture:
             header = _read_header(image, data, kind, limits)
             if least is not None:
                 image.draft(None, (least, least))
-            return Picture(header, _upright(_to_rgb(image), header.orientation))
+            rgb = _to_rgb(image)
+            # Pillow turns a TIFF itself, and says its size as turned
+            return Picture(header, rgb if kind == "TIFF" else _upright(rgb, header.orientation))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_many_pixels(limits) from error
     except MemoryError as error:
@@ -172,7 +174,7 @@ def _read_header(image: Image.Image, data: bytes, kind: str, limits: Limits) -> 
             {"frames": frames, "max_frames": limits.max_frames},
         )
     orientation = _orientation(image)
-    if orientation >= 5:
+    if orientation >= 5 and kind != "TIFF":
         width, height = height, width
     return Header(hashlib.sha256(data).hexdigest(), kind, width, height, frames, orientation)
 
@@ -214,8 +216,10 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _scale_to_8_bits(image: Image.Image) -> Image.Image:
-    """Scale 16-bit grey to 8 bits; Pillow's ``convert`` would clip at 255."""
+    """Scale 16-bit grey to 8 bits; Pillow's ``convert`` would clip at 255. A transparent grey becomes white."""
     values = np.asarray(image)
+    if "transparency" in image.info:
+        values = np.where(values == image.info["transparency"], 65535, values)
     return Image.fromarray((values.clip(0, 65535) >> 8).astype(np.uint8))
 
 

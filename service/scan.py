@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import get_args
 
 from service.answer import FileAnswer, FileFailure
+from service.cells import encodable
 from service.detector import Detector
 from service.entries import Entry
-from service.errors import ErrorCode, FaunalensError
+from service.errors import ErrorCode, FaunalensError, StartError
 from service.imaging import ENDINGS
 from service.policy import Policy, Verdict
 from service.records import Record
@@ -59,7 +60,7 @@ def find_files(paths: Iterable[str]) -> Iterator[str]:
 def _walk(folder: str) -> Iterator[str]:
     try:
         with os.scandir(folder) as found:
-            entries = sorted((e.name, e.is_dir(follow_symlinks=False)) for e in found if not e.name.startswith("."))
+            entries = sorted((e.name, e.is_dir(follow_symlinks=False)) for e in found if _is_wanted(e))
     except OSError:
         yield folder
         return
@@ -71,17 +72,24 @@ def _walk(folder: str) -> Iterator[str]:
             yield path
 
 
+def _is_wanted(entry: "os.DirEntry[str]") -> bool:
+    """Not hidden, and no pipe, socket or device, at which reading may wait without end. A broken link is a failure."""
+    plain = entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)
+    opens = plain or os.path.isfile(entry.path) or not os.path.exists(entry.path)
+    return opens and not entry.name.startswith(".")
+
+
 def judge_file(detector: Detector, policy: Policy, item: str | Entry, run_id: str, tolerate_truncated: bool) -> Record:
     """One file, or one entry of an archive, to one record; whatever is wrong with it becomes a failure."""
-    path = item if isinstance(item, str) else item.file
+    name = encodable(item if isinstance(item, str) else item.file)
     try:
-        data = _read(path, detector.settings.max_bytes) if isinstance(item, str) else item.data
+        data = _read(item, detector.settings.max_bytes) if isinstance(item, str) else item.data
         if isinstance(data, FaunalensError):
             raise data
         answer = detector.answer(data, run_id, policy, tolerate_truncated=tolerate_truncated)
     except FaunalensError as error:
-        return FileFailure.of(path, error, run_id)
-    return FileAnswer.of(path, answer)
+        return FileFailure.of(name, error, run_id)
+    return FileAnswer.of(name, answer)
 
 
 def _read(path: str, max_bytes: int) -> bytes:
@@ -123,15 +131,17 @@ def scan(
 def resume(output: Path, tally: Tally) -> set[int]:
     """Hashes of the files already recorded in ``output`` (JSON lines); ``tally`` counts them.
 
-    A torn last line is cut off.
+    A torn last line is cut off. Raises :class:`StartError` for a file with anything else in it, and leaves that alone.
     """
     done: set[int] = set()
     if not output.exists():
         return done
     with output.open("rb+") as stream:
         keep = 0
-        for line in stream:
+        for number, line in enumerate(stream, 1):
             record = _recorded(line)
+            if record is None and (line.endswith(b"\n") or not line.startswith(b"{")):
+                raise StartError(f"{output} cannot be resumed: line {number} is no record; nothing was changed")
             if record is None:
                 break
             file, verdict = record
@@ -154,5 +164,5 @@ def _recorded(line: bytes) -> tuple[str, Verdict | None] | None:
 
 
 def lines_of_stdin() -> Iterator[str]:
-    """Paths from standard input, one a line."""
-    return (line.rstrip("\r\n") for line in sys.stdin if line.strip())
+    """Paths from standard input, one a line, in whatever bytes the file system has."""
+    return (os.fsdecode(line.rstrip(b"\r\n")) for line in sys.stdin.buffer if line.strip())

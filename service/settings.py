@@ -60,7 +60,9 @@ class Settings(BatchSettings, StatisticsSettings, BaseSettings):
     decoders: Annotated[int, Field(ge=0, le=256)] = Field(
         0, description="Processes that decode what its header does not prove cheap; 0: one per core"
     )
-    decode_seconds: Annotated[float, Field(gt=0)] = Field(10.0, description="Longest time to decode one image, seconds")
+    decode_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
+        10.0, description="Longest time to decode one image, seconds"
+    )
     decoder_bytes: Annotated[int, Field(ge=100_000_000)] = Field(
         1_500_000_000, description="Memory a decoder process may take for one image, bytes"
     )
@@ -172,6 +174,8 @@ def load_settings(**changes: object) -> Settings:
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise StartError(f"invalid settings: {problems}") from error
+    except (OSError, ValueError) as error:
+        raise StartError(f"FAUNALENS_CONFIG names {file}, which cannot be read: {error}") from error
 
 
 def _refuse_unknown_variables() -> None:

@@ -5,6 +5,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, field_validator
 
+MOST_DAYS = 1100
+# weeks begin and end inside what dates can be
+_EARLIEST, _LATEST = datetime.date(1970, 1, 5), datetime.date(9998, 12, 31)
 Days = Annotated[int, Field(ge=1, le=366)]
 
 
@@ -26,14 +29,19 @@ class StatisticsSettings(BaseModel):
     def _check_baseline(cls, value: str | None) -> str | None:
         if value:
             since, until = _days(value)
-            if since > until:
-                raise ValueError("the first day is after the last")
+            if not is_span(since, until):
+                raise ValueError(f"the first day must not be after the last, and at most {MOST_DAYS} days before it")
         return value or None
 
     @property
     def baseline_days(self) -> tuple[datetime.date, datetime.date] | None:
         """First and last day of the baseline."""
         return _days(self.baseline) if self.baseline else None
+
+
+def is_span(since: datetime.date, until: datetime.date) -> bool:
+    """Whether a report can be about these days, both included."""
+    return _EARLIEST <= since <= until <= _LATEST and (until - since).days <= MOST_DAYS
 
 
 def _days(text: str) -> tuple[datetime.date, datetime.date]:

@@ -53,6 +53,10 @@ def test_every_endpoint_has_a_heading(tmp_path: Path) -> None:
     }  # fmt: skip
     assert len(wanted) >= 30
     assert wanted - headings("api.md") == set()
+    for methods in app.openapi()["paths"].values():
+        for operation in methods.values():
+            refused = operation["responses"].get("422", {}).get("description", "")
+            assert "invalid_parameter" in refused or "parameters" not in operation, operation["summary"]
 
 
 def test_every_command_and_option_is_documented() -> None:
@@ -64,6 +68,13 @@ def test_every_command_and_option_is_documented() -> None:
         section = name + text.split(f"faunalens {name}\n", 1)[1].split("\n## ", 1)[0]
         for path, parameter in options(name, command):
             assert path in section and parameter.opts[0] in section, f"{path} {parameter.opts[0]}"
+
+
+def test_every_benchmark_takes_help_and_refuses_other_words() -> None:
+    scripts = [path.read_text(encoding="utf-8") for path in (ROOT / "benchmarks").glob("*.py")]
+    runnable = [text for text in scripts if "__main__" in text]
+    assert len(runnable) >= 14
+    assert [text[:80] for text in runnable if "ArgumentParser(description=__doc__" not in text] == []
 
 
 def lines_with_commands() -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
-from service.api.batch_info import KEYED, PREFIX, owner_of, shown_status
+from service.api.batch_info import KEYED, PREFIX, BatchId, owner_of, shown_status
 from service.api.failures import error_docs
 from service.api.state import State, bulk_of, state_of
 from service.errors import ErrorCode, FaunalensError
@@ -25,7 +25,7 @@ _EVENT_SECONDS, _KEEP_ALIVE_SECONDS = 0.5, 15.0
     responses={200: {"content": {"text/event-stream": {}}, "description": "Progress as it is made"},
                **error_docs(*KEYED, ErrorCode.UNKNOWN_BATCH, ErrorCode.INVALID_PARAMETER, ErrorCode.OVERLOADED)},
 )  # fmt: skip
-async def batch_events(request: Request, batch_id: str) -> StreamingResponse:
+async def batch_events(request: Request, batch_id: BatchId) -> StreamingResponse:
     """Server-sent events: `progress` with the batch's status whenever it changes, at last `finished`.
 
     At most 64 clients watch at a time; more get `overloaded`, and may ask for the status now and then.

@@ -1,19 +1,21 @@
 """A batch as it is sent, and whose may be seen."""
 
 import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import Request
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from service.api.door import key_of
 from service.api.failures import error_docs
+from service.bulk.manifest import clean
 from service.errors import ErrorCode
 from service.keys import Scope
 from service.store.batches import Status
 from service.store.tables import Batch
 
 PREFIX = "/v1/batches"
+BatchId = Annotated[str, AfterValidator(clean)]
 KEYED = (ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN, ErrorCode.STORE_UNAVAILABLE)
 READ = error_docs(*KEYED, ErrorCode.UNKNOWN_BATCH, ErrorCode.INVALID_PARAMETER)
 

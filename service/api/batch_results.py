@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
-from service.api.batch_info import PREFIX, READ, owner_of
+from service.api.batch_info import PREFIX, READ, BatchId, owner_of
 from service.api.cursor import pages
 from service.api.state import bulk_of
 from service.cells import harmless
@@ -31,7 +31,7 @@ COLUMNS = (
 )
 async def batch_results(
     request: Request,
-    batch_id: str,
+    batch_id: BatchId,
     kind: Annotated[Literal["jsonl", "csv"], Query(alias="format")] = "jsonl",
     cursor: Annotated[int, Query(ge=0, le=LARGEST, description="`seq` of the last result seen")] = 0,
     limit: Annotated[int | None, Query(ge=1, description="Most results; default: all there are")] = None,

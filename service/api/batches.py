@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
-from service.api.batch_info import KEYED, PREFIX, READ, BatchInfo, BatchStatus, owner_of, shown, shown_status
+from service.api.batch_info import KEYED, PREFIX, READ, BatchId, BatchInfo, BatchStatus, owner_of, shown, shown_status
 from service.api.door import key_of
 from service.api.failures import error_docs
 from service.api.state import bulk_of
@@ -27,23 +27,24 @@ class BatchList(BaseModel):
 async def list_batches(
     request: Request,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    before: Annotated[float | None, Query(description="next_before of the page before")] = None,
+    before: Annotated[float | None, Query(description="next_before of the page before", allow_inf_nan=False)] = None,
 ) -> BatchList:
     """Own batches, the newest first; with the scope `review` everybody's."""
     bulk = bulk_of(request)
-    found = await asyncio.to_thread(bulk.batches.newest, owner_of(request), limit, before or now() + 60)
+    end = now() + 60 if before is None else before
+    found = await asyncio.to_thread(bulk.batches.newest, owner_of(request), limit, end)
     last = found[-1].created_at if len(found) == limit else None
     return BatchList(batches=tuple(shown(batch) for batch in found), next_before=last)
 
 
 @router.get("/{batch_id}", responses=READ)
-async def batch_status(request: Request, batch_id: str) -> BatchStatus:
+async def batch_status(request: Request, batch_id: BatchId) -> BatchStatus:
     """Counts, rate and the time until the end."""
     return shown_status(await asyncio.to_thread(bulk_of(request).batches.status, batch_id, owner_of(request)))
 
 
 @router.post("/{batch_id}:cancel", responses={**READ, **error_docs(ErrorCode.BATCH_ENDED)})
-async def cancel_batch(request: Request, batch_id: str) -> BatchStatus:
+async def cancel_batch(request: Request, batch_id: BatchId) -> BatchStatus:
     """Judge no further picture; results that are there stay. Only whoever made the batch may do so."""
     bulk, key = bulk_of(request), key_of(request)
     owner = key.id if key else None

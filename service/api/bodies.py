@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
@@ -24,7 +24,23 @@ class Upload:
 
 
 class _MemoryParser(MultiPartParser):
+    """Starlette's parser takes a body without its last boundary, and drops the part that breaks off."""
+
     spool_max_size = 2**40
+    _complete = False
+
+    def on_end(self) -> None:
+        self._complete = True
+
+    async def parse(self) -> FormData:
+        self.stream = self._whole(self.stream)
+        return await super().parse()
+
+    async def _whole(self, stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        async for chunk in stream:
+            yield chunk
+        if not self._complete:
+            raise MultiPartException("It breaks off.")
 
 
 def is_multipart(request: Request) -> bool:
@@ -63,8 +79,6 @@ async def read_uploads(request: Request, settings: Settings) -> list[Upload]:
         form = await parser.parse()
     except MultiPartException as error:
         raise _malformed(error, settings) from error
-    except KeyError as error:
-        raise FaunalensError(ErrorCode.MALFORMED_BODY, "The multipart body has no boundary.") from error
     files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
     try:
         uploads = [Upload(file.filename or f"file-{i}", await file.read()) for i, file in enumerate(files, 1)]

@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol, TypeVar
 
 _PAGE = 500
+# the largest number of a row: PostgreSQL refuses to compare with a larger one
+_LAST = 2**31 - 1
 
 
 class Numbered(Protocol):
@@ -26,7 +28,7 @@ async def pages(
     ``read(after, most)`` runs in a thread. The first page is read before this returns, so that its errors are raised
     here and not in the middle of an answer.
     """
-    first = await asyncio.to_thread(read, cursor, min(limit or _PAGE, _PAGE))
+    first = await asyncio.to_thread(read, min(cursor, _LAST), min(limit or _PAGE, _PAGE))
 
     async def following() -> AsyncIterator[Sequence[Row]]:
         rows, sent = first, 0

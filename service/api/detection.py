@@ -92,7 +92,7 @@ async def detect(
     else:
         answer = await while_connected(request, job.judge(await read_image(request, state.settings)))
     note(request.scope, model=detector.contract.sha256[:12], **_noted(answer))
-    body = answer.model_dump_json(exclude_none=not heatmap)
+    body = answer.model_dump_json(exclude_none=True)
     return Response(body, media_type="application/json", background=job.later)
 
 

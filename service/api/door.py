@@ -119,7 +119,8 @@ def seconds_to_deadline(headers: Mapping[str, str], settings: Settings) -> float
         return settings.deadline_ms / 1e3
     if not _WHOLE.fullmatch(given):
         message = f"{DEADLINE_HEADER} must be a whole number of milliseconds, 1 to 999999999."
-        raise FaunalensError(ErrorCode.INVALID_PARAMETER, message, {"problems": [{"parameter": DEADLINE_HEADER}]})
+        problems = [{"parameter": DEADLINE_HEADER, "problem": message}]
+        raise FaunalensError(ErrorCode.INVALID_PARAMETER, message, {"problems": problems})
     return min(settings.deadline_ms, int(given)) / 1e3
 
 

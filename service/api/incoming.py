@@ -15,7 +15,7 @@ from service.errors import ErrorCode, FaunalensError
 
 ARCHIVES = {
     "application/zip": "zip", "application/x-zip-compressed": "zip", "application/x-tar": "tar",
-    "application/gzip": "tar.gz", "application/x-gzip": "tar.gz",
+    "application/gzip": "tar", "application/x-gzip": "tar",
 }  # fmt: skip
 MANIFESTS = ("application/jsonl", "application/x-ndjson", "application/jsonlines")
 _WRITE_BYTES = 1_048_576

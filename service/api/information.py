@@ -16,6 +16,7 @@ from service.notices import NoticeText, notice
 
 router = APIRouter(tags=["information"])
 _KEYED = (ErrorCode.NOT_READY, ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN)
+_IN_A_LANGUAGE = (ErrorCode.UNKNOWN_LANGUAGE, ErrorCode.INVALID_PARAMETER, *_KEYED)
 
 
 class CategoryInfo(BaseModel):
@@ -72,7 +73,7 @@ class Health(BaseModel):
     status: str
 
 
-@router.get("/v1/categories", responses=error_docs(ErrorCode.UNKNOWN_LANGUAGE, *_KEYED))
+@router.get("/v1/categories", responses=error_docs(*_IN_A_LANGUAGE))
 async def categories(
     request: Request,
     lang: Annotated[str, Query(description="Language of name and notice", max_length=16)] = DEFAULT_LANGUAGE,
@@ -89,9 +90,7 @@ async def categories(
     )
 
 
-@router.get(
-    "/v1/notices/{category}", responses=error_docs(ErrorCode.UNKNOWN_CATEGORY, ErrorCode.UNKNOWN_LANGUAGE, *_KEYED)
-)
+@router.get("/v1/notices/{category}", responses=error_docs(ErrorCode.UNKNOWN_CATEGORY, *_IN_A_LANGUAGE))
 async def notices(
     request: Request,
     category: Annotated[str, Path(max_length=64)],

@@ -108,7 +108,7 @@ async def moderators(request: Request) -> dict[str, list[ModeratorInfo]]:
 
 def _counts(decisions: dict[str, int]) -> Counts:
     made = sum(count for kind, count in decisions.items() if kind != _UNDO)
-    return Counts(decided=made - decisions.get(_UNDO, 0), decisions=decisions)
+    return Counts(decided=max(0, made - decisions.get(_UNDO, 0)), decisions=decisions)
 
 
 def _midnight() -> datetime.datetime:

@@ -3,7 +3,8 @@
 A head is the request line and the headers. uvicorn waits for it without end and keeps however much arrives.
 Bodies are limited in :mod:`service.api.intake`. uvicorn's bound on connections answers outside the application, to
 probes too; here the application is told which connection is one too many, and it is closed once it is answered. What is
-not HTTP gets an error in the shape of all others.
+not HTTP gets an error in the shape of all others. A request that offers another protocol, as Java's client does with
+HTTP/2, is read without the offer: uvicorn's parser would skip its body.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from service.api.headers import SECURITY
@@ -20,7 +22,6 @@ from service.errors import ErrorCode, FaunalensError
 SURPLUS = "faunalens.surplus"
 ANSWERED = "faunalens.answered"
 Refusal = Callable[[bytes, Any], tuple[int, bytes] | None]
-_BODY = (b"content-length", b"transfer-encoding")
 _ALWAYS = "".join(f"{name}: {value}\r\n" for name, value in SECURITY.items())
 
 
@@ -39,6 +40,7 @@ class GuardedProtocol(HttpToolsProtocol):
     _in_head = True
     _surplus = False
     _turned_away = False
+    _offers = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first head."""
@@ -49,7 +51,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Feed a head up to its limit; what follows it only when it has ended."""
         if not self._in_head:
             self._received += len(data)
-            super().data_received(data)
+            self._parse(data)
             if self._received > self.head_bytes and not self._in_head:
                 self._too_large()
             return
@@ -58,7 +60,7 @@ class GuardedProtocol(HttpToolsProtocol):
         room = self.head_bytes - self._received
         head, rest = data[:room], data[room:]
         self._received += len(head)
-        super().data_received(head)
+        self._parse(head)
         if not rest or self.transport.is_closing():
             return
         if self._received >= self.head_bytes:
@@ -68,10 +70,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """What came is not HTTP; uvicorn would say so in plain text."""
-        message = "The request cannot be read."
-        if self.parser.should_upgrade():
-            message = "A request with a body cannot ask for another protocol: send it without Upgrade."
-        self._refuse(FaunalensError(ErrorCode.MALFORMED_BODY, message))
+        self._refuse(FaunalensError(ErrorCode.MALFORMED_BODY, "The request cannot be read."))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header; one that follows the body is thrown away: who decides by headers has not seen it."""
@@ -80,9 +79,9 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head has ended."""
-        if self.parser.should_upgrade() and any(name in _BODY for name, _ in self.headers):
-            # the parser would take the body for the other protocol, and what is left of it for a request
-            raise ValueError("a request with a body asks for another protocol")
+        self._offers = any(name == b"upgrade" for name, _ in self.headers) and self.parser.should_upgrade()
+        if self._offers:
+            return
         self._in_head, self._received = False, 0
         self._stop_waiting()
         self._unset_keepalive_if_required()
@@ -100,6 +99,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request has ended: what comes next is a head."""
+        if self._offers:
+            return
         self._in_head, self._received = True, 0
         self._stop_waiting()
         if self._turned_away:
@@ -135,6 +136,25 @@ class GuardedProtocol(HttpToolsProtocol):
         self._stop_waiting()
         self._stop_waiting_for_reader()
         super().connection_lost(exc)
+
+    def _parse(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self.send_400_response(str(error))
+        except httptools.HttpParserUpgrade as offer:
+            if self._offers:
+                again = self._head_without_offer() + data[offer.args[0] :]
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+                self._parse(again)
+
+    def _head_without_offer(self) -> bytes:
+        version = self.parser.get_http_version().encode("ascii")
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join((*lines, b"", b""))
 
     def _is_plain(self) -> bool:
         """Whether the request may be answered at once: its turn, HTTP/1.1, a client that reads and goes on."""

@@ -5,12 +5,13 @@ import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.responses import Response
 
 from service.api.door import key_of
 from service.api.failures import error_docs
 from service.api.state import bulk_of, state_of
+from service.bulk.manifest import clean
 from service.errors import ErrorCode
 from service.store.decisions import Moderator
 from service.store.reviews import ReviewItem, Reviews, Wanted, holder
@@ -43,6 +44,11 @@ class Filter(BaseModel):
     listing_id: str | None = Field(None, max_length=LISTING_LENGTH)
     since: datetime.datetime | None = None
     until: datetime.datetime | None = None
+
+    @field_validator("category", "batch_id", "source", "listing_id")
+    @classmethod
+    def _as_kept(cls, value: str | None) -> str | None:
+        return clean(value)
 
     @property
     def wanted(self) -> Wanted:

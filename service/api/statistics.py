@@ -13,17 +13,18 @@ from starlette.responses import Response
 from service.api.failures import error_docs
 from service.api.review import KEYED
 from service.api.state import bulk_of, state_of
+from service.bulk.manifest import clean
 from service.cells import harmless
 from service.errors import ErrorCode, FaunalensError
 from service.statistics.intervals import Estimate
 from service.statistics.report import Drift, Fall, Report, Row, drifted, fallen, report
+from service.statistics_settings import MOST_DAYS, is_span
 from service.store.tables import LISTING_LENGTH
 from service.store.tallies import Days, today
 
 router = APIRouter(prefix="/v1", tags=["statistics"])
 AIM = 0.8
 _WEEKS = 12
-_MOST_DAYS = 1100
 _DAY = datetime.timedelta(days=1)
 COLUMNS = (
     "group", "week", "source", "category", "seen", "failed", "flagged", "priority", "flagged_share", "flagged_low",
@@ -141,9 +142,10 @@ async def statistics(
 
     The numbers are counted from stored decisions of photos of batches; photos of live requests are counted beside them.
     """
-    days = _span(since or (until or today()) - _WEEKS * 7 * _DAY, until or today())
+    last = until or today()
+    days = _span(since or datetime.date.fromordinal(max(1, last.toordinal() - _WEEKS * 7)), last)
     baseline = _baseline(request, baseline_since, baseline_until)
-    found, fall, drift = await asyncio.to_thread(_all, request, days, baseline, source)
+    found, fall, drift = await asyncio.to_thread(_all, request, days, baseline, clean(source))
     if kind == "csv":
         return Response(_csv(found), media_type="text/csv; charset=utf-8")
     return Response(_stats(found, fall, drift).model_dump_json(), media_type="application/json")
@@ -162,15 +164,19 @@ def _baseline(request: Request, since: datetime.date | None, until: datetime.dat
         span = state_of(request).settings.baseline_days
         return _span(*span) if span else None
     if since is None or until is None:
-        raise FaunalensError(ErrorCode.INVALID_PARAMETER, "The baseline needs both of its days.")
+        raise _wrong("baseline_since", "The baseline needs both of its days.")
     return _span(since, until)
 
 
 def _span(since: datetime.date, until: datetime.date) -> Days:
-    if not datetime.date(1970, 1, 5) <= since <= until < datetime.date(9999, 1, 1) or (until - since).days > _MOST_DAYS:
-        message = f"The first day must not be after the last, and at most {_MOST_DAYS} days before it."
-        raise FaunalensError(ErrorCode.INVALID_PARAMETER, message)
+    if not is_span(since, until):
+        raise _wrong("since", f"The first day must not be after the last, and at most {MOST_DAYS} days before it.")
     return Days(since, until + _DAY)
+
+
+def _wrong(parameter: str, message: str) -> FaunalensError:
+    problems = [{"parameter": f"query.{parameter}", "problem": message}]
+    return FaunalensError(ErrorCode.INVALID_PARAMETER, message, {"problems": problems})
 
 
 def _stats(found: Report, fall: Fall | None, drift: Drift) -> Stats:

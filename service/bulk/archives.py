@@ -1,8 +1,9 @@
 """Pictures out of a zip or a tar, one after the other, within limits.
 
-Nothing is extracted to a path: names are only shown back. What is no file (links, devices, folders) and what systems
-add (hidden files, ``__MACOSX``) is left out. An archive inside an archive is a file that is no picture. Members of a
-zip must be stored or deflated: ``zipfile`` unpacks others without a bound, and a kilobyte of bzip2 can be gigabytes.
+Nothing is extracted to a path: names are only shown back. What is no file (links, devices, folders), what is
+hidden and what systems add (``__MACOSX``) is left out. An archive inside an archive is a file that is no picture.
+Members of a zip must be stored or deflated: ``zipfile`` unpacks others without a bound, and a kilobyte of bzip2 can be
+gigabytes.
 """
 
 import gzip
@@ -15,12 +16,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any, cast
 
+from service.archives import is_link
 from service.bulk.spool import Spool
+from service.entries import is_hidden
 from service.errors import ErrorCode, FaunalensError
 
 _CHUNK = 65_536
 _TABLE_ENTRY = 512
 _TABLE_LEAST = 1_048_576
+_GZIP = b"\x1f\x8b"
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError, NotImplementedError,
            RuntimeError, OverflowError)  # fmt: skip
@@ -50,13 +54,12 @@ class Member:
 
 
 def members(kind: str, spool: Spool, bounds: Bounds) -> Iterator[Member]:
-    """The pictures of an archive, ``zip``, ``tar`` or ``tar.gz``.
+    """The pictures of an archive, ``zip`` or ``tar``, which may be packed by gzip.
 
     A member that is too large or damaged is told with its refusal. Raises ``corrupt_archive``, ``too_many_files`` and
     ``too_many_bytes``.
     """
-    spool.seek(0)
-    opened = _zip(spool, bounds) if kind == "zip" else _tar(spool, bounds, packed=kind == "tar.gz")
+    opened = _zip(spool, bounds) if kind == "zip" else _tar(spool, bounds)
     count = 0
     try:
         for member in opened:
@@ -73,7 +76,7 @@ def _zip(spool: Spool, bounds: Bounds) -> Iterator[Member]:
     left = bounds.total
     with zipfile.ZipFile(cast(IO[bytes], spool)) as archive:
         for info in archive.infolist():
-            if info.is_dir() or _is_clutter(info.filename):
+            if info.is_dir() or is_link(info) or _is_clutter(info.filename):
                 continue
             if info.compress_type not in _METHODS:
                 yield Member(info.filename, b"", refusal(_corrupt("compression")))
@@ -88,8 +91,11 @@ def _zip(spool: Spool, bounds: Bounds) -> Iterator[Member]:
             yield _member(info.filename, data, bounds)
 
 
-def _tar(spool: Spool, bounds: Bounds, packed: bool) -> Iterator[Member]:
+def _tar(spool: Spool, bounds: Bounds) -> Iterator[Member]:
     raw = cast(IO[bytes], spool)
+    spool.seek(0)
+    packed = spool.read(len(_GZIP)) == _GZIP
+    spool.seek(0)
     source = _Bounded(gzip.GzipFile(fileobj=raw), bounds) if packed else raw
     left = bounds.total
     with tarfile.open(fileobj=source, mode="r:") as archive:
@@ -148,8 +154,7 @@ def _member(name: str, data: bytes, bounds: Bounds) -> Member:
 
 
 def _is_clutter(name: str) -> bool:
-    parts = name.replace("\\", "/").split("/")
-    return parts[-1].startswith(".") or "__MACOSX" in parts
+    return is_hidden(name.replace("\\", "/"))
 
 
 def refusal(error: FaunalensError) -> str:

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
+from service.store.kinds import standing
+
 _STYLE = """
 :root { color-scheme: light dark; --line: #8886; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
@@ -77,10 +79,11 @@ def _photo(number: int, photo: Mapping[str, Any], pictures: Mapping[str, bytes])
 
 
 def _decision(decisions: list[dict[str, Any]]) -> str:
-    """What stands: the last decision, unless it was taken back."""
-    if not decisions or decisions[-1]["decision"] == "undo":
+    """The last decision that was not taken back."""
+    stand = standing(decisions)
+    if not stand:
         return "none stands"
-    last = decisions[-1]
+    last = stand[-1]
     what = f"{last['decision']} {last['category']}" if last["category"] else last["decision"]
     final = "" if last.get("state", "decided") == "decided" else f", not final: {last['state']}"
     return f"{what}, by {last['moderator'] or 'unnamed'} at {last['decided_at']}{final}"

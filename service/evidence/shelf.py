@@ -87,7 +87,7 @@ class _Zip:
         self._archive = archive
 
     def names(self) -> Iterator[str]:
-        return (info.filename for info in self._archive.infolist() if not info.is_dir())
+        return (info.filename for info in self._archive.infolist() if info.file_size or not info.is_dir())
 
     def read(self, path: str, most: int = MOST_BYTES) -> bytes:
         if self._archive.getinfo(path).compress_type not in _METHODS:
@@ -102,7 +102,8 @@ class _Folder:
         self._root = root
 
     def names(self) -> Iterator[str]:
-        return (str(path.relative_to(self._root)) for path in self._root.rglob("*") if not path.is_dir())
+        found = (path for path in self._root.rglob("*") if path.is_symlink() or not path.is_dir())
+        return (str(path.relative_to(self._root)) for path in found)
 
     def read(self, path: str, most: int = MOST_BYTES) -> bytes:
         place = (self._root / path).resolve()

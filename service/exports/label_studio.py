@@ -18,7 +18,7 @@ from service.errors import ErrorCode, FaunalensError
 from service.exports import kept
 from service.store.cases import Case
 from service.store.decisions import Decisions, Moderator
-from service.store.kinds import Kind
+from service.store.kinds import Kind, standing
 from service.store.photos import Photos
 
 NONE, UNSURE, ESCALATE = "none", "unsure", "escalate"
@@ -72,7 +72,7 @@ def take(tasks: Iterable[dict[str, Any]], decisions: Decisions, catalog: Catalog
             taken.counts[_take(task, decisions, catalog, moderator)] += 1
         except FaunalensError as error:
             taken.refused.append(f"task {number}: {error.message}")
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             taken.refused.append(f"task {number}: it is not a task that was written here ({error!r})")
     return taken
 
@@ -128,7 +128,8 @@ def _task(case: Case, path: str) -> dict[str, Any]:
             }
         ],
     }  # fmt: skip
-    last = json.loads(case.entries[-1].entry) if case.entries else {}
+    stand = standing(json.loads(entry.entry) for entry in case.entries)
+    last = stand[-1] if stand else {}
     answer = last.get("category") or _ANSWERS.get(last.get("decision", ""))
     if answer:
         task["annotations"] = [{"result": [_choice(answer, None)]}]

@@ -71,6 +71,13 @@ def of_batch(database: Database, batch_id: str) -> list[Case]:
     return _cases(database, Item.batch_id == batch_id)
 
 
+def unjudged(database: Database, listing_id: str | None, batch_id: str | None) -> int:
+    """How many photos of a listing, or else of a batch, have no result: they wait, or were cancelled."""
+    wanted = Item.listing_id == listing_id if listing_id else Item.batch_id == batch_id
+    with database.reading() as session:
+        return session.scalar(select(func.count()).where(wanted, Item.record.is_(None))) or 0
+
+
 def in_state(database: Database, state: str | None) -> Iterator[Case]:
     """The photos to review of a state, or of all, by number; what is decided meanwhile may or may not be among them."""
     last = 0

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from service.chain import BEGINNING, digest, link
 from service.store.database import Database
-from service.store.kinds import STATES, Kind
+from service.store.kinds import STATES, Kind, standing
 from service.store.tables import Decision, Review, ReviewState
 
 _LOCK = 0x464C4443
@@ -131,6 +131,12 @@ def append(session: Session, moment: float, fields: Mapping[str, Any]) -> Entry:
 def said(session: Session, seq: int | None) -> dict[str, Any] | None:
     """What the entry of a number says; None without a number."""
     return None if seq is None else json.loads(session.get_one(Decision, seq).entry)
+
+
+def stands(session: Session, item_id: int) -> list[dict[str, Any]]:
+    """What the entries about an item say that were not taken back, oldest first."""
+    entries = select(Decision.entry).where(Decision.item_id == item_id).order_by(Decision.seq)
+    return standing(json.loads(entry) for entry in session.scalars(entries))
 
 
 def _fault(row: Decision, number: int, previous: str) -> str:

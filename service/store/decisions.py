@@ -13,7 +13,7 @@ from service.errors import ErrorCode, FaunalensError
 from service.store import outbox
 from service.store.clock import now
 from service.store.database import Database
-from service.store.decision_log import Entry, append, lock, said
+from service.store.decision_log import Entry, append, lock, said, stands
 from service.store.kinds import Kind, SecondOpinion, state_after, state_before
 from service.store.reviews import holder, unknown_item
 from service.store.tables import Batch, Decision, Item, Review, ReviewState
@@ -58,8 +58,8 @@ class Decisions:
         """Decide about a photo that nobody else has; ``category``: what is confirmed, by default the strongest finding.
 
         Raises ``unknown_item``, ``item_taken``, ``already_decided``, ``second_opinion_needed`` when it would be one's
-        own and, for undo, ``nothing_to_undo``: what somebody else decided last is not undone. What is taken back is the
-        moderator's again for a while.
+        own and, for undo, ``nothing_to_undo``: what stands last may be somebody else's, and undo sent twice, as by who
+        got no answer, goes back once. What is taken back is the moderator's again for a while.
         """
         with self._database.writing() as session:
             lock(session)
@@ -81,15 +81,17 @@ class Decisions:
 
     def undo_last(self, moderator: Moderator) -> Entry:
         """Take back the moderator's latest decision that stands; raises ``nothing_to_undo``."""
-        query = select(Decision.seq, Decision.item_id, Decision.entry, Review.last_seq).join(
-            Review, Review.item_id == Decision.item_id
-        )
+        query = select(Decision.seq, Decision.item_id, Decision.entry).join(Review, Review.item_id == Decision.item_id)
         newest = query.where(Decision.moderator == moderator.id).order_by(Decision.seq.desc()).limit(_BACK)
+        undone = set[int | None]()
         with self._database.writing() as session:
             lock(session)
-            for seq, item_id, entry, last in session.execute(newest).all():
-                if seq == last and json.loads(entry)["decision"] != Kind.UNDO:
-                    return self._decide(session, item_id, moderator, Kind.UNDO, None)
+            for seq, item_id, text in session.execute(newest).all():
+                entry = json.loads(text)
+                if entry["decision"] == Kind.UNDO:
+                    undone.add(entry.get("undoes"))
+                elif seq not in undone and [one["seq"] for one in stands(session, item_id)][-1:] == [seq]:
+                    return self._decide(session, item_id, moderator, Kind.UNDO, None, further=True)
         raise _nothing_to_undo()
 
     def counts(self, since: float) -> dict[str, dict[str, int]]:
@@ -101,11 +103,15 @@ class Decisions:
                 found[moderator][kind] = count
         return dict(found)
 
-    def _decide(self, session: Session, item_id: int, moderator: Moderator, kind: Kind, category: str | None) -> Entry:
+    def _decide(
+        self, session: Session, item_id: int, moderator: Moderator, kind: Kind, category: str | None,
+        further: bool = False,
+    ) -> Entry:  # fmt: skip
         review, item = session.get(Review, item_id, with_for_update=True), session.get(Item, item_id)
         if review is None or item is None:
             raise unknown_item()
-        last = said(session, review.last_seq)
+        standing = _undoable(session, review, moderator, further) if kind is Kind.UNDO else []
+        last = standing[-1] if standing else None
         first = said(session, review.first_seq) if review.state == ReviewState.SECOND else None
         _check(review, moderator, kind, last, first)
         record, undone, moment = json.loads(item.record or "{}"), kind is Kind.UNDO, now()
@@ -113,7 +119,7 @@ class Decisions:
         state = state_before(last) if undone else state_after(review.state, kind, category, first, self._second)
         made = append(session, moment, {
             "moderator": moderator.id, "decision": kind, "category": category,
-            "undoes": review.last_seq if undone else None, "before": review.state, "state": state, "item": item.id,
+            "undoes": last["seq"] if last else None, "before": review.state, "state": state, "item": item.id,
             "batch_id": item.batch_id, "position": item.position, "file": item.name, "listing_id": item.listing_id,
             "sha256": item.sha256, "verdict": record["verdict"], "model": record["model"], "policy": record["policy"],
         })  # fmt: skip
@@ -121,6 +127,8 @@ class Decisions:
         if undone:
             review.claimed_by = holder(moderator.id, moderator.session)
             review.claimed_until = moment + moderator.seconds
+            # what is left says again what a second opinion is asked about
+            review.first_seq = standing[-2]["seq"] if state == ReviewState.SECOND else None
         elif state == ReviewState.SECOND:
             review.first_seq = made.seq
         if kind in (Kind.CONFIRM, Kind.ESCALATE) and self._keep and item.photo:
@@ -136,19 +144,29 @@ class Decisions:
                 outbox.put(session, batch_id, event, subject, url, data)
 
     def last(self, item_id: int, sha256: str) -> dict[str, Any] | None:
-        """The last entry about a photo to review, None without one; raises ``unknown_item``, also for other bytes."""
+        """The last decision about a photo to review that was not taken back, None without one.
+
+        Raises ``unknown_item``, also for other bytes.
+        """
         with self._database.reading() as session:
             review, item = session.get(Review, item_id), session.get(Item, item_id)
             if review is None or item is None or item.sha256 != sha256:
                 raise unknown_item()
-            return said(session, review.last_seq)
+            return next(reversed(stands(session, item_id)), None)
+
+
+def _undoable(session: Session, review: Review, moderator: Moderator, further: bool) -> list[dict[str, Any]]:
+    """What stands about a photo; nothing right after an undo of the moderator's own, unless it is to go ``further``."""
+    newest = said(session, review.last_seq)
+    repeated = newest is not None and newest["decision"] == Kind.UNDO and newest["moderator"] == moderator.id
+    return [] if repeated and not further else stands(session, review.item_id)
 
 
 def _check(
     review: Review, moderator: Moderator, kind: Kind, last: dict[str, Any] | None, first: dict[str, Any] | None
 ) -> None:
     if kind is Kind.UNDO:
-        if last is None or last["decision"] == Kind.UNDO or last["moderator"] != moderator.id:
+        if last is None or last["moderator"] != moderator.id:
             raise _nothing_to_undo()
     elif review.state == ReviewState.DECIDED:
         raise FaunalensError(ErrorCode.ALREADY_DECIDED, "This photo has been decided already.")

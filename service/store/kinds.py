@@ -1,5 +1,6 @@
 """What a moderator can decide, and where a photo goes by it."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -39,6 +40,17 @@ def state_after(
         return ReviewState.DECIDED if agreed else ReviewState.ESCALATED
     wanted = second == "all" or (second == "confirm" and kind is Kind.CONFIRM)
     return ReviewState.SECOND if wanted else ReviewState.DECIDED
+
+
+def standing(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those entries about a photo, oldest first, that were not taken back: undo takes the last of them."""
+    stand: list[dict[str, Any]] = []
+    for entry in entries:
+        if entry["decision"] == Kind.UNDO:
+            del stand[-1:]
+        else:
+            stand.append(entry)
+    return stand
 
 
 def state_before(last: dict[str, Any] | None) -> ReviewState:

@@ -1,9 +1,11 @@
 """Photos that wait for judgement or are kept for review, in a folder or an object store; sealed when a key is given.
 
 What is kept is a mark and the bytes, sealed by AES-256-GCM with a random nonce and bound to its batch and position, so
-that photos cannot be exchanged. Names are ours; a client's name is never a path.
+that photos cannot be exchanged. A digest of the key tells which one it was. Names are ours; a client's name is never a
+path.
 """
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -14,8 +16,8 @@ from service.errors import ErrorCode, FaunalensError
 from service.settings import Settings
 from service.store.places import Folder, Place, open_place
 
-_PLAIN, _SEALED = b"FLP0", b"FLP1"
-_NONCE = 12
+_PLAIN, _SEALED = b"FLP0", b"FLP2"
+_DIGEST, _NONCE = 8, 12
 
 
 class Photos:
@@ -24,12 +26,13 @@ class Photos:
     def __init__(self, place: Place | Path, key: bytes | None) -> None:
         self.place: Place = Folder(place) if isinstance(place, Path) else place
         self._seal = AESGCM(key) if key else None
+        self._mark = _SEALED + hashlib.blake2b(key or b"", digest_size=_DIGEST).digest()
 
     def write(self, batch_id: str, position: int, data: bytes) -> None:
         """Keep a photo; raises ``store_unavailable``."""
         if self._seal:
             nonce = os.urandom(_NONCE)
-            data = _SEALED + nonce + self._seal.encrypt(nonce, data, _bound(batch_id, position))
+            data = self._mark + nonce + self._seal.encrypt(nonce, data, _bound(batch_id, position))
         else:
             data = _PLAIN + data
         try:
@@ -38,8 +41,8 @@ class Photos:
             raise FaunalensError(ErrorCode.STORE_UNAVAILABLE, "The photos cannot be stored now.") from error
 
     def read(self, batch_id: str, position: int) -> bytes:
-        """The photo; raises ``photo_unavailable`` when it is gone, was changed, or the key is another, and
-        ``store_unavailable`` when it cannot be read for now."""
+        """The photo; raises ``photo_unavailable`` when it is gone or was changed, and ``store_unavailable`` when it
+        cannot be read for now or was sealed by another key, which may come back."""
         try:
             data = self.place.get(batch_id, _name(position))
         except FileNotFoundError as error:
@@ -48,12 +51,15 @@ class Photos:
             raise FaunalensError(ErrorCode.STORE_UNAVAILABLE, "The photos cannot be read now.") from error
         if data.startswith(_PLAIN):
             return data[len(_PLAIN) :]
-        if self._seal is None or not data.startswith(_SEALED):
+        start = len(self._mark) + _NONCE
+        if not data.startswith(_SEALED) or len(data) < start:
             raise _unavailable()
-        start = len(_SEALED) + _NONCE
+        if self._seal is None or not data.startswith(self._mark):
+            why = "The photo was sealed by a key that is not FAUNALENS_PHOTO_KEY."
+            raise FaunalensError(ErrorCode.STORE_UNAVAILABLE, why)
         try:
-            return self._seal.decrypt(data[len(_SEALED) : start], data[start:], _bound(batch_id, position))
-        except (InvalidTag, ValueError) as error:
+            return self._seal.decrypt(data[len(self._mark) : start], data[start:], _bound(batch_id, position))
+        except InvalidTag as error:
             raise _unavailable() from error
 
     def delete(self, batch_id: str, *positions: int) -> None:

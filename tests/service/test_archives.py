@@ -1,6 +1,7 @@
 import bz2
 import gzip
 import io
+import stat
 import tarfile
 import tracemalloc
 import zipfile
@@ -27,9 +28,16 @@ def picture(name: str) -> bytes:
     return (SAMPLES / ("tusks.jpg" if "tusks" in name else "bananas.jpg")).read_bytes()
 
 
+def linked(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return info
+
+
 def make_zip(path: Path) -> str:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.mkdir("in")
+        archive.writestr(linked("in/link.jpg"), "/etc/passwd")
         for name in NAMES:
             archive.writestr(name, picture(name))
     return str(path)

@@ -30,6 +30,7 @@ def test_secrets_are_decoded_and_not_shown() -> None:
         ({"photo_key": "c2hvcnQ="}, "32 bytes"),
         ({"photo_key": "no base64!"}, "32 bytes"),
         ({"retention_hours": -1}, "retention_hours"),
+        ({"store": "postgresql://ann:c2hvcnQ@db/faunalens"}, "the setting database"),
     ],
 )
 def test_what_is_wrong_is_named_without_the_secret(changes: dict[str, object], message: str) -> None:

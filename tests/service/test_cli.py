@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,7 @@ COMMANDS = {
 }  # fmt: skip
 
 
-def run(*arguments: str, stdin: str | None = None) -> tuple[int, str, str]:
+def run(*arguments: str, stdin: str | bytes | None = None) -> tuple[int, str, str]:
     done = CliRunner().invoke(main, list(arguments), input=stdin)
     return done.exit_code, done.stdout, done.stderr
 
@@ -83,6 +84,19 @@ def test_hidden_files_are_skipped(tmp_path: Path) -> None:
         shutil.copy(SAMPLES / "bananas.jpg", tmp_path / name)
     code, out, _ = run("scan", str(tmp_path))
     assert code == 0 and [json.loads(line)["file"] for line in out.splitlines()] == [str(tmp_path / "seen.JPG")]
+
+
+def test_a_name_that_is_no_text_is_written_as_escapes(tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path) + b"/\xff.jpg"
+    shutil.copy(SAMPLES / "bananas.jpg", path)
+    output = str(tmp_path / "out.jsonl")
+    name = f"{tmp_path}/\\udcff.jpg"
+    for kind in ("jsonl", "csv"):
+        code, out, _ = run("scan", "--format", kind, "-", stdin=path)
+        assert code == 0 and name in (out if kind == "csv" else json.loads(out)["file"])
+    for _ in range(2):
+        assert run("scan", "--resume", output, str(tmp_path))[0] == 0
+    assert [json.loads(line)["file"] for line in Path(output).read_text().splitlines()] == [name]
 
 
 def test_resume_goes_on(tmp_path: Path) -> None:

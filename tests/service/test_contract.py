@@ -67,9 +67,18 @@ def test_categories_must_match_the_outputs(weights: Path) -> None:
         start(path)
 
 
+def test_the_size_must_match_the_input(weights: Path) -> None:
+    path = edit(weights, lambda v: v["preprocessing"].update(size=224))
+    with pytest.raises(StartError, match="its contract says 224"):
+        start(path)
+
+
 def test_self_test_must_pass(weights: Path) -> None:
     path = edit(weights, lambda v: v["selftest"]["probabilities"].update(ivory=0.5))
     with pytest.raises(StartError, match="self-test failed: ivory"):
+        start(path)
+    (weights / "faunalens-2.selftest.png").write_bytes(b"no picture")
+    with pytest.raises(StartError, match=r"self-test picture .* cannot be judged"):
         start(path)
 
 

@@ -45,14 +45,15 @@ def test_other_formats_are_unsupported(kind: str) -> None:
     assert refused(encoded(corners(), kind)) is ErrorCode.UNSUPPORTED_FORMAT
 
 
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_every_orientation_gives_the_same_upright_picture(orientation: int) -> None:
+def test_every_orientation_gives_the_same_upright_picture(orientation: int, kind: str) -> None:
     upright = corners()
     undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
     stored = upright.transpose(Image.Transpose(undo[orientation])) if orientation > 1 else upright
     exif = Image.Exif()
     exif[0x0112] = orientation
-    picture = decode(encoded(stored, "PNG", exif=exif), LIMITS)
+    picture = decode(encoded(stored, kind, exif=exif), LIMITS)
     assert picture.header.orientation == orientation
     assert (picture.header.width, picture.header.height) == (64, 32)
     assert np.array_equal(np.asarray(picture.rgb), np.asarray(upright))
@@ -63,6 +64,12 @@ def test_transparency_is_white() -> None:
     assert decode(encoded(clear, "PNG"), LIMITS).rgb.getpixel((4, 4)) == (255, 255, 255)
     half = Image.new("RGBA", (8, 8), (0, 0, 0, 128))
     assert decode(encoded(half, "PNG"), LIMITS).rgb.getpixel((4, 4)) == (127, 127, 127)
+
+
+def test_a_transparent_grey_of_16_bits_is_white() -> None:
+    grey = Image.fromarray(np.array([[2000, 30000]], np.uint16))
+    rgb = decode(encoded(grey, "PNG", transparency=2000), LIMITS).rgb
+    assert [rgb.getpixel((x, 0)) for x in (0, 1)] == [(255, 255, 255), (117, 117, 117)]
 
 
 def test_palette_with_transparent_colour_is_white() -> None:

@@ -66,3 +66,10 @@ def test_broken_policy_files_say_what_is_wrong(
 ) -> None:
     with pytest.raises(StartError, match=message):
         load_policies(write(tmp_path, TEXT.replace(old, new, 1)), detector.contract)
+
+
+def test_a_policy_file_in_another_encoding_says_so(tmp_path: Path, detector: Detector) -> None:
+    path = write(tmp_path, TEXT)
+    path.write_bytes(TEXT.encode("utf-16"))
+    with pytest.raises(StartError, match="cannot be used: 'utf-8' codec"):
+        load_policies(path, detector.contract)

@@ -8,6 +8,7 @@ import pytest
 from service import scan as bulk
 from service.answer import FileAnswer, FileFailure
 from service.detector import Detector
+from service.errors import StartError
 from tests.conftest import SAMPLES
 
 
@@ -28,6 +29,14 @@ def test_folders_are_walked(folder: Path) -> None:
     found = [os.path.relpath(path, folder) for path in bulk.find_files([str(folder)])]
     assert found == ["a.JPG", "broken.png", "deep/b.Jpeg", "deep/er/c.jpe"]
     assert list(bulk.find_files(["no/such", "x.txt"])) == ["no/such", "x.txt"]
+
+
+def test_a_folder_has_links_and_pipes(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.jpg")
+    for name, target in (("linked.jpg", "a.JPG"), ("none.jpg", "none"), ("more.jpg", "deep"), ("pip.jpg", "pipe.jpg")):
+        (folder / name).symlink_to(target)
+    found = [os.path.relpath(path, folder) for path in bulk.find_files([str(folder)])]
+    assert found == ["a.JPG", "broken.png", "deep/b.Jpeg", "deep/er/c.jpe", "linked.jpg", "none.jpg"]
 
 
 def test_one_bad_file_is_a_failure_line(folder: Path, detector: Detector) -> None:
@@ -77,7 +86,7 @@ def test_resume_cuts_a_torn_line(tmp_path: Path) -> None:
     output = tmp_path / "out.jsonl"
     records = ({"file": "a.jpg", "verdict": "review"}, {"file": "b.jpg", "error": {"code": "unreadable_file"}})
     whole = "".join(json.dumps(record) + "\n" for record in records)
-    for torn in ('{"file": "c.j', '{"file": "c.jpg"}', "[1]\n", "7\n", '{"file": "c.jpg", "verdict": "sold"}\n'):
+    for torn in ('{"file": "c.j', '{"file": "c.jpg"}'):
         output.write_text(whole + torn)
         tally = bulk.Tally()
         done = bulk.resume(output, tally)
@@ -85,3 +94,13 @@ def test_resume_cuts_a_torn_line(tmp_path: Path) -> None:
         assert [file for file in ("a.jpg", "b.jpg", "c.jpg") if hash(file) not in done] == ["c.jpg"]
         assert tally == bulk.Tally(review=1, failures=1)
     assert bulk.resume(tmp_path / "new.jsonl", bulk.Tally()) == set()
+
+
+def test_resume_leaves_a_file_alone_that_no_scan_wrote(tmp_path: Path) -> None:
+    output = tmp_path / "out.jsonl"
+    record = '{"file": "a.jpg", "verdict": "clear"}\n'
+    for other in ("[1]\n", "file\n", "\xff\xd8\xff", record + '{"file": "c.jpg", "verdict": "sold"}\n' + record):
+        output.write_text(other)
+        with pytest.raises(StartError, match="is no record; nothing was changed"):
+            bulk.resume(output, bulk.Tally())
+        assert output.read_text() == other

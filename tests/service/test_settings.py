@@ -25,6 +25,7 @@ def test_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.Monk
         ("FAUNALENS_LOG_LEVEL", "loud", "log_level"),
         ("FAUNALENS_TREADS", "2", "FAUNALENS_TREADS"),
         ("FAUNALENS_CONFIG", "/nowhere.toml", "nowhere"),
+        ("FAUNALENS_DECODE_SECONDS", "inf", "decode_seconds"),
     ],
 )
 def test_bad_settings_are_named(name: str, value: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,6 +39,15 @@ def test_unknown_key_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     file.write_text("prot = 9001\n")
     monkeypatch.setenv("FAUNALENS_CONFIG", str(file))
     with pytest.raises(StartError, match="prot"):
+        load_settings()
+
+
+@pytest.mark.parametrize("content", [b"port =\n", b"\xff"])
+def test_a_file_that_is_no_toml(content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "faunalens.toml"
+    file.write_bytes(content)
+    monkeypatch.setenv("FAUNALENS_CONFIG", str(file))
+    with pytest.raises(StartError, match=r"FAUNALENS_CONFIG names .* cannot be read"):
         load_settings()
 
 

@@ -70,7 +70,7 @@ export class Add {
 
   /** These files are what would be sent. */
   offer(files) {
-    const pictures = files.filter(({ name }) => PICTURE.test(name) && !name.split("/").at(-1).startsWith("."));
+    const pictures = files.filter(({ name }) => PICTURE.test(name) && !name.split("/").some((part) => part.startsWith(".")));
     const others = files.length - pictures.length;
     this.files = pictures;
     const size = pictures.reduce((sum, { file }) => sum + file.size, 0);

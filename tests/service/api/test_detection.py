@@ -79,6 +79,8 @@ def test_heat_maps(client: TestClient, tusk: bytes) -> None:
     answer = client.post("/v1/detect?heatmap=true", content=tusk, headers=JPEG).json()
     embedded = base64.b64decode(answer["heatmap_png"])
     assert Image.open(io.BytesIO(embedded)).size == (480, 360)
+    without = client.post("/v1/detect", content=tusk, headers=JPEG).json()
+    assert set(answer) == {*without, "heatmap_png"} and answer["image"] == without["image"]
     response = client.post("/v1/heatmap?category=ivory", content=tusk, headers=JPEG)
     assert response.headers["content-type"] == "image/png"
     assert Image.open(io.BytesIO(response.content)).size == (480, 360)
@@ -108,6 +110,9 @@ def test_refusals(client: TestClient, tusk: bytes) -> None:
     assert code(files=[("f", ("a", b"x" * 700_000))]) == (413, "too_many_bytes")
     assert code(files={"text": (None, "words")}) == (422, "no_image")
     assert code(content=b"x", headers={"Content-Type": "multipart/form-data"}) == (400, "malformed_body")
+    unclosed = b'--b\r\nContent-Disposition: form-data; name="f"; filename="%d"\r\n\r\nx\r\n'
+    parts = {"content": unclosed % 1 + unclosed % 2, "headers": {"Content-Type": "multipart/form-data; boundary=b"}}
+    assert code(**parts) == (400, "malformed_body")
     assert code(content=tusk, headers=JPEG, params={"heatmap": "perhaps"}) == (422, "invalid_parameter")
 
 

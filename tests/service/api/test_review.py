@@ -1,5 +1,6 @@
 """Reviewing over real HTTP, and the command that checks the log."""
 
+import datetime
 import io
 import json
 from collections.abc import Iterator
@@ -186,6 +187,19 @@ def test_preferences_counters_and_the_summary(clients: dict[str, httpx.Client]) 
     assert ann.get("/v1/review/summary").json()["states"] == {
         "open": 1, "second": 0, "unsure": 0, "escalated": 0, "decided": 2,
     }  # fmt: skip
+
+
+def test_yesterdays_decisions_that_are_taken_back_today(
+    clients: dict[str, httpx.Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = clients["ann"]
+    (item,) = ann.post("/v1/review/claims", json={}).json()["items"]
+    ann.post(f"/v1/review/items/{item['item']}/decision", json={"decision": "reject"})
+    midnight = datetime.datetime.now(datetime.UTC)
+    monkeypatch.setattr("service.api.moderators._midnight", lambda: midnight)
+    ann.post("/v1/review/undo", json={})
+    today = ann.get("/v1/review/me").json()["today"]
+    assert (today["decided"], today["decisions"]["undo"]) == (0, 1)
 
 
 def test_windows_and_times(clients: dict[str, httpx.Client]) -> None:

@@ -106,8 +106,12 @@ def test_the_fall_against_a_baseline(http: httpx.Client) -> None:
     assert default["baseline_since"] == "2026-01-01" and default["lines"] == [
         {"category": None, "fall": None, "reached": None}
     ]
-    for wrong in ("baseline_since=2026-01-01", "since=2026-02-01&until=2026-01-01", "since=0001-01-01", "since=x"):
-        assert http.get(f"/v1/stats?{wrong}").json()["error"]["code"] == "invalid_parameter"
+    for wrong in (
+        "baseline_since=2026-01-01", "since=2026-02-01&until=2026-01-01", "since=0001-01-01", "until=0001-01-01",
+        "until=9999-12-31", "since=x",
+    ):  # fmt: skip
+        error = http.get(f"/v1/stats?{wrong}").json()["error"]
+        assert error["code"] == "invalid_parameter" and "query." in error["details"]["problems"][0]["parameter"]
 
 
 def test_csv_has_the_same_numbers(http: httpx.Client) -> None:
@@ -176,6 +180,6 @@ def test_the_page_is_open_and_the_numbers_are_not(tmp_path: Path) -> None:
 def test_settings_that_cannot_work_are_refused() -> None:
     with pytest.raises(StartError, match="retention_hours"):
         load_settings(audit_rate=0.1)
-    for wrong in ("2026-01-01", "2026-02-01/2026-01-01", "x/y"):
+    for wrong in ("2026-01-01", "2026-02-01/2026-01-01", "2020-01-01/2026-01-01", "x/y"):
         with pytest.raises(StartError, match="baseline"):
             load_settings(baseline=wrong)

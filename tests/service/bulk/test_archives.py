@@ -3,10 +3,12 @@
 import gzip
 import io
 import json
+import stat
 import struct
 import tarfile
 import tracemalloc
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ BOUNDS = Bounds(files=5, single=1000, total=3000)
 NAMES = ["a.jpg", "folder/b.jpg", "../../etc/passwd", "/abs.jpg"]
 
 
-def packed(names: list[str], data: bytes = b"data", method: int = zipfile.ZIP_DEFLATED) -> bytes:
+def packed(names: Sequence[str | zipfile.ZipInfo], data: bytes = b"data", method: int = zipfile.ZIP_DEFLATED) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", method) as archive:
         for name in names:
@@ -44,7 +46,7 @@ def file(name: str, size: int, kind: bytes = tarfile.REGTYPE) -> tarfile.TarInfo
 def read(folder: Path, kind: str, data: bytes, bounds: Bounds = BOUNDS) -> list[Member]:
     with Spool(folder, bounds.table) as spool:
         spool.append(data)
-        return list(members(kind, spool, bounds))
+        return list(members(kind.removesuffix(".gz"), spool, bounds))
 
 
 def code(folder: Path, kind: str, data: bytes, bounds: Bounds = BOUNDS) -> ErrorCode:
@@ -67,9 +69,12 @@ def test_members_come_in_order_and_names_touch_nothing(kind: str, tmp_path: Path
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
 def test_clutter_and_folders_are_left_out(kind: str, tmp_path: Path) -> None:
-    data = dict(all_kinds(["__MACOSX/a.jpg", "x/.DS_Store", "x/._b.jpg", "c.jpg"]))[kind]
-    assert [member.name for member in read(tmp_path, kind, data)] == ["c.jpg"]
+    data = dict(all_kinds(["__MACOSX/a.jpg", "x/.DS_Store", "x/._b.jpg", ".thumbnails/a.jpg", "./c.jpg"]))[kind]
+    assert [member.name for member in read(tmp_path, kind, data)] == ["./c.jpg"]
     assert read(tmp_path, "zip", packed(["folder/"])) == []
+    link = zipfile.ZipInfo("link.jpg")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    assert read(tmp_path, "zip", packed([link])) == []
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])

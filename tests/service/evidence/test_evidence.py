@@ -20,10 +20,11 @@ from service.detector import Detector
 from service.errors import ErrorCode, FaunalensError
 from service.evidence.signing import load_key, public_pem
 from service.evidence.verify import verify
+from service.store.batches import Batches, Entry, NewBatch
 from service.store.decision_log import DecisionLog
 from service.store.kinds import Kind
 from tests.conftest import SAMPLES
-from tests.filled import LISTING, Filled
+from tests.filled import LISTING, OTHER, Filled
 
 
 def run(*words: str) -> Result:
@@ -117,6 +118,9 @@ def test_any_changed_byte_is_found(package: Path) -> None:
     (package / "photos" / "extra.jpg").write_bytes(b"x")
     assert verify(package).problems == ["photos/extra.jpg was added"]
     (package / "photos" / "extra.jpg").unlink()
+    (package / "more").symlink_to(package.parent)
+    assert verify(package).problems == ["more was added"], "a folder, by a link"
+    (package / "more").unlink()
     assert verify(package).problems == []
     original = package / manifest_of(package)["photos"][0]["path"]
     original.rename(package.parent / "outside.jpg")
@@ -155,6 +159,22 @@ def test_what_the_signer_forged_does_not_fit_the_log(package: Path, filled: Fill
     signature = load_key(filled.folder / "evidence-key.pem").sign(data)
     (package / "manifest.sig").write_bytes(base64.b64encode(signature) + b"\n")
     assert verify(package).problems
+
+
+def test_the_cover_page_tells_the_decision_that_stands(filled: Filled, tmp_path: Path) -> None:
+    run("key")
+    for kind in (Kind.UNSURE, Kind.REJECT, Kind.UNDO):
+        filled.decide("tusks.jpg", "ann", kind)
+    out = tmp_path / "package"
+    assert run("export", "--item", str(filled.ids["tusks.jpg"]), "--out", str(out)).exit_code == 0
+    assert "unsure, by ann at" in (out / "index.html").read_text() and verify(out).problems == []
+
+
+def test_photos_that_wait_to_be_judged_are_told(filled: Filled, tmp_path: Path) -> None:
+    run("key")
+    Batches(filled.database).add(NewBatch("", "default"), [Entry("late.jpg", OTHER)])
+    done = run("export", OTHER, "--out", str(tmp_path / "package"))
+    assert done.exit_code == 4 and "1 photos were not judged, or not yet" in done.output
 
 
 def test_a_zip_holds_the_same(package: Path, filled: Filled, tmp_path: Path) -> None:
@@ -207,7 +227,7 @@ def test_what_cannot_be_done_is_told(filled: Filled, tmp_path: Path) -> None:
     assert run("export", "no such", "--out", out).exit_code == 1
     done = run("export", "--item", str(filled.ids["tusks.jpg"]), "--item", "99", "--out", out)
     assert done.exit_code == 1 and "no judged photo 99" in done.output
-    assert run("export", "--out", out).exit_code == 2
+    assert run("export", "--out", out).exit_code == run("export", "--item", str(2**63), "--out", out).exit_code == 2
     assert run("export", LISTING, "--out", str(tmp_path)).exit_code == 2
     key.chmod(0o644)
     done = run("export", LISTING, "--out", out)

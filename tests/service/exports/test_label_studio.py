@@ -75,11 +75,13 @@ def test_what_does_not_fit_is_refused(tasks: list[dict[str, Any]], filled: Fille
     file = tmp_path / "export.json"
     other = answered(tasks[0], "ivory")
     other["data"] = {**other["data"], "sha256": "0" * 64}
+    huge = answered(tasks[0], "ivory")
+    huge["data"] = {**huge["data"], "item": 2**64}
     file.write_text(json.dumps([other, answered(tasks[0], "gold"), answered(tasks[0], "ivory", "coral"), {"data": 1,
-                                "annotations": [{"result": [{}]}]}]))  # fmt: skip
+                                "annotations": [{"result": [{}]}]}, huge]))  # fmt: skip
     done = run("import", "label-studio", str(file))
     assert done.exit_code == 4 and [line.split(":")[0] for line in done.output.splitlines()[1:]] == [
-        "task 1", "task 2", "task 3", "task 4",
+        "task 1", "task 2", "task 3", "task 4", "task 5",
     ]  # fmt: skip
     assert DecisionLog(filled.database).page(0, 9) == []
     file.write_text("{}")
@@ -96,9 +98,12 @@ def test_what_label_studio_gives_back_trains_too(tasks: list[dict[str, Any]], fi
 def test_decided_ones_go_out_with_their_answer(filled: Filled, tmp_path: Path) -> None:
     filled.decide("tusk-single.jpg", "ann", Kind.CONFIRM, "ivory")
     filled.decide("tusks.jpg", "ann", Kind.REJECT)
-    filled.decide("ivory-bangles.jpg", "ann", Kind.ESCALATE)
+    for kind in (Kind.ESCALATE, Kind.REJECT, Kind.UNDO):
+        filled.decide("ivory-bangles.jpg", "ann", kind)
     assert run("export", "label-studio", "--out", str(tmp_path / "t"), "--state", "all").exit_code == 0
     found = json.loads((tmp_path / "t" / "tasks.json").read_text())
     answers = [task["annotations"][0]["result"][0]["value"]["choices"] for task in found]
     assert answers == [["ivory"], ["none"], ["escalate"]]
+    done = run("import", "label-studio", str(tmp_path / "t" / "tasks.json"))
+    assert (done.exit_code, done.output) == (0, "3 unchanged\n"), "what stands is what counts"
     assert run("export", "label-studio", "--out", str(tmp_path / "u"), "--state", "unsure").exit_code == 1

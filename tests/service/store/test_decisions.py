@@ -81,6 +81,25 @@ def test_an_undoing_leads_back_to_where_the_photo_was(found: Database) -> None:
     assert DecisionLog(found).verify().wrong is None
 
 
+def test_several_decisions_about_one_photo_are_undone_one_by_one(found: Database) -> None:
+    decisions, (first, second, _) = Decisions(found, "confirm"), ids(found)
+    for kind in (Kind.UNSURE, Kind.ESCALATE, Kind.REJECT):
+        decisions.decide(first, A, kind)
+    assert decisions.decide(first, A, Kind.UNDO).fields["state"] == "escalated"
+    assert code(decisions, first, A, Kind.UNDO) is ErrorCode.NOTHING_TO_UNDO, "it may have been sent twice"
+    assert [decisions.undo_last(A).fields[name] for name in ("undoes", "state")] == [2, "open"]
+    decisions.decide(second, A, Kind.CONFIRM)
+    decisions.decide(second, B, Kind.UNSURE)
+    decisions.decide(second, C, Kind.CONFIRM, "coral")
+    for moderator in (C, B):
+        assert code(decisions, second, A, Kind.UNDO) is ErrorCode.NOTHING_TO_UNDO, "somebody else's stands last"
+        back = decisions.decide(second, moderator, Kind.UNDO)
+        Reviews(found, 60).release(moderator.id)
+    assert back.fields["state"] == "second"
+    assert code(decisions, second, A, Kind.CONFIRM) is ErrorCode.SECOND_OPINION_NEEDED, "it is about a's again"
+    assert decisions.undo_last(A).fields["state"] == "open" and DecisionLog(found).verify().wrong is None
+
+
 def test_many_at_once_and_one_refused(found: Database) -> None:
     decisions, (first, second, third) = Decisions(found), ids(found)
     decisions.decide(second, B, Kind.REJECT)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.store.kinds import STATES, Kind, SecondOpinion, state_after, state_before
+from service.store.kinds import STATES, Kind, SecondOpinion, standing, state_after, state_before
 
 FIRST = {"decision": "confirm", "category": "ivory"}
 
@@ -35,6 +35,11 @@ def test_the_first_opinion(kind: Kind, second: SecondOpinion, before: str, wante
 )
 def test_the_second_opinion(kind: Kind, category: str | None, wanted: str) -> None:
     assert state_after("second", kind, category, FIRST, "confirm") == wanted
+
+
+def test_what_stands_was_not_taken_back() -> None:
+    entries = [{"decision": kind} for kind in ("unsure", "reject", "undo", "escalate")]
+    assert [one["decision"] for one in standing(entries)] == ["unsure", "escalate"]
 
 
 def test_an_undoing_leads_back() -> None:

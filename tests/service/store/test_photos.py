@@ -28,23 +28,29 @@ def test_what_was_written_is_read(tmp_path: Path, key: bytes | None) -> None:
     assert file.stat().st_mode & 0o777 == 0o600 and (tmp_path / "p").stat().st_mode & 0o777 == 0o700
 
 
-def refused(photos: Photos, position: int = 0) -> bool:
+def refusal(photos: Photos, position: int = 0) -> ErrorCode:
     with pytest.raises(FaunalensError) as caught:
         photos.read(BATCH, position)
-    return caught.value.code is ErrorCode.PHOTO_UNAVAILABLE
+    return caught.value.code
 
 
-def test_sealed_photos_open_for_nobody_else(tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", [None, bytes(32)])
+def test_sealed_photos_wait_for_their_key(tmp_path: Path, key: bytes | None) -> None:
+    Photos(tmp_path, KEY).write(BATCH, 0, DATA)
+    assert refusal(Photos(tmp_path, key)) is ErrorCode.STORE_UNAVAILABLE
+    assert Photos(tmp_path, KEY).read(BATCH, 0) == DATA
+
+
+def test_what_was_changed_is_not_opened(tmp_path: Path) -> None:
     photos = Photos(tmp_path, KEY)
     photos.write(BATCH, 0, DATA)
-    assert refused(Photos(tmp_path, bytes(32))) and refused(Photos(tmp_path, None)) and refused(photos, 1)
     file = tmp_path / BATCH / "0000000"
+    sealed = file.read_bytes()
     shutil.copy(file, tmp_path / BATCH / "0000001")
-    assert refused(photos, 1), "a file at another's place"
-    file.write_bytes(file.read_bytes()[:-1] + b"x")
-    assert refused(photos)
-    file.write_bytes(b"")
-    assert refused(photos)
+    assert refusal(photos, 1) is ErrorCode.PHOTO_UNAVAILABLE, "a file at another's place"
+    for changed in (sealed[:-1] + b"x", sealed[:30], sealed[:20], b""):
+        file.write_bytes(changed)
+        assert refusal(photos) is ErrorCode.PHOTO_UNAVAILABLE
 
 
 def test_a_key_that_comes_later_leaves_older_photos_readable(tmp_path: Path) -> None:

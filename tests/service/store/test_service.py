@@ -41,6 +41,22 @@ def test_a_batch_goes_through(database: Database, tmp_path: Path) -> None:
         assert session.execute(text("SELECT count(*) FROM items WHERE state = 'judged'")).scalar() == len(PICTURES)
 
 
+def test_what_one_database_alone_would_refuse_to_look_for(database: Database, tmp_path: Path) -> None:
+    nul, last = "%00", 2**63 - 1
+    app = create_app(settings(database, tmp_path))
+    with serving(app) as (host, port), httpx.Client(base_url=f"http://{host}:{port}", timeout=60) as client:
+        batch = post(client)
+        for path in (f"decisions?cursor={last}", f"batches/{batch}/results?cursor={last}", f"stats?source={nul}"):
+            assert client.get(f"/v1/{path}").status_code == 200, path
+        for name in ("category", "batch_id", "source", "listing_id"):
+            assert client.get(f"/v1/review/queue?{name}={nul}").json() == {"items": []}, name
+            assert client.post("/v1/review/claims", json={name: "\0"}).json() == {"items": []}, name
+        for path in (nul, f"{nul}/results", f"{nul}/events"):
+            assert client.get(f"/v1/batches/{path}").json()["error"]["code"] == "unknown_batch", path
+        assert client.get("/v1/batches?before=0").json() == {"batches": [], "next_before": None}
+        assert client.get("/v1/batches?before=nan").json()["error"]["code"] == "invalid_parameter"
+
+
 def test_a_store_that_fails_for_a_moment_loses_nothing(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,7 +24,10 @@ class Upload:
 
 
 class _MemoryParser(MultiPartParser):
-    """Starlette's parser takes a body without its last boundary, and drops the part that breaks off."""
+    """Starlette's parser takes a body without its last boundary, and drops the part that breaks off.
+
+    It also believes the client's ``charset``, with any of Python's codecs; names are UTF-8 (RFC 7578).
+    """
 
     spool_max_size = 2**40
     _complete = False
@@ -37,6 +40,7 @@ class _MemoryParser(MultiPartParser):
         return await super().parse()
 
     async def _whole(self, stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        self._charset = "utf-8"
         async for chunk in stream:
             yield chunk
         if not self._complete:

@@ -27,6 +27,7 @@ kinds = st.sampled_from(
         "multipart/form-data",
         "multipart/form-data; boundary=" + "b" * 300,
         "multipart/form-data; charset=x; boundary=b",
+        "multipart/form-data; charset=undefined; boundary=b",
     ]
 )
 

@@ -2,6 +2,7 @@ import base64
 import hashlib
 import io
 
+import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
@@ -120,3 +121,10 @@ def test_names_are_shown_back_never_used(client: TestClient) -> None:
     data = (SAMPLES / "bananas.jpg").read_bytes()
     body = client.post("/v1/detect", files=[("file", ("../../etc/passwd", data))]).json()
     assert body["results"][0]["file"] == "../../etc/passwd"
+
+
+@pytest.mark.parametrize("charset", ["undefined", "punycode", "unicode_escape"])
+def test_names_are_utf8_whatever_the_client_says(client: TestClient, charset: str) -> None:
+    part = b'--b\r\nContent-Disposition: form-data; name="f"; filename="\xe9\\ud800"\r\n\r\nx\r\n--b--\r\n'
+    kind = {"Content-Type": f"multipart/form-data; boundary=b; charset={charset}"}
+    assert client.post("/v1/detect", content=part, headers=kind).json()["failures"][0]["file"] == "é\\ud800"

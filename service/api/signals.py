@@ -1,12 +1,14 @@
 """SIGHUP loads the model again, like ``POST /v1/model:reload``."""
 
 import asyncio
-import contextlib
+import logging
 import signal
 import threading
 
 from service.api.state import State
-from service.errors import FaunalensError
+from service.errors import ErrorCode, FaunalensError
+
+log = logging.getLogger("faunalens")
 
 
 def reload_on_hangup(state: State) -> None:
@@ -24,6 +26,8 @@ def reload_on_hangup(state: State) -> None:
 
 
 async def _reload(state: State) -> None:
-    with contextlib.suppress(FaunalensError):
-        # the log says what went wrong
+    try:
         await state.reload()
+    except FaunalensError as error:
+        if error.code is not ErrorCode.MODEL_REJECTED:  # that one is in the log, with the reason
+            log.warning("SIGHUP does nothing: %s", error)

@@ -2,6 +2,7 @@ import asyncio
 import hashlib
 import json
 import shutil
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from fastapi.testclient import TestClient
 
 from service.api import rules
 from service.api.app import create_app
+from service.api.signals import reload_on_hangup
 from service.detector import DEFAULT_MODEL, shipped_weights
 from service.keys import Scope
 from service.settings import Settings
@@ -177,3 +179,13 @@ def test_the_clock_may_jump(swapping: TestClient, tusk: bytes, monkeypatch: pyte
 
 def test_it_needs_the_scope_admin() -> None:
     assert rules.scopes_for("/v1/model:reload") == {Scope.ADMIN}
+
+
+def test_a_hangup_that_comes_too_early_is_in_the_log(application: FastAPI, caplog: pytest.LogCaptureFixture) -> None:
+    async def hang_up() -> None:
+        reload_on_hangup(application.state.faunalens)
+        signal.raise_signal(signal.SIGHUP)
+        await asyncio.sleep(1)
+
+    asyncio.run(hang_up())
+    assert "SIGHUP does nothing: The model is still being loaded." in caplog.text

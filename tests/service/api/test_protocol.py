@@ -62,6 +62,25 @@ def test_a_body_that_breaks_is_refused_and_counted_once(
     assert (line["status"], line["code"]) == (400, "malformed_body")
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"Content-Length: 4\r\nTransfer-Encoding: chunked", b"Transfer-Encoding: chunked\r\nContent-Length: 4",
+        b"Content-Length: 4\r\nContent-Length: 5", b"Content-Length: 4, 4", b"Content-Length: +4",
+        b"Content-Length: 0x4", b"Content-Length : 4", b"X-A: b\rContent-Length: 4", b"X-A: b\nContent-Length: 4",
+        b"Transfer-Encoding: xchunked", b"Transfer-Encoding: chunked, identity", b"Transfer-Encoding: \x0bchunked",
+        b"X-A: b\r\n c: d", b"X-A: b\0c",
+    ],
+)  # fmt: skip
+def test_no_request_hides_in_the_body_of_another(served: Served, lines: bytes) -> None:
+    _, address, texts = served
+    head = f"POST /v1/detect HTTP/1.1\r\nHost: x\r\nX-API-Key: {texts[Scope.DETECT]}\r\n".encode()
+    with socket.create_connection(address, timeout=60) as connection:
+        connection.sendall(head + lines + b"\r\n\r\n0\r\n\r\nGET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        answers = connection.recv(65_536)
+        assert closes(connection) and answers.count(b"HTTP/1.1 ") == 1 and b'"malformed_body"' in answers
+
+
 def test_headers_after_the_body_are_not_those_of_the_request(served: Served) -> None:
     _, address, texts = served
     head = CHUNKED.replace(b"Host: x", b"Connection: close") + b"1\r\na\r\n0\r\n"

@@ -12,7 +12,7 @@ import click
 
 from service.allowance import utc_day
 from service.errors import StartError
-from service.keys import Scope, new_key
+from service.keys import Scope, new_key, parse
 from service.keystore import KeyStore
 from service.settings import load_settings
 
@@ -84,10 +84,12 @@ def list_keys(kind: str) -> None:
 @keys.command()
 @click.argument("key_id")
 def revoke(key_id: str) -> None:
-    """Revoke the key of that id. It stays in the list, and is refused from then on.
+    """Revoke the key of that id, or the key itself. It stays in the list, and is refused from then on.
 
     Exit code 1: there is no such key in force.
     """
+    # a whole key is not to be repeated on the terminal
+    key_id = (parse(key_id) or (key_id,))[0]
     with _store() as store:
         store.check()
         if not store.revoke(key_id, _now()):

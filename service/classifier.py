@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -57,16 +58,14 @@ class Classifier:
         self._check_shapes()
         # some networks, those in 8-bit integers for one, take one picture at a time
         together = batches(providers) and self._session.get_inputs()[0].shape[0] != 1
-        self._infer = Together(self._call, BATCH) if together else self._call
+        # not a method: a model that refers to itself stays in memory after a reload, until a full garbage collection
+        call = partial(_call, self._session)
+        self._infer = Together(call, BATCH) if together else call
 
     def run(self, pixels: NDArray[np.uint8]) -> Scores:
         """Score ``pixels`` uint8 ``[N, size, size, 3]``."""
         logits, maps, embeddings = self._infer(pixels)
         return Scores(logits, self.contract.probabilities(logits), maps, embeddings)
-
-    def _call(self, pixels: NDArray[np.uint8]) -> Outputs:
-        outputs: Outputs = self._session.run(_OUTPUTS, {"pixels": pixels})
-        return outputs
 
     def _check_shapes(self) -> None:
         shapes = {output.name: output.shape for output in self._session.get_outputs()}
@@ -82,6 +81,11 @@ class Classifier:
             raise StartError(
                 f"{self.contract.file} has {shapes['logits'][1]} outputs, its contract lists {count} categories"
             )
+
+
+def _call(session: onnxruntime.InferenceSession, pixels: NDArray[np.uint8]) -> Outputs:
+    outputs: Outputs = session.run(_OUTPUTS, {"pixels": pixels})
+    return outputs
 
 
 def _read_checked(path: Path, sha256: str) -> bytes:

@@ -1,10 +1,13 @@
 import csv
+import gc
+import weakref
 
 import pytest
 
 from service.answer import significant
 from service.detector import Detector
 from service.errors import FaunalensError
+from service.settings import Settings
 from tests.conftest import SAMPLES
 
 
@@ -53,3 +56,15 @@ def test_heatmap_of_a_category(detector: Detector, tusk: bytes) -> None:
 def test_six_significant_digits() -> None:
     assert significant(0.123456789) == 0.123457
     assert significant(1.23456789e-7) == 1.23457e-07
+
+
+def test_a_model_that_nobody_uses_is_gone_at_once(tusk: bytes) -> None:
+    gc.disable()
+    try:
+        parts = (detector := Detector(Settings(decoders=1))), detector.classifier, detector.decoders
+        detector.see(tusk)
+        left = [weakref.ref(part) for part in parts]
+        del parts, detector
+        assert [part() for part in left] == [None, None, None]
+    finally:
+        gc.enable()

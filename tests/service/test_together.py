@@ -73,7 +73,7 @@ def test_the_network_gives_the_same_scores_in_a_batch() -> None:
     size = contract.preprocessing.size
     pictures = np.random.default_rng(0).integers(0, 256, (3, 1, size, size, 3)).astype(np.uint8)
     alone = [classifier.run(picture).probabilities for picture in pictures]
-    classifier._infer = Together(classifier._call, 32)
+    classifier._infer = Together(classifier._infer, 32)
     with ThreadPoolExecutor(3) as pool:
         shared = [scores.probabilities for scores in pool.map(classifier.run, pictures)]
     np.testing.assert_allclose(shared, alone, atol=1e-5)

@@ -7,7 +7,9 @@ their name, so that the same photos always get the same split.
 
 import csv
 import hashlib
+import io
 import json
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -59,16 +61,25 @@ def read_photos(root: Path, labels: Path | None = None, exclusions: Path | None 
 def _tree(root: Path) -> list[_Found]:
     if not root.is_dir():
         raise ManifestError(f"no folder at {root}")
-    found = []
+    found, others = [], []
     for path in sorted(root.rglob("*")):
         parts = path.relative_to(root).parts
-        hidden = any(part.startswith(".") for part in parts)
-        if len(parts) < 2 or hidden or path.suffix.lower() not in ENDINGS or not path.is_file():
+        if any(part.startswith(".") for part in parts) or not path.is_file():
             continue
         name = PurePosixPath(*parts)
+        if len(parts) < 2 or path.suffix.lower() not in ENDINGS:
+            others.append(str(name))
+            continue
         instance = str(name.parent) if len(parts) > 2 else ""
         found.append(_Found(str(name), [parts[0]], instance=instance))
+    _tell(others, "not a picture in a category's folder")
     return found
+
+
+def _tell(files: Sequence[str], why: str) -> None:
+    """Say on standard error which files of the collection are left out."""
+    if files:
+        print(f"left out, {why}: {len(files)}, {files[0]} for one", file=sys.stderr)
 
 
 def _labelled(path: Path) -> list[_Found]:
@@ -83,25 +94,39 @@ def _labelled(path: Path) -> list[_Found]:
         if isinstance(content, dict) and {"images", "annotations", "categories"} <= set(content):
             return _coco(content)
         if isinstance(content, list):
-            return [_label_studio(task) for task in content]
+            return _label_studio(content)
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise ManifestError(f"{path} is not the JSON that it looks like: {error!r}") from error
     raise ManifestError(f"{path} is neither a Label Studio export nor COCO")
 
 
 def _csv(path: Path, text: str) -> list[_Found]:
-    reader = csv.DictReader(text.splitlines())
+    reader = csv.DictReader(io.StringIO(text, newline=""), restval="")
     missing = {"file", "label"} - set(reader.fieldnames or ())
     if missing:
         raise ManifestError(f"{path} lacks the columns {sorted(missing)}")
     optional = ("group", "instance", "split", "kind", "source")
     return [
-        _Found(row["file"], (row["label"] or "").split("|"), **{key: row.get(key) or "" for key in optional})
+        _Found(row["file"], row["label"].split("|"), **{key: row.get(key, "") for key in optional})
         for row in reader
     ]  # fmt: skip
 
 
-def _label_studio(task: dict[str, Any]) -> _Found:
+def _label_studio(tasks: list[dict[str, Any]]) -> list[_Found]:
+    """The images of the annotated tasks; JSON-MIN has a row for each annotation of an image."""
+    found: dict[str, _Found] = {}
+    skipped = []
+    for task in tasks:
+        row = _annotated(task)
+        if all(annotation.get("was_cancelled") for annotation in task.get("annotations", [{}])):
+            skipped.append(row.file)
+        elif (first := found.setdefault(row.file, row)) is not row:
+            first.labels += row.labels
+    _tell(skipped, "not annotated")
+    return list(found.values())
+
+
+def _annotated(task: dict[str, Any]) -> _Found:
     """One task of a JSON or JSON-MIN export: its image, and every choice or box label given by its annotators."""
     data = task.get("data", task)
     names = []
@@ -145,18 +170,21 @@ def _deal(found: Iterable[_Found]) -> list[_Found]:
     for instances in by_label.values():
         for place, instance in enumerate(sorted(instances, key=_hash)):
             fixed.setdefault(instance, _DEAL[place % len(_DEAL)])
-    return [replace(row, split=fixed[row.instance]) for row in rows]
+    return [replace(row, split=row.split or fixed[row.instance]) for row in rows]
 
 
 def _described(row: _Found) -> _Found:
     names = [name.strip().lower().replace(" ", "_").replace("-", "_") for name in row.labels]
     labels = [name for name in dict.fromkeys(names) if name and name != NONE and name not in GROUPS]
-    named_group = next((name for name in names if name in GROUPS and name != "product"), "listing")
-    group = "product" if labels else row.group if row.group in GROUPS and row.group != "product" else named_group
-    if row.split and row.split not in SPLITS:
-        raise ManifestError(f"{row.file}: split {row.split!r} is unknown")
+    named_group = next((name for name in names if name in GROUPS), "listing")
+    group = row.group or ("product" if labels else named_group)
+    if group not in GROUPS or (row.split and row.split not in SPLITS):
+        raise ManifestError(f"{row.file}: split {row.split!r} or group {row.group!r} is unknown")
+    if bool(labels) != (group == "product"):
+        raise ManifestError(f"{row.file}: group {group!r} does not fit label {'|'.join(row.labels)!r}")
+    file = row.file.replace("\\", "/")
     return replace(
-        row, labels=labels, group=group, instance=row.instance or row.file, kind=row.kind or "|".join(labels)
+        row, file=file, labels=labels, group=group, instance=row.instance or file, kind=row.kind or "|".join(labels)
     )
 
 

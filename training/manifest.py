@@ -1,6 +1,7 @@
 """The manifest: one row per photo with split, label, group, kind, instance and source."""
 
 import csv
+import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -52,12 +53,14 @@ def read_manifest(root: Path, exclusions: Path | None = None) -> list[Photo]:
     path = root / "manifest.csv"
     if not path.is_file():
         raise ManifestError(f"no manifest at {path}")
-    with path.open(newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream)
-        missing = set(_COLUMNS) - set(reader.fieldnames or ())
-        if missing:
-            raise ManifestError(f"{path} lacks the columns {sorted(missing)}")
-        photos = [_photo(root, row, number) for number, row in enumerate(reader, 2)]
+    try:
+        reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""), restval="")
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"{path} is not UTF-8: {error}") from error
+    missing = set(_COLUMNS) - set(reader.fieldnames or ())
+    if missing:
+        raise ManifestError(f"{path} lacks the columns {sorted(missing)}")
+    photos = [_photo(root, row, number) for number, row in enumerate(reader, 2)]
     check(photos)
     left_out = read_exclusions(exclusions) if exclusions else {}
     return [photo for photo in photos if photo.file not in left_out]
@@ -121,7 +124,7 @@ def _photo(root: Path, row: dict[str, str], number: int) -> Photo:
     if bool(labels) != (row["group"] == "product"):
         raise ManifestError(f"row {number}: group {row['group']!r} does not fit label {row['label']!r}")
     return Photo(root / row["file"], row["file"], row["split"], labels, row["group"], row["kind"],
-                 row["instance"], row["source"])  # fmt: skip
+                 row["instance"] or row["file"], row["source"])  # fmt: skip
 
 
 def check(photos: Sequence[Photo]) -> None:

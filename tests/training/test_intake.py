@@ -29,7 +29,7 @@ def _by_file(photos: list[Photo]) -> dict[str, Photo]:
     return {photo.file: photo for photo in photos}
 
 
-def test_tree_of_categories_groups_and_objects(tmp_path: Path) -> None:
+def test_tree_of_categories_groups_and_objects(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _touch(tmp_path, "ivory/a.JPG", "ivory/advert 7/1.png", "ivory/advert 7/2.png", "live_animal/b.webp", "none/c.jpg")
     _touch(tmp_path, "ivory/notes.txt", ".cache/ivory/d.jpg", "loose.jpg", "ivory/.hidden.jpg")
     photos = _by_file(read_photos(tmp_path))
@@ -41,6 +41,7 @@ def test_tree_of_categories_groups_and_objects(tmp_path: Path) -> None:
     assert photos["ivory/advert 7/1.png"].split == photos["ivory/advert 7/2.png"].split
     assert (photos["live_animal/b.webp"].labels, photos["live_animal/b.webp"].group) == ((), "live_animal")
     assert (photos["none/c.jpg"].labels, photos["none/c.jpg"].group) == ((), "listing")
+    assert "left out, not a picture in a category's folder: 2, ivory/notes.txt for one" in capsys.readouterr().err
 
 
 def test_splits_are_dealt_within_each_label_and_stay(tmp_path: Path) -> None:
@@ -68,8 +69,17 @@ def test_csv_with_what_it_knows(tmp_path: Path) -> None:
     assert photos["c.jpg"].group == photos["d.jpg"].group == "listing"
 
 
-def test_label_studio_export(tmp_path: Path) -> None:
-    _touch(tmp_path, "1/a b.jpg", "c.jpg", "d.jpg", "e.jpg", "f.jpg")
+def test_csv_with_a_mark_lines_in_a_field_and_folders_of_windows(tmp_path: Path) -> None:
+    _touch(tmp_path, "new/a, 1.jpg", "b.jpg")
+    table = tmp_path / "labels.csv"
+    table.write_text('label,note,file\nivory,"two\nlines","new\\a, 1.jpg"\nnone,,b.jpg\n', encoding="utf-8-sig")
+    photos = _by_file(read_photos(tmp_path, table))
+    assert photos["new/a, 1.jpg"].labels == ("ivory",)
+    assert set(photos) == {"new/a, 1.jpg", "b.jpg"}
+
+
+def test_label_studio_export(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _touch(tmp_path, "1/a b.jpg", "c.jpg", "d.jpg", "e.jpg", "f.jpg", "g.jpg")
     boxes = {
         "type": "rectanglelabels",
         "value": {"rectanglelabels": ["Ivory"], "x": 1, "y": 1, "width": 9, "height": 9},
@@ -82,13 +92,18 @@ def test_label_studio_export(tmp_path: Path) -> None:
         {"data": {"image": "d.jpg"}, "annotations": [{"was_cancelled": True, "result": [boxes]}]},
         {"image": "/data/upload/e.jpg", "label": [{"rectanglelabels": ["Coral"]}]},
         {"image": "/data/upload/f.jpg", "label": [{"polygonlabels": ["Shell"]}], "choice": "Coral"},
+        {"image": "/data/upload/f.jpg", "choice": "Ivory"},
+        {"data": {"image": "g.jpg"}, "annotations": [{"result": []}]},
+        {"data": {"image": "h.jpg"}, "annotations": []},
     ]  # fmt: skip
     photos = _by_file(read_photos(tmp_path, _json(tmp_path / "export.json", tasks)))
     assert photos["1/a b.jpg"].labels == ("ivory",)
     assert photos["c.jpg"].group == "lookalike"
-    assert photos["d.jpg"].labels == ()
+    assert photos["g.jpg"].labels == ()
+    assert "left out, not annotated: 2, d.jpg for one" in capsys.readouterr().err
     assert photos["e.jpg"].labels == ("coral",)
-    assert set(photos["f.jpg"].labels) == {"shell", "coral"}
+    assert set(photos["f.jpg"].labels) == {"shell", "coral", "ivory"}
+    assert len(photos) == 5
 
 
 def test_coco_boxes(tmp_path: Path) -> None:
@@ -110,7 +125,12 @@ def test_coco_boxes(tmp_path: Path) -> None:
         ("l.csv", "name,label\na.jpg,ivory\n", r"lacks the columns \['file'\]"),
         ("l.csv", "file,label\nmissing.jpg,ivory\n", "missing.jpg is named in .* but is not there"),
         ("l.csv", "file,label\na.jpg,ivory\na.jpg,coral\n", "a.jpg is listed twice"),
-        ("l.csv", "file,label,split\na.jpg,ivory,holdout\n", "split 'holdout' is unknown"),
+        ("l.csv", "file,label,split\na.jpg,ivory,holdout\n", "split 'holdout' or group '' is unknown"),
+        ("l.csv", "file,label,group\na.jpg,none,look-alike\n", "group 'look-alike' is unknown"),
+        ("l.csv", "file,label,group\na.jpg,,product\n", "group 'product' does not fit label ''"),
+        ("l.csv", "file,label,group\na.jpg,ivory,listing\n", "group 'listing' does not fit label 'ivory'"),
+        ("l.csv", "label,file\nivory\n", "is not there"),
+        ("l.csv", "file,label,split,instance\na.jpg,,train,i\nb.jpg,,test,i\n", "instance i is on two sides"),
         ("l.csv", "file,label\n", "no photos in"),
         ("l.json", "{", "cannot be read"),
         ("l.json", '{"a": 1}', "neither a Label Studio export nor COCO"),

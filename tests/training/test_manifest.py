@@ -36,6 +36,17 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
         read_manifest(tmp_path)
 
 
+def test_a_mark_at_the_start_and_no_instance(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text(f"{HEADER}\na.jpg,train,,listing,,,\nb.jpg,val,,listing,,,\n", "utf-8-sig")
+    assert [photo.instance for photo in read_manifest(tmp_path)] == ["a.jpg", "b.jpg"]
+
+
+def test_another_encoding_is_named(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text(f"{HEADER}\né.jpg,train,,listing,,,\n", "latin-1")
+    with pytest.raises(ManifestError, match="is not UTF-8"):
+        read_manifest(tmp_path)
+
+
 @pytest.mark.parametrize("column", HEADER.split(","))
 def test_missing_column_is_named(tmp_path: Path, column: str) -> None:
     header = ",".join(name for name in HEADER.split(",") if name != column)
@@ -58,6 +69,7 @@ def test_empty_file_lacks_its_columns(tmp_path: Path) -> None:
         ("d.jpg,train,none,product,k,i4,s", "row 5: group 'product' does not fit label 'none'"),
         ("a.jpg,train,ivory,product,k,i4,s", r"a\.jpg is listed twice"),
         ("d.jpg,test,ivory,product,k,i1,s", "instance i1 is on two sides"),
+        ("d.jpg,train", "row 5: .*group '' is unknown"),
     ],
 )
 def test_bad_row_is_refused(tmp_path: Path, row: str, message: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from training.command import TrainingCommand
-from training.options import DATA, LABELS, extra_photos, read
+from training.options import DATA, LABELS, extra_photos, read, read_for
 
 RECIPES = Path(__file__).parent / "recipes"
 MAX_DIFFERENCE = 1e-3
@@ -52,7 +52,7 @@ def train(
     """
     from training.dataset import keep_in_memory
     from training.intake import summary
-    from training.manifest import apply_recipe, lacking, unknown_labels
+    from training.manifest import apply_recipe, check, lacking, unknown_labels
     from training.recipe import load_recipe
     from training.runs import fitted_photos, run_recipe
     from training.trainer import choose_hardware
@@ -62,6 +62,7 @@ def train(
         leave_out_sources=leave_out_source or None,
     )  # fmt: skip
     everything = [*read(data, labels), *extra_photos(extra)]
+    check(everything)
     photos = apply_recipe(everything, chosen)
     click.echo(summary(photos))
     if unknown := unknown_labels(everything, chosen):
@@ -116,12 +117,20 @@ def compose(
 )
 @DATA
 @LABELS
+@click.option("--extra", type=click.Path(exists=True, path_type=Path), multiple=True, help="Folder of more training photos, as given to train; repeatable.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for NAME.onnx, NAME.json and NAME.selftest.png.")  # fmt: skip
 @click.option("--name", help="Name of the weights; default: the recipe's.")
 @click.option("--picture", type=click.Path(exists=True, path_type=Path), required=True, help="Picture of the self-test; it is shipped with the weights.")  # fmt: skip
 @click.option("--validate", type=int, default=200, show_default=True, help="Val photos compared between torch and onnxruntime.")  # fmt: skip
 def export(
-    checkpoint: Path, data: Path, labels: Path | None, out: Path, name: str | None, picture: Path, validate: int
+    checkpoint: Path,
+    data: Path,
+    labels: Path | None,
+    extra: tuple[Path, ...],
+    out: Path,
+    name: str | None,
+    picture: Path,
+    validate: int,
 ) -> None:
     """Export a checkpoint to ONNX with its contract, and prove that onnxruntime agrees with torch.
 
@@ -137,7 +146,7 @@ def export(
 
     try:
         network, recipe = load_network(checkpoint)
-        photos = apply_recipe(read(data, labels), recipe)
+        photos = apply_recipe([*read(data, labels), *extra_photos(extra)], recipe)
         contract = exporting.export(network, recipe, photos, out, name or recipe.name, picture, kept_scores(checkpoint))
     except ValueError as error:
         raise click.ClickException(str(error)) from error
@@ -167,9 +176,9 @@ def quantize(model: Path | None, data: Path, labels: Path | None, out: Path, cou
     from training import quantize as quantizing
 
     model = model or shipped_weights() / DEFAULT_MODEL
-    name = f"{load_contract(model).name}-int8"
+    source = load_contract(model)
     try:
-        contract = quantizing.quantize(model, read(data, labels), out, name, count, seed)
+        contract = quantizing.quantize(model, read_for(source, data, labels), out, f"{source.name}-int8", count, seed)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{out / contract.file}: {(out / contract.file).stat().st_size / 1e6:.1f} MB, sha256 {contract.sha256}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
 from PIL import Image
@@ -44,7 +45,16 @@ def export_onnx(network: Network, path: Path, size: int) -> None:
             do_constant_folding=False, input_names=["pixels"], output_names=names,
             dynamic_axes={name: {0: "n"} for name in ["pixels", *names]},
         )  # fmt: skip
+    _name_depth(path, network.head.out_channels)
     store_halves(path)
+
+
+def _name_depth(path: Path, categories: int) -> None:
+    """Write the map's number of categories into the file: of a single one, the exporter's shape inference loses it."""
+    model = onnx.load(path)
+    depth = {output.name: output for output in model.graph.output}["map"].type.tensor_type.shape.dim[1]
+    depth.dim_value = categories
+    onnx.save(model, path)
 
 
 def export(
@@ -135,7 +145,10 @@ def _public(recipe: Recipe) -> dict[str, Any]:
 def _scored(photos: Sequence[Photo], scores: OutOfFold) -> list[Photo]:
     by_file = {photo.file: photo for photo in photos if photo.split != "test"}
     if missing := [file for file in scores.files if file not in by_file]:
-        raise ValueError(f"{len(missing)} photos that the network was fitted on are not here, {missing[0]} for one")
+        raise ValueError(
+            f"{len(missing)} photos that the network was fitted on are not here, {missing[0]} for one: "
+            "name the --data and --extra of train"
+        )
     return [by_file[file] for file in scores.files]
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from training.command import TrainingCommand
-from training.options import DATA, LABELS, MODEL, of_split, read
+from training.options import DATA, LABELS, MODEL, of_split, read_for
 
 if TYPE_CHECKING:
     from service.contract import Contract
@@ -53,7 +53,7 @@ def evaluate(
 
     detector = Detector(load_settings(model=model))
     _warn(detector.contract, split)
-    everything = read(data, labels)
+    everything = read_for(detector.contract, data, labels)
     photos = of_split(everything, split)
     if positives_from:
         photos = [p for p in photos if not p.labels] + [
@@ -111,7 +111,7 @@ def thresholds(
 
     detector = Detector(load_settings(model=model))
     _warn(detector.contract, split)
-    scored = evaluation.score_photos(detector, of_split(read(data, labels), split))
+    scored = evaluation.score_photos(detector, of_split(read_for(detector.contract, data, labels), split))
     core = [c.id for c in detector.contract.categories if c.maturity == "core" and scored.column(c.id)[1].any()]
     unknown = set(category) - {c for c in scored.categories if scored.column(c)[1].any()}
     if unknown or not (category or core):

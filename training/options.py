@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from service.contract import Contract
     from training.manifest import Photo
 
 EXCLUSIONS = Path(__file__).parent / "exclusions.csv"
@@ -29,6 +30,20 @@ def read(data: Path, labels: Path | None) -> "list[Photo]":
     from training.intake import read_photos
 
     return read_photos(data, labels, EXCLUSIONS)
+
+
+def read_for(contract: "Contract", data: Path, labels: Path | None) -> "list[Photo]":
+    """The photos of :func:`read` with the labels that the weights know; the others are named on standard error."""
+    from training.manifest import apply_recipe, unknown_labels
+    from training.recipe import Recipe
+
+    photos = read(data, labels)
+    maturities = {category.id: category.maturity for category in contract.categories}
+    merge = contract.training.get("recipe", {}).get("merge", {})
+    recipe = Recipe.model_validate({"categories": maturities, "merge": merge})
+    if unknown := unknown_labels(photos, recipe):
+        click.echo(f"left out, not categories of {contract.name}: {', '.join(unknown)}", err=True)
+    return apply_recipe(photos, recipe)
 
 
 def of_split(photos: "list[Photo]", split: str) -> "list[Photo]":

@@ -2,9 +2,9 @@
 
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 
 class RecipeError(ValueError):
@@ -101,6 +101,12 @@ class Recipe(BaseModel):
     merge: dict[str, str] = Field(default_factory=dict, description="categories merged into another, old = new")
     categories: dict[str, Literal["core", "experimental"]] = Field(description="category ids in output order")
     augmentation: Augmentation = Field(default_factory=lambda: Augmentation.model_validate({}))
+
+    @model_validator(mode="after")
+    def _merged_are_there(self) -> Self:
+        if lost := sorted(set(self.merge.values()) - set(self.categories)):
+            raise ValueError(f"merge names what is not in categories: {', '.join(lost)}")
+        return self
 
 
 def load_recipe(path: Path, **changes: object) -> Recipe:

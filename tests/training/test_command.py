@@ -41,11 +41,14 @@ def tree(tmp_path: Path, collection: Path) -> Path:
     (tmp_path / "photos" / "ivory" / "a.jpg").write_bytes(picture)
     (tmp_path / "wrong.toml").write_text('name = "w"\nsizes = 3\n')
     (tmp_path / "broken.toml").write_text("name = \n")
+    (tmp_path / "merged.toml").write_text('merge = { tusk = "ivroy" }\n[categories]\nivory = "core"\n')
     (tmp_path / "wrong.json").write_text("{}")
     return tmp_path
 
 
-@pytest.mark.parametrize(("file", "reason"), [("wrong.toml", "sizes"), ("broken.toml", "Invalid value")])
+@pytest.mark.parametrize(
+    ("file", "reason"), [("wrong.toml", "sizes"), ("broken.toml", "Invalid value"), ("merged.toml", "ivroy")]
+)
 def test_a_recipe_that_cannot_be_used(tree: Path, file: str, reason: str) -> None:
     words = ("--data", str(tree / "photos"), "--out", str(tree / "out"), "--recipe", str(tree / file))
     message = _message(train, *words)
@@ -97,6 +100,29 @@ def test_a_picture_that_is_none(collection: Path, tmp_path: Path, trunk_weights:
     checkpoint = ("--checkpoint", str(tmp_path / "run" / "checkpoint.pt"))
     words = (*checkpoint, "--data", str(collection), "--picture", recipe)
     assert "cannot be read as a picture" in _message(export, *words, "--out", str(tmp_path / "weights"))
+
+
+def test_further_photos_are_given_to_export_too(collection: Path, tmp_path: Path, trunk_weights: Path) -> None:
+    extra = tmp_path / "extra"
+    extra.mkdir()
+    row = "train-ivory-product-0.jpg"
+    shutil.copy(collection / row, extra / "more.jpg")
+    (extra / "manifest.csv").write_text(
+        "file,split,label,group,kind,instance,source\nmore.jpg,train,ivory,product,ivory,,ours\n"
+    )
+    recipe = _tiny(tmp_path, trunk_weights, epochs=0, more="[kernel]\nfolds = 2\n")
+    common = ("--data", str(collection), "--out", str(tmp_path / "out"))
+    done = CliRunner().invoke(train, [*common, "--extra", str(extra), "--recipe", recipe])
+    assert done.exit_code == 0, done.output
+    words = (*common, "--checkpoint", str(tmp_path / "out" / "final.pt"), "--picture", str(collection / row))
+    assert "more.jpg for one: name the --data and --extra of train" in _message(export, *words)
+    done = CliRunner().invoke(export, [*words, "--extra", str(extra)])
+    assert done.exit_code == 0, done.output
+    shutil.copy(collection / row, extra / row)
+    (extra / "manifest.csv").write_text(
+        f"file,split,label,group,kind,instance,source\n{row},train,ivory,product,ivory,,ours\n"
+    )
+    assert "is listed twice" in _message(train, *common, "--extra", str(extra), "--recipe", recipe)
 
 
 def test_a_missing_library_names_the_extra() -> None:

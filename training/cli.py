@@ -25,8 +25,10 @@ EXTRA_HELP = "Folder of more training photos with manifest.csv, such as composit
 @click.option("--seed", type=int, help="Seed; replaces the recipe's.")
 @click.option("--kind-weight", type=float, help="Weight of the auxiliary kind loss; replaces the recipe's.")
 @click.option("--leave-out-source", multiple=True, help="Leave every photo of this source out of training; repeatable.")
-@click.option("--device", help="cpu or cuda; default: cuda when there is one.")
-@click.option("--workers", type=int, default=1, show_default=True, help="Processes that read and augment photos.")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), help="cpu or cuda; default: cuda when there is one.")
+@click.option(
+    "--workers", type=click.IntRange(0), default=1, show_default=True, help="Processes that read and augment photos."
+)
 @click.option("--in-memory", is_flag=True, help="Decode every training photo once and keep it: 3 bytes a pixel.")
 def train(
     data: Path,
@@ -82,7 +84,7 @@ def train(
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the pictures and their manifest.csv.")  # fmt: skip
 @click.option("--count", type=click.IntRange(1), default=1000, show_default=True, help="Number of pictures.")
 @click.option("--shares", type=click.FloatRange(0, 1, min_open=True), nargs=2, default=(0.06, 0.8), show_default=True, help="Smallest and largest share of the picture that an object's box covers.")  # fmt: skip
-@click.option("--seed", type=int, default=1, show_default=True, help="Seed.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed.")
 @click.option("--jobs", type=click.IntRange(1), help="Processes; default: one per core.")
 def compose(
     data: Path,
@@ -121,7 +123,7 @@ def compose(
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for NAME.onnx, NAME.json and NAME.selftest.png.")  # fmt: skip
 @click.option("--name", help="Name of the weights; default: the recipe's.")
 @click.option("--picture", type=click.Path(exists=True, path_type=Path), required=True, help="Picture of the self-test; it is shipped with the weights.")  # fmt: skip
-@click.option("--validate", type=int, default=200, show_default=True, help="Val photos compared between torch and onnxruntime.")  # fmt: skip
+@click.option("--validate", type=click.IntRange(1), default=200, show_default=True, help="Val photos compared between torch and onnxruntime.")  # fmt: skip
 def export(
     checkpoint: Path,
     data: Path,
@@ -165,7 +167,7 @@ def export(
 @LABELS
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for NAME-int8.onnx, .json and .selftest.png.")  # fmt: skip
 @click.option("--photos", "count", type=click.IntRange(1), default=300, show_default=True, help="Photos of train that give the ranges.")  # fmt: skip
-@click.option("--seed", type=int, default=0, show_default=True, help="Which photos.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Which photos.")
 def quantize(model: Path | None, data: Path, labels: Path | None, out: Path, count: int, seed: int) -> None:
     """Write a network in 8-bit integers beside a shipped one: faster on CPUs, a little less exact.
 

@@ -153,8 +153,13 @@ def _scored(photos: Sequence[Photo], scores: OutOfFold) -> list[Photo]:
 
 
 def fitted(draft: Contract, photos: Sequence[Photo], logits: NDArray[np.float32], where: str = "val") -> Contract:
-    """``draft`` with calibration and thresholds chosen on ``photos``, whose logits are float32 ``[N, C]``."""
+    """``draft`` with calibration and thresholds chosen on ``photos``, whose logits are float32 ``[N, C]``.
+
+    Raises ValueError where all of them show a category.
+    """
     wanted = np.array([[category in photo.labels for category in draft.ids] for photo in photos])
+    if shown := [category for category in draft.ids if all(category in photo.labels for photo in photos)]:
+        raise ValueError(f"every photo of {where} shows {', '.join(shown)}: no threshold can be chosen")
     calibrations = calibrate(draft.ids, logits.astype(np.float64), wanted, where)
     scaled = [category.model_copy(update={"calibration": calibrations[category.id]}) for category in draft.categories]
     calibrated = draft.model_copy(update={"categories": tuple(scaled)})

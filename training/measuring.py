@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 @click.option("--policy", help="Name of the policy judged with (default: FAUNALENS_POLICY, or 'default').")
 @click.option("--positives-from", metavar="SOURCE", help="Products of this source only, from every split: for weights trained without it.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for report.json, report.md and the pictures.")  # fmt: skip
-@click.option("--rounds", type=int, default=1000, show_default=True, help="Bootstrap rounds.")
-@click.option("--robustness", type=int, metavar="N", help="Also measure 17 evasions at three strengths, with N photos without product.")  # fmt: skip
+@click.option("--rounds", type=click.IntRange(1), default=1000, show_default=True, help="Bootstrap rounds.")
+@click.option("--robustness", type=click.IntRange(1), metavar="N", help="Also measure 17 evasions at three strengths, with N photos without product.")  # fmt: skip
 @click.option("--sizes", type=click.IntRange(1), metavar="N", help="Also measure recall by size in the picture, of the category with most photos: each object pasted N times.")  # fmt: skip
 @click.option(
     "--contact-sheet", is_flag=True, help="Also write the worst false alarms; shows photos of the collection."
@@ -117,8 +117,8 @@ def thresholds(
     if unknown or not (category or core):
         raise click.UsageError(f"no photo of {split} shows {', '.join(sorted(unknown)) or 'a core category'}")
     stream = operating.Stream(photos_per_day, prevalence)
-    table = {name: operating.points(name, *scored.column(name), stream) for name in category or core}
     try:
+        table = {name: operating.points(name, *scored.column(name), stream) for name in category or core}
         chosen = operating.choose(table, review_capacity)
     except ValueError as error:
         raise click.ClickException(str(error)) from error

@@ -17,7 +17,7 @@ from torch.utils.hooks import RemovableHandle
 
 from service.contract import Preprocessing
 from training.kernel import KernelHead
-from training.recipe import Recipe
+from training.recipe import Recipe, RecipeError
 
 TOP = "top"
 _TORCHVISION = "torchvision:"
@@ -32,14 +32,22 @@ _NORMALISATION = {
 
 
 class Network(nn.Module):
-    """uint8 pixels NHWC ``[N, H, W, 3]`` to ``(logits [N, C], map [N, C, h, w], embedding [N, D])``, float32."""
+    """uint8 pixels NHWC ``[N, H, W, 3]`` to ``(logits [N, C], map [N, C, h, w], embedding [N, D])``, float32.
+
+    Raises :class:`RecipeError` for a trunk that cannot be made or lacks the recipe's parts.
+    """
 
     mean: Tensor
     std: Tensor
 
     def __init__(self, recipe: Recipe, kinds: int = 0) -> None:
         super().__init__()
-        self.trunk, mean, std = make_trunk(recipe.trunk, recipe.trunk_weights)
+        try:
+            self.trunk, mean, std = make_trunk(recipe.trunk, recipe.trunk_weights)
+        except Exception as error:
+            raise RecipeError(f"the trunk {recipe.trunk} cannot be used: {error}") from error
+        if lost := set(recipe.kernel.levels if recipe.kernel else ()) - {TOP, *dict(self.trunk.named_modules())}:
+            raise RecipeError(f"the trunk {recipe.trunk} has no {', '.join(sorted(lost))}: change the recipe's levels")
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1) * 255.0)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1) * 255.0)
         self.trunk.eval()
@@ -162,6 +170,8 @@ def _early_parts(trunk: nn.Module, stages: int) -> list[nn.Module]:
     if stages == 0:
         return []
     blocks = getattr(trunk, "blocks", None)
-    if blocks is None:
-        return list(cast(nn.Sequential, trunk))[: stages + 1]
+    if blocks is None or not hasattr(trunk, "conv_stem"):
+        if not isinstance(trunk, nn.Sequential):
+            raise RecipeError("the trunk has no stages that could be frozen: frozen_stages must be 0")
+        return list(trunk)[: stages + 1]
     return [cast(nn.Module, trunk.conv_stem), cast(nn.Module, trunk.bn1), *list(blocks)[:stages]]

@@ -39,7 +39,12 @@ class Point:
 
 
 def points(category: str, scores: Scores, positive: Flags, stream: Stream) -> list[Point]:
-    """One point for each rate of ``RATES``, from the lowest threshold to the highest."""
+    """One point for each rate of ``RATES``, from the lowest threshold to the highest.
+
+    Raises ValueError without a photo that does not show the category.
+    """
+    if positive.all():
+        raise ValueError(f"every photo shows {category}: no threshold can be measured")
     return [_point(category, _threshold(scores, positive, rate), scores, positive, stream) for rate in RATES]
 
 

@@ -64,19 +64,19 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = "own"
-    seed: int = 1
+    seed: int = Field(1, ge=0)
     trunk: str = Field("tf_efficientnet_lite0", description="timm model name, or torchvision:<model>")
     trunk_weights: str = Field("", description="path or URL of a state dict; empty: the library's own weights")
-    size: int = 256
+    size: int = Field(256, ge=32)
     frozen_stages: int = Field(3, ge=0, description="stages of the trunk that are not trained, after the stem")
     pooling: Literal["mean", "lse"] = "lse"
     sharpness: float = Field(1.0, gt=0, description="r of the log-sum-exp pooling; 0 would be the mean")
-    dropout: float = 0.2
-    epochs: int = 20
+    dropout: float = Field(0.2, ge=0, le=1)
+    epochs: int = Field(20, ge=0)
     runs: int = Field(1, ge=1, description="runs with seeds of their own whose weights are averaged at the end")
-    epoch_size: int = Field(3200, description="photos drawn per epoch")
-    batch: int = 32
-    product_share: float = Field(0.3, description="share of draws that show a product")
+    epoch_size: int = Field(3200, ge=1, description="photos drawn per epoch")
+    batch: int = Field(32, ge=1)
+    product_share: float = Field(0.3, ge=0, le=1, description="share of draws that show a product")
     rare_power: float = Field(0.5, description="a category is drawn in proportion to (its photos) ** rare_power")
     group_shares: dict[str, float] = Field(
         default_factory=lambda: {"listing": 0.45, "lookalike": 0.35, "live_animal": 0.2},
@@ -88,9 +88,9 @@ class Recipe(BaseModel):
     trunk_rate: float = 3e-4
     head_rate: float = 2e-3
     weight_decay: float = 0.03
-    warmup_epochs: float = 1.0
-    ema_decay: float = Field(0.998, description="decay of the averaged weights, per step")
-    label_smoothing: float = 0.0
+    warmup_epochs: float = Field(1.0, ge=0)
+    ema_decay: float = Field(0.998, ge=0, le=1, description="decay of the averaged weights, per step")
+    label_smoothing: float = Field(0.0, ge=0, le=1)
     kind_weight: float = Field(0.0, description="weight of the auxiliary loss that names the photo's kind")
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     interpolation: float = Field(
@@ -99,13 +99,17 @@ class Recipe(BaseModel):
     kernel: Kernel | None = Field(None, description="the kernel head fitted last; without: keep the trained head")
     leave_out_sources: tuple[str, ...] = ()
     merge: dict[str, str] = Field(default_factory=dict, description="categories merged into another, old = new")
-    categories: dict[str, Literal["core", "experimental"]] = Field(description="category ids in output order")
+    categories: dict[str, Literal["core", "experimental"]] = Field(
+        min_length=1, description="category ids in output order"
+    )
     augmentation: Augmentation = Field(default_factory=lambda: Augmentation.model_validate({}))
 
     @model_validator(mode="after")
-    def _merged_are_there(self) -> Self:
+    def _names_are_known(self) -> Self:
         if lost := sorted(set(self.merge.values()) - set(self.categories)):
             raise ValueError(f"merge names what is not in categories: {', '.join(lost)}")
+        if lost := sorted(set(self.group_shares) - {"listing", "lookalike", "live_animal"}):
+            raise ValueError(f"group_shares names what is no group: {', '.join(lost)}")
         return self
 
 

@@ -40,7 +40,12 @@ class Hardware:
 
 
 def choose_hardware(recipe: Recipe, device: str | None, workers: int) -> Hardware:
-    """CUDA when there is one (or as asked); bf16 as the recipe says, ``auto``: on CUDA, and on CPUs built for it."""
+    """CUDA when there is one (or as asked); bf16 as the recipe says, ``auto``: on CUDA, and on CPUs built for it.
+
+    Raises :class:`RecipeError` where CUDA is asked for and not there.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise RecipeError("there is no CUDA device here: leave --device out")
     chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if recipe.precision == "auto":
         half = chosen.type == "cuda" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 import pytest
+import torch
 from click.testing import CliRunner
 
 from training.cli import export, train
@@ -54,6 +55,47 @@ def test_a_recipe_that_cannot_be_used(tree: Path, file: str, reason: str) -> Non
     message = _message(train, *words)
     assert "cannot be used" in message
     assert reason in message
+
+
+@pytest.mark.parametrize(
+    ("more", "words", "reason"),
+    [
+        ("", ("--trunk", "nonsense"), "Unknown model"),
+        ("", ("--trunk", "torchvision:nonsense"), "Unknown model"),
+        ("", ("--trunk-weights", "nowhere.pt"), "No such file"),
+        ("", ("--trunk", "resnet10t"), "the trunk resnet10t cannot be used"),
+        ('[kernel]\nlevels = { "stages.9" = 1.0 }\n', (), r"mobilenetv2_035 has no stages\.9: change"),
+        ("", ("--size", "8"), "greater than or equal to 32"),
+        ("", ("--seed", "-1"), "greater than or equal to 0"),
+        ("group_shares = { listings = 1.0 }\n", (), "what is no group: listings"),
+    ],
+)
+def test_a_trunk_or_value_that_cannot_be_used(
+    more: str, words: tuple[str, ...], reason: str, collection: Path, tmp_path: Path, trunk_weights: Path
+) -> None:
+    recipe = _tiny(tmp_path, trunk_weights, 0, more)
+    assert re.search(
+        reason, _message(train, "--data", str(collection), "--out", str(tmp_path), "--recipe", recipe, *words)
+    )
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_no_cuda_device(collection: Path, tmp_path: Path, trunk_weights: Path) -> None:
+    words = ("--data", str(collection), "--out", str(tmp_path), "--recipe", _tiny(tmp_path, trunk_weights, 0))
+    assert "there is no CUDA device" in _message(train, *words, "--device", "cuda")
+
+
+def test_photos_that_all_show_the_category(tree: Path, collection: Path, trunk_weights: Path) -> None:
+    common = ("--data", str(tree / "photos"), "--out", str(tree / "out"))
+    (tree / "photos" / "manifest.csv").write_text(
+        "file,split,label,group,kind,instance,source\nivory/a.jpg,val,ivory,product,,,\n"
+    )
+    assert "every photo shows ivory" in _message(thresholds, *common, *CAPACITY)
+    words = ("--data", str(collection), "--recipe", _tiny(tree, trunk_weights, 0), "--out", str(tree / "run"))
+    assert CliRunner().invoke(train, words).exit_code == 0
+    picture = ("--picture", str(tree / "photos" / "ivory" / "a.jpg"))
+    checkpoint = ("--checkpoint", str(tree / "run" / "checkpoint.pt"))
+    assert "every photo of val shows ivory" in _message(export, *common, *checkpoint, *picture)
 
 
 def test_a_run_of_another_recipe(collection: Path, tmp_path: Path, trunk_weights: Path) -> None:

@@ -3,7 +3,7 @@ import torch
 
 from training.manifest import Photo
 from training.network import Network
-from training.recipe import Kernel, Recipe
+from training.recipe import Kernel, Recipe, RecipeError
 from training.refit import interpolate, photo_weights, refit, training_rows
 
 pytestmark = pytest.mark.training
@@ -37,7 +37,7 @@ def test_refit_knows_the_photos_it_keeps(recipe: Recipe, photos: list[Photo]) ->
 
 def test_a_level_that_the_trunk_lacks_is_an_error(recipe: Recipe, photos: list[Photo]) -> None:
     wrong = recipe.model_copy(update={"kernel": Kernel.model_validate({"levels": {"blocks.99": 1.0}})})
-    with pytest.raises(AttributeError):
+    with pytest.raises(RecipeError, match="has no"):
         refit(Network(wrong), wrong, photos[:4])
 
 

@@ -23,6 +23,7 @@ from training.statistics import (
     expected_calibration_error,
     precision_at_prevalence,
     recall_at,
+    share_interval,
 )  # fmt: skip
 
 PREVALENCES = (0.001, 0.01, 0.05)
@@ -123,7 +124,8 @@ def _shipped(scored: Scored, category: str, positive: Flags) -> dict[str, Any]:
             any(f.category == category and (verdict == "review" or f.verdict == "priority") for f in answer.findings)
             for answer in scored.answers
         ])  # fmt: skip
-        recall, alarms = float(flagged[positive].mean()), float(flagged[~positive].mean())
+        recall = float(flagged[positive].mean())
+        alarms = float("nan") if positive.all() else float(flagged[~positive].mean())
         points[verdict] = {
             "recall": recall,
             "false_positive_rate": alarms,
@@ -135,18 +137,15 @@ def _shipped(scored: Scored, category: str, positive: Flags) -> dict[str, Any]:
 
 
 def group_report(scored: Scored, rounds: int) -> dict[str, Any]:
-    """How many photos of a group or source get a finding of any category."""
+    """How many photos of a group or source get a finding of any category, with a bootstrap interval over instances."""
     found = scored.found()
     products = scored.positive.any(axis=1)
-    rng = np.random.default_rng(0)
-    draws = rng.integers(0, len(found), (rounds, len(found)))
-    low, high = np.percentile(found[draws].mean(axis=1), [2.5, 97.5])
     return {
         "photos": len(found),
         "products": int(products.sum()),
         "with_finding": int(found.sum()),
         "share": float(found.mean()),
-        "interval": (float(low), float(high)),
+        "interval": share_interval(found, [photo.instance for photo in scored.photos], rounds),
         "products_found": int((found & products).sum()),
         "others_found": int((found & ~products).sum()),
     }

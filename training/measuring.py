@@ -63,8 +63,9 @@ def evaluate(
     if not (robustness is None and sizes is None) and not scored.positive.any():
         raise click.ClickException(f"no photo of {split} shows a product: nothing to measure evasions or sizes on")
     out.mkdir(parents=True, exist_ok=True)
-    result = {"split": split, "positives_from": positives_from, **evaluation.report(scored, detector, rounds)}
-    (out / "report.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    measured = evaluation.report(scored, detector, rounds)
+    result = tables.without_nan({"split": split, "positives_from": positives_from, **measured})
+    (out / "report.json").write_text(json.dumps(result, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     (out / "report.md").write_text(tables.markdown(result), encoding="utf-8")
     pictures.precision_recall(scored, out / "precision-recall.png")
     pictures.confusion_matrix(scored, out / "confusion.png")

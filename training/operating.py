@@ -92,7 +92,7 @@ def upper_bound(hits: int, count: int, confidence: float = 0.95) -> float:
 
 
 def _threshold(scores: Scores, positive: Flags, rate: float) -> float:
-    return min(1.0, threshold_at(scores, positive, rate) * (1 + _MARGIN) + _MARGIN)
+    return round(min(1.0, threshold_at(scores, positive, rate) * (1 + _MARGIN) + _MARGIN), 5)
 
 
 def _point(category: str, threshold: float, scores: Scores, positive: Flags, stream: Stream) -> Point:

@@ -35,7 +35,8 @@ def precision_recall(scored: Scored, path: Path) -> None:
         precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
         axes.step(np.cumsum(hits) / hits.sum(), precision, label=f"{category} (n = {hits.sum()})")
     axes.set(xlabel="recall", ylabel="precision", title="Precision and recall by category", xlim=(0, 1), ylim=(0, 1.02))
-    axes.legend(fontsize="small")
+    if scored.positive.any():
+        axes.legend(fontsize="small")
     _save(figure, path)
 
 

@@ -90,6 +90,15 @@ def bootstrap(
     return float(low), float(high)
 
 
+def share_interval(flags: Flags, groups: Sequence[str], rounds: int, seed: int = 0) -> tuple[float, float]:
+    """95 % percentile interval of the share of true ``flags``; whole ``groups`` (instances) are resampled."""
+    _, codes = np.unique(np.asarray(groups), return_inverse=True)
+    hits, sizes = np.bincount(codes, weights=flags), np.bincount(codes)
+    draws = np.random.default_rng(seed).integers(0, len(sizes), (rounds, len(sizes)))
+    low, high = np.percentile(hits[draws].sum(axis=1) / sizes[draws].sum(axis=1), [2.5, 97.5])
+    return float(low), float(high)
+
+
 def _members(codes: NDArray[np.int64], chosen: Flags) -> list[NDArray[np.int64]]:
     rows = np.flatnonzero(chosen)
     ordered = rows[np.argsort(codes[rows], kind="stable")]

@@ -10,6 +10,15 @@ from training.operating import Point
 _NOTE = f"\\* Fewer than {SMALL} photos: a small sample."
 
 
+def without_nan(value: Any) -> Any:
+    """``value`` with None for every number that is not one: JSON has no nan."""
+    if isinstance(value, dict):
+        return {key: without_nan(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(part) for part in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
 def markdown(report: dict[str, Any]) -> str:
     """Categories, kinds, groups and sources of :func:`training.evaluation.report`; small samples are marked."""
     parts = (_categories(report), _precision(report), _kinds(report), _groups(report), _NOTE)
@@ -57,9 +66,8 @@ def _precision(report: dict[str, Any]) -> str:
     for name, row in report["categories"].items():
         for verdict, point in row.get("shipped", {}).items():
             values = " | ".join(_share(value) for value in point["precision_at_prevalence"].values())
-            lines.append(
-                f"| {name} | {verdict} | {_share(point['recall'])} | {100 * point['false_positive_rate']:.2f} % | {values} |"
-            )
+            alarms = _share(point["false_positive_rate"], 2)
+            lines.append(f"| {name} | {verdict} | {_share(point['recall'])} | {alarms} | {values} |")
     return "\n".join(lines)
 
 
@@ -93,8 +101,10 @@ def _count(photos: int) -> str:
 
 def _interval(cell: dict[str, Any]) -> str:
     low, high = cell["interval"]
+    if low is None:
+        return "-"
     return f"{cell['value']:.3f} [{low:.3f}, {high:.3f}]"
 
 
-def _share(value: float) -> str:
-    return "-" if math.isnan(value) else f"{100 * value:.1f} %"
+def _share(value: float | None, digits: int = 1) -> str:
+    return "-" if value is None or math.isnan(value) else f"{100 * value:.{digits}f} %"

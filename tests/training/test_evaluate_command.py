@@ -25,13 +25,14 @@ ALWAYS = {"report.json", "report.md", "precision-recall.png", "confusion.png", "
 def _evaluate(collection: Path, out: Path, *words: str) -> dict[str, object]:
     done = CliRunner().invoke(evaluate, ["--data", str(collection), "--rounds", "5", "--out", str(out), *words])
     assert done.exit_code == 0, done.output
-    report: dict[str, object] = json.loads((out / "report.json").read_text())
+    report: dict[str, object] = json.loads((out / "report.json").read_text(), parse_constant=pytest.fail)
     return report
 
 
 def test_evaluate_writes_a_report_and_pictures(collection: Path, tmp_path: Path) -> None:
     report = _evaluate(collection, tmp_path)
     assert (report["split"], report["photos"], report["positives_from"]) == ("val", 16, None)
+    assert "| rhino_horn | priority | 0.0 % | 0.00 % | - | - | - |" in (tmp_path / "report.md").read_text()
     assert {path.name for path in tmp_path.iterdir()} == ALWAYS
     for path in tmp_path.glob("*.png"):
         with Image.open(path) as picture:
@@ -60,6 +61,15 @@ def test_products_of_one_source_from_every_split(collection: Path, photos: list[
     assert {photo.split for photo in products} == {"train", "val"}
     assert report["photos"] == len(products) + len(others)
     assert report["positives_from"] == "source-1"
+
+
+def test_products_alone_and_none_at_all(collection: Path, tmp_path: Path) -> None:
+    assert _evaluate(collection, tmp_path, "--positives-from", "nobody")["photos"] == 8
+    row = "file,split,label,group,kind,instance,source\n{},val,ivory,product,,,\n"
+    labels = tmp_path / "labels.csv"
+    labels.write_text(row.format("val-ivory-product-0.jpg"))
+    assert _evaluate(collection, tmp_path, "--labels", str(labels))["photos"] == 1
+    assert "| ivory | 1\\* | - | - | - | - |" in (tmp_path / "report.md").read_text()
 
 
 def test_without_a_product_there_are_no_evasions_to_measure(collection: Path, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_policy_file_is_one_the_service_loads(tmp_path: Path) -> None:
     path = tmp_path / "policies.toml"
     path.write_text(policy_toml(chosen, STREAM, 5000, "2026-11-24"))
     policy = load_policies(path, Detector(load_settings()).contract)["default"]
-    assert policy.thresholds["ivory"][0] == pytest.approx(chosen["ivory"].threshold, abs=1e-5)
+    assert policy.thresholds["ivory"][0] == chosen["ivory"].threshold
     assert policy.thresholds["shell"][0] > 1
     assert "5000 reviews" in tomllib.loads(path.read_text())["default"]["description"]
 

@@ -15,6 +15,7 @@ from training.statistics import (
     expected_calibration_error,
     precision_at_prevalence,
     recall_at,
+    share_interval,
     threshold_at,
 )
 
@@ -146,6 +147,14 @@ def test_whole_instances_widen_the_interval() -> None:
     low, high = bootstrap(auroc, scores, positive, [str(i // 10) for i in range(400)], 200)
     naive_low, naive_high = bootstrap(auroc, scores, positive, [str(i) for i in range(400)], 200)
     assert high - low > 1.5 * (naive_high - naive_low)
+
+
+def test_a_share_is_of_whole_instances() -> None:
+    flags = _flags(*[1] * 10, *[0] * 30)
+    singles = [str(number) for number in range(40)]
+    low, high = share_interval(flags, singles, 500)
+    assert 0.1 < low < 0.25 < high < 0.45
+    assert share_interval(np.repeat(flags, 3), list(np.repeat(singles, 3)), 500) == (low, high)
 
 
 def test_no_interval_without_positives() -> None:

@@ -33,6 +33,7 @@ def refit(network: Network, recipe: Recipe, photos: Sequence[Photo]) -> tuple[Ne
     kernel = recipe.kernel
     changed = recipe.model_copy(update={"size": kernel.size or recipe.size})
     result = Network(changed).eval()
+    result.head.load_state_dict(network.head.state_dict())
     interpolate(result, network, recipe.interpolation)
     rounded(result.trunk)
     rows, windows = training_rows(result, changed, photos)

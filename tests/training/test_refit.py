@@ -35,6 +35,13 @@ def test_refit_knows_the_photos_it_keeps(recipe: Recipe, photos: list[Photo]) ->
     assert embedding.shape == (2, network.head.in_channels)
 
 
+def test_refit_depends_on_nothing_that_was_drawn_before(recipe: Recipe, photos: list[Photo]) -> None:
+    changed = recipe.model_copy(update={"kernel": KERNEL.model_copy(update={"collages": 0})})
+    network = Network(changed)
+    one, other = (refit(network, changed, photos[:8])[0].state_dict() for _ in range(2))
+    assert all(torch.equal(value, other[name]) for name, value in one.items())
+
+
 def test_a_level_that_the_trunk_lacks_is_an_error(recipe: Recipe, photos: list[Photo]) -> None:
     wrong = recipe.model_copy(update={"kernel": Kernel.model_validate({"levels": {"blocks.99": 1.0}})})
     with pytest.raises(RecipeError, match="has no"):

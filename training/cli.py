@@ -17,7 +17,7 @@ EXTRA_HELP = "Folder of more training photos with manifest.csv, such as composit
 @LABELS
 @click.option("--extra", type=click.Path(exists=True, path_type=Path), multiple=True, help=EXTRA_HELP)
 @click.option("--recipe", type=click.Path(exists=True, path_type=Path), default=RECIPES / "faunalens-2.toml", help="The training recipe, a TOML file; default: the shipped faunalens-2.toml.")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for checkpoint.pt, log.csv and final.pt; an interrupted run resumes there.")  # fmt: skip
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for checkpoint.pt, log.csv and final.pt; an interrupted run resumes there.")  # fmt: skip
 @click.option("--trunk", help="timm model, or torchvision:<model>; replaces the recipe's.")
 @click.option("--trunk-weights", help="Path or URL of the trunk's weights; empty: the library's pretrained ones.")
 @click.option("--size", type=int, help="Input size in pixels; replaces the recipe's.")
@@ -81,7 +81,7 @@ def train(
 @DATA
 @LABELS
 @click.option("--extra", type=click.Path(exists=True, path_type=Path), multiple=True, help="Folder of rendered scenes whose subjects are pasted too; repeatable.")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the pictures and their manifest.csv.")  # fmt: skip
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the pictures and their manifest.csv.")  # fmt: skip
 @click.option("--count", type=click.IntRange(1), default=1000, show_default=True, help="Number of pictures.")
 @click.option("--shares", type=click.FloatRange(0, 1, min_open=True), nargs=2, default=(0.06, 0.8), show_default=True, help="Smallest and largest share of the picture that an object's box covers.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed.")
@@ -120,7 +120,7 @@ def compose(
 @DATA
 @LABELS
 @click.option("--extra", type=click.Path(exists=True, path_type=Path), multiple=True, help="Folder of more training photos, as given to train; repeatable.")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for NAME.onnx, NAME.json and NAME.selftest.png.")  # fmt: skip
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for NAME.onnx, NAME.json and NAME.selftest.png.")  # fmt: skip
 @click.option("--name", help="Name of the weights; default: the recipe's.")
 @click.option("--picture", type=click.Path(exists=True, path_type=Path), required=True, help="Picture of the self-test; it is shipped with the weights.")  # fmt: skip
 @click.option("--validate", type=click.IntRange(1), default=200, show_default=True, help="Val photos compared between torch and onnxruntime.")  # fmt: skip
@@ -165,7 +165,7 @@ def export(
 @click.option("--model", type=click.Path(exists=True, path_type=Path), envvar="FAUNALENS_MODEL", help="The contract of the network to quantise; default: the shipped one.")  # fmt: skip
 @DATA
 @LABELS
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for NAME-int8.onnx, .json and .selftest.png.")  # fmt: skip
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for NAME-int8.onnx, .json and .selftest.png.")  # fmt: skip
 @click.option("--photos", "count", type=click.IntRange(1), default=300, show_default=True, help="Photos of train that give the ranges.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Which photos.")
 def quantize(model: Path | None, data: Path, labels: Path | None, out: Path, count: int, seed: int) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--split", type=click.Choice(["train", "val", "test"]), default="val", show_default=True, help="test is for reporting only: choose nothing by it.")  # fmt: skip
 @click.option("--policy", help="Name of the policy judged with (default: FAUNALENS_POLICY, or 'default').")
 @click.option("--positives-from", metavar="SOURCE", help="Products of this source only, from every split: for weights trained without it.")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for report.json, report.md and the pictures.")  # fmt: skip
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for report.json, report.md and the pictures.")  # fmt: skip
 @click.option("--rounds", type=click.IntRange(1), default=1000, show_default=True, help="Bootstrap rounds.")
 @click.option("--robustness", type=click.IntRange(1), metavar="N", help="Also measure 17 evasions at three strengths, with N photos without product.")  # fmt: skip
 @click.option("--sizes", type=click.IntRange(1), metavar="N", help="Also measure recall by size in the picture, of the category with most photos: each object pasted N times.")  # fmt: skip
@@ -91,7 +91,7 @@ def evaluate(
     "--photos-per-day", type=click.FloatRange(1), required=True, help="Photos that your service judges a day."
 )
 @click.option("--review-capacity", type=click.FloatRange(0, min_open=True), required=True, help="Findings that your moderators can look at a day.")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for thresholds.md, thresholds.png and policies.toml.")  # fmt: skip
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for thresholds.md, thresholds.png and policies.toml.")  # fmt: skip
 def thresholds(
     model: Path | None,
     data: Path,

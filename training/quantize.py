@@ -36,20 +36,23 @@ _KINDS = ("Conv", "Add", "Clip", "Pad")
 def quantize(model: Path, photos: Sequence[Photo], folder: Path, name: str, count: int, seed: int = 0) -> Contract:
     """Write ``name.onnx``, ``name.json`` and ``name.selftest.png`` to ``folder``, from the contract ``model``.
 
-    ``count`` photos of train give the ranges of the activations, read through the service's preprocessing. Calibration
-    and thresholds are chosen anew on val, or kept where the head was fitted on val too. Raises ValueError when there is
-    no photo of train, or no trunk in the graph.
+    ``count`` photos of train, or all when there are fewer, give the ranges of the activations, read through the
+    service's preprocessing. Calibration and thresholds are chosen anew on val, or kept where the head was fitted on val
+    too. Raises ValueError when there is no photo of train, or no trunk in the graph.
     """
     source = load_contract(model)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.onnx"
-    _write(model.parent / source.file, path, _Photos(_choose(photos, count, seed), source))
+    chosen = _choose(photos, count, seed)
+    _write(model.parent / source.file, path, _Photos(chosen, source))
     picture = f"{name}.selftest.png"
     shutil.copyfile(model.parent / source.selftest.file, folder / picture)
     draft = source.model_copy(update={
         "name": name, "created": datetime.date.today().isoformat(), "file": path.name, "sha256": file_sha256(path),
         "selftest": source.selftest.model_copy(update={"file": picture}),
-        "training": {**source.training, "quantized": {"from": source.name, "sha256": source.sha256, "photos": count}},
+        "training": {
+            **source.training, "quantized": {"from": source.name, "sha256": source.sha256, "photos": len(chosen)},
+        },
     })  # fmt: skip
     contract = draft if fitted_on_val(source) else _fitted(draft, folder, photos)
     scores = self_test_scores(contract, folder)

@@ -105,11 +105,13 @@ class Recipe(BaseModel):
     augmentation: Augmentation = Field(default_factory=lambda: Augmentation.model_validate({}))
 
     @model_validator(mode="after")
-    def _names_are_known(self) -> Self:
+    def _values_fit_together(self) -> Self:
         if lost := sorted(set(self.merge.values()) - set(self.categories)):
             raise ValueError(f"merge names what is not in categories: {', '.join(lost)}")
         if lost := sorted(set(self.group_shares) - {"listing", "lookalike", "live_animal"}):
             raise ValueError(f"group_shares names what is no group: {', '.join(lost)}")
+        if self.kernel and self.kernel.folds == 1:
+            raise ValueError("folds is 0, or 2 and more")
         return self
 
 

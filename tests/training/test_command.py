@@ -67,6 +67,7 @@ def test_a_recipe_that_cannot_be_used(tree: Path, file: str, reason: str) -> Non
         ('[kernel]\nlevels = { "stages.9" = 1.0 }\n', (), r"mobilenetv2_035 has no stages\.9: change"),
         ("", ("--size", "8"), "greater than or equal to 32"),
         ("", ("--seed", "-1"), "greater than or equal to 0"),
+        ("[kernel]\nfolds = 1\n", (), "folds is 0, or 2 and more"),
         ("group_shares = { listings = 1.0 }\n", (), "what is no group: listings"),
     ],
 )

@@ -81,7 +81,8 @@ def test_calibration_stands_on_the_scores(checkpoint: Path, photos: list[Photo],
     assert fitted_on_val(contract)
     with pytest.raises(ValueError, match="not here"):
         export(network, recipe, select(photos, "val"), tmp_path, "folded", photos[0].path, scores)
-    small = quantize(tmp_path / "folded.json", photos, tmp_path, "small", count=2)
+    small = quantize(tmp_path / "folded.json", photos, tmp_path, "small", count=200)
+    assert small.training["quantized"]["photos"] == len(select(photos, "train"))
     kept = [(category.calibration, category.thresholds) for category in contract.categories]
     assert [(category.calibration, category.thresholds) for category in small.categories] == kept
 

@@ -276,8 +276,10 @@ function openFromGrid(entry) {
 async function look() {
   if (document.hidden) return;
   try {
+    const { tallied } = totals;
     const { states, sources } = await call("GET", "/v1/review/summary");
-    if (outbox.waiting) return;
+    // counted before a decision, or beside one: older than what is shown
+    if (outbox.waiting || totals.tallied !== tallied) return;
     $("sources").replaceChildren(...sources.map((value) => make("option", { value })));
     totals.take(states);
   } catch (error) {

@@ -7,7 +7,7 @@ const GOES_TO = { unsure: "unsure", escalate: "escalated" };
 
 export class Totals {
   constructor() {
-    this.today = 0;
+    this.today = this.tallied = 0;
     this.states = {};
   }
 
@@ -20,6 +20,7 @@ export class Totals {
   /** `change` more photos of `state` are decided, fewer where it is negative. */
   tally(state, change, decision) {
     this.today += change;
+    this.tallied += 1;
     const to = GOES_TO[decision];
     if (to !== state) {
       for (const [name, more] of [[state, -change], [to, change]]) {

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
+from playwright.sync_api import APIResponse, Browser, BrowserContext, Page, Route, expect
 from sqlalchemy import text
 
 from service.api.app import create_app
@@ -163,6 +163,25 @@ def test_decisions_by_keyboard_alone(open_page: Visit, folder: Path) -> None:
     page.wait_for_selector(f"#stage[data-item='{seen[-4]}']")
     assert [entry["item"] for entry in decided(folder) if entry["decision"] == "undo"] == seen[:-5:-1]
     expect(page.locator("#today")).to_have_text(str(DECISIONS - 4))
+
+
+def test_counts_older_than_a_decision_are_not_shown(open_page: Visit) -> None:
+    page = open_page()
+    settled(page)
+    late: list[tuple[Route, APIResponse]] = []
+    page.route("**/v1/review/summary", lambda route: late.append((route, route.fetch())), times=1)
+    page.reload()
+    settled(page)
+    while not late:
+        page.wait_for_timeout(10)
+    page.keyboard.press("r")
+    settled(page)
+    route, counted = late[0]
+    with page.expect_response("**/v1/review/summary"):
+        route.fulfill(response=counted)
+    page.wait_for_timeout(100)
+    assert page.locator("#count-open").inner_text() == ""
+    expect(page.locator("#count-open")).to_have_text(str(COUNT - 1))
 
 
 def test_a_key_that_is_held_down_decides_once_and_never_unseen(open_page: Visit, folder: Path) -> None:

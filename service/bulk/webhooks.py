@@ -10,7 +10,9 @@ import hashlib
 import hmac
 import logging
 import random
+from collections import Counter
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from service.errors import ErrorCode, FaunalensError
 from service.locations import Location, parse
@@ -22,7 +24,7 @@ log = logging.getLogger("faunalens.webhooks")
 TRIES = 15
 _FIRST_SECONDS, _LONGEST_SECONDS = 5.0, 6 * 3600.0
 _ANSWER_SECONDS, _LEASE_SECONDS, _LOOK_SECONDS = 10.0, 60.0, 0.5
-_AT_ONCE = 8
+_PLACES, _OF_ONE_HOST, _BITE = 32, 8, 4
 _GONE = 410
 
 
@@ -54,38 +56,52 @@ class Webhooks:
         self._outbound = outbound
         self._hosts = hosts
         self._secret = secret
+        self._under_way = Counter[str]()
 
     async def run(self) -> None:
-        """Send what is due until cancelled."""
-        while True:
-            try:
-                sent = await self.send_due()
-            except FaunalensError as error:
-                log.error("webhooks wait: %s", error.message)
-                sent = 0
-            if not sent:
-                await asyncio.sleep(_LOOK_SECONDS)
+        """Send what is due until cancelled, each as soon as there is a place for it."""
+        async with asyncio.TaskGroup() as sending:
+            while True:
+                try:
+                    started = await self.start_due(sending)
+                except FaunalensError as error:
+                    log.error("webhooks wait: %s", error.message)
+                    started = 0
+                if not started:
+                    await asyncio.sleep(_LOOK_SECONDS)
 
-    async def send_due(self) -> int:
-        """Try everything that is due once, a few at a time; returns how many."""
-        due = await asyncio.to_thread(self._take)
-        await asyncio.gather(*(self._send(one) for one in due))
+    async def start_due(self, sending: asyncio.TaskGroup) -> int:
+        """Begin to send a few of those that are due, as far as there are places; returns how many."""
+        full = [host for host, count in self._under_way.items() if count > _OF_ONE_HOST - _BITE]
+        places = min(_BITE, _PLACES - self._under_way.total())
+        due = await asyncio.to_thread(self._take, places, full) if places > 0 else []
+        for one in due:
+            self._under_way[_host(one)] += 1
+            sending.create_task(self._send(one))
         return len(due)
 
-    def _take(self) -> list[Due]:
-        return self._outbox.take(_AT_ONCE, _LEASE_SECONDS) if self._outbox.any_due() else []
+    def _take(self, places: int, full: Sequence[str]) -> list[Due]:
+        return self._outbox.take(places, _LEASE_SECONDS, full) if self._outbox.any_due(full) else []
 
     async def _send(self, due: Due) -> None:
-        status = await self._post(due)
+        try:
+            await asyncio.to_thread(self._settle, due, await self._post(due))
+        except Exception as error:
+            # it comes again when its lease ends
+            log.error("webhook %s: unexpected %s", due.id, type(error).__name__)
+        finally:
+            self._under_way[_host(due)] -= 1
+
+    def _settle(self, due: Due, status: int | None) -> None:
         if status is not None and 200 <= status < 300:
-            await asyncio.to_thread(self._outbox.delivered, due.id)
+            self._outbox.delivered(due.id)
         elif status == _GONE or due.attempts >= TRIES:
             log.error("webhook %s: given up after %d tries, last status %s", due.id, due.attempts, status)
-            await asyncio.to_thread(self._outbox.abandon, due.id)
+            self._outbox.abandon(due.id)
         else:
             seconds = pause(due.attempts)
             log.warning("webhook %s: status %s, again in %.0f seconds", due.id, status, seconds)
-            await asyncio.to_thread(self._outbox.again, due.id, seconds)
+            self._outbox.again(due.id, seconds)
 
     async def _post(self, due: Due) -> int | None:
         """The receiver's status; None when it could not be reached, or may not be."""
@@ -102,3 +118,7 @@ class Webhooks:
                 return response.status
         except (FaunalensError, TimeoutError):
             return None
+
+
+def _host(due: Due) -> str:
+    return urlsplit(due.url).hostname or ""

@@ -7,10 +7,11 @@ however often it is sent. This is the transactional outbox.
 import json
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, func, not_, select, update
 from sqlalchemy.orm import Session
 
 from service.store.clock import now
@@ -54,28 +55,23 @@ class Outbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def take(self, limit: int, lease: float) -> list[Due]:
-        """Webhooks that are due, the oldest first; nobody else takes them for ``lease`` seconds."""
+    def take(self, limit: int, lease: float, full: Sequence[str] = ()) -> list[Due]:
+        """Webhooks that are due, the oldest first, but none for hosts that are ``full``; nobody else takes them for
+        ``lease`` seconds."""
         moment = now()
-        query = (
-            select(Delivery)
-            .where(Delivery.state == DeliveryState.WAITING, Delivery.next_at <= moment)
-            .order_by(Delivery.next_at)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
+        query = select(Delivery).where(*_due(moment, full)).order_by(Delivery.next_at).limit(limit)
         with self._database.writing() as session:
-            found = list(session.scalars(query))
+            found = list(session.scalars(query.with_for_update(skip_locked=True)))
             for delivery in found:
                 delivery.next_at = moment + lease
                 delivery.attempts += 1
             return [Due(delivery.id, delivery.url, delivery.body, delivery.attempts) for delivery in found]
 
-    def any_due(self) -> bool:
+    def any_due(self, full: Sequence[str] = ()) -> bool:
         """Whether there is something to take; reads only."""
-        query = select(Delivery.id).where(Delivery.state == DeliveryState.WAITING, Delivery.next_at <= now())
+        query = select(Delivery.id).where(*_due(now(), full)).limit(1)
         with self._database.reading() as session:
-            return session.execute(query.limit(1)).first() is not None
+            return session.execute(query).first() is not None
 
     def delivered(self, delivery_id: str) -> None:
         """It was taken by its receiver."""
@@ -92,6 +88,13 @@ class Outbox:
     def _set(self, delivery_id: str, **values: Any) -> None:
         with self._database.writing() as session:
             session.execute(update(Delivery).where(Delivery.id == delivery_id).values(**values))
+
+
+def _due(moment: float, full: Sequence[str]) -> list[ColumnElement[bool]]:
+    url = func.lower(Delivery.url)
+    theirs = [url == f"https://{host}" for host in full]
+    theirs += [url.startswith(f"https://{host}{end}", autoescape=True) for host in full for end in "/:?#"]
+    return [Delivery.state == DeliveryState.WAITING, Delivery.next_at <= moment, *map(not_, theirs)]
 
 
 def _iso(seconds: float) -> str:

@@ -24,7 +24,10 @@ export class Details {
       // before the content changes, when it costs no layout
       if ($("details").scrollTop) $("details").scrollTop = 0;
       $("details").hidden = !entry;
+      const held = $("details").contains(document.activeElement);
       if (entry) this.fill(entry.fields);
+      // the button that was pressed is gone: stay where it was
+      if (held && !$("details").contains(document.activeElement)) $("details").focus({ preventScroll: true });
     }
     if (entry) this.fillSimilar(entry);
   }

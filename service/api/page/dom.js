@@ -33,10 +33,19 @@ export function notice(text, { kind = "info", seconds = 8 } = {}) {
   const close = () => box.remove();
   const box = make("div", { class: `notice ${kind}`, role: kind === "error" ? "alert" : "status" },
     make("span", {}, text), make("button", { type: "button", class: "plain", "aria-label": "Dismiss", click: close }, "×"));
+  overDialogs();
   $("notices").append(box);
   if (seconds) setTimeout(close, seconds * 1e3);
   return close;
 }
+
+/** What is outside an open dialog lies behind it, and screen readers pass over it. */
+function overDialogs() {
+  const dialog = document.activeElement?.closest("dialog[open]") ?? document.querySelector("dialog[open]");
+  (dialog ?? document.body).append($("notices"));
+}
+
+document.addEventListener("close", overDialogs, true);
 
 /** Draw a bitmap on a canvas of its size. */
 export function draw(canvas, bitmap) {

@@ -5,6 +5,7 @@ import { $, drawSquare, make, percent, say } from "./dom.js";
 const SIDE = 320;
 const TILES = 48;
 const AT_ONCE = 4;
+const LOOK_AGAIN = 3_000;
 
 export class Grid {
   /** `queue`: where the photos are from; `changed()`: the selection did. */
@@ -14,7 +15,6 @@ export class Grid {
     this.open = open;
     this.selected = new Set();
     this.tiles = new Map();
-    this.revealed = false;
     this.loading = 0;
     $("tiles").addEventListener("keydown", (event) => this.move(event));
   }
@@ -70,9 +70,11 @@ export class Grid {
       if (!tile) return;
       if (bitmap) drawSquare(tile.querySelector("canvas"), bitmap, SIDE);
       tile.classList.remove("waiting");
-    }, () => {
-      const tile = this.tiles.get(next.id);
-      tile?.querySelector("canvas")?.replaceWith(make("span", { class: "absent" }, "photo not kept"));
+    }, async (error) => {
+      // what may pass is tried again
+      if (error.passing) return new Promise((done) => setTimeout(done, LOOK_AGAIN));
+      const words = error.code === "photo_unavailable" ? "photo not kept" : "cannot be shown";
+      this.tiles.get(next.id)?.querySelector("canvas")?.replaceWith(make("span", { class: "absent" }, words));
     }).finally(() => {
       next.thumbState = "";
       this.loading -= 1;
@@ -87,7 +89,7 @@ export class Grid {
   }
 
   toggle(entry) {
-    if (this.tiles.get(entry.id).classList.contains("waiting") && entry.fields.photo) {
+    if (this.undrawn(entry)) {
       say("This photo is not loaded yet.");
       return;
     }
@@ -115,14 +117,20 @@ export class Grid {
     this.count();
   }
 
+  /** Whether all that are there are shown clearly; one that comes later is veiled until it is asked for. */
+  get revealed() {
+    return this.tiles.size > 0 && [...this.tiles.values()].every((tile) => tile.classList.contains("revealed"));
+  }
+
   toggleReveal() {
-    this.revealed = !this.revealed;
-    $("tiles").classList.toggle("revealed", this.revealed);
-    $("reveal-all").setAttribute("aria-pressed", String(this.revealed));
+    const reveal = !this.revealed;
+    for (const tile of this.tiles.values()) tile.classList.toggle("revealed", reveal);
+    this.count();
   }
 
   count() {
     for (const [id, tile] of this.tiles) tile.setAttribute("aria-pressed", String(this.selected.has(id)));
+    $("reveal-all").setAttribute("aria-pressed", String(this.revealed));
     const chosen = this.chosen.length;
     $("grid-count").textContent = chosen ? `${chosen} of ${this.shown.length} selected`
       : `${this.shown.length} photos, none selected`;

@@ -20,6 +20,7 @@ export class Add {
       event.preventDefault();
       this.send();
     });
+    addEventListener("beforeunload", (event) => this.request && event.preventDefault());
     this.watchDrops();
   }
 
@@ -103,6 +104,7 @@ export class Add {
       this.offer(files);
       notice(`The batch was not started: ${error.message}`, { kind: "error", seconds: 0 });
     } finally {
+      this.request = null;
       $("add-form").hidden = false;
       $("sending").hidden = true;
     }

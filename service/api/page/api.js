@@ -50,18 +50,25 @@ async function ask(method, path, body, options) {
   }
 }
 
+/** What an answer holds; the connection may break in the middle of it. */
+function whole(reading) {
+  return reading.catch(() => {
+    throw new Failure("network", "The answer of the service was cut off.");
+  });
+}
+
 /** The JSON of an answer; raises Failure. */
 export async function call(method, path, body, options = {}) {
   const response = await ask(method, path, body, options);
   if (!response.ok) throw await failure(response);
-  return response.status === 204 ? null : response.json();
+  return response.status === 204 ? null : whole(response.json());
 }
 
 /** A picture, decoded and ready to be drawn; raises Failure. */
 export async function picture(path, options = {}) {
   const response = await ask("GET", path, undefined, options);
   if (!response.ok) throw await failure(response);
-  return createImageBitmap(await response.blob());
+  return createImageBitmap(await whole(response.blob()));
 }
 
 /** `path` with the parameters that have a value. */

@@ -63,6 +63,8 @@ export class Decisions {
   #refused(error, { items, decision }) {
     const undoing = decision === "undo";
     if (undoing) this.queue.items = this.queue.items.filter((entry) => !items.includes(entry.id));
+    // it may still wait for a decision, and is not to be held unseen
+    for (const id of items) this.queue.done.delete(id);
     for (const group of this.#made) group.entries = group.entries.filter((entry) => !items.includes(entry.id));
     this.#made = this.#made.filter((group) => group.entries.length);
     this.tally(undoing ? items.length : -items.length, decision);

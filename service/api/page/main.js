@@ -18,7 +18,7 @@ import { Totals } from "./totals.js";
 const SUMMARY_EVERY = 10_000;
 const LOOK_AGAIN = 3_000;
 
-let me, details, settings, add;
+let me, details, settings, add, entering;
 let state = "open";
 let gridOn = false;
 
@@ -31,7 +31,7 @@ const decisions = new Decisions(queue, { waiting: saving, changed: tell, tally: 
 const { outbox } = decisions;
 const filters = new Filters((chosen) => go({ filter: chosen }), (category) => details.categories.get(category)?.name ?? category);
 
-async function start() {
+function start() {
   applyTheme();
   fillHelp();
   closeByEscape();
@@ -60,22 +60,18 @@ async function start() {
     location.reload();
   });
   $("sending-stop").addEventListener("click", () => add.stop());
-  addEventListener("pagehide", () => queue.release());
+  addEventListener("pagehide", () => queue.restart(queue.filter, false));
   addEventListener("pageshow", ({ persisted }) => persisted && details && go({}));
-  await enter();
+  enter();
 }
 
-async function enter() {
-  try {
-    me = await call("GET", "/v1/review/me");
-  } catch (error) {
-    if (error.status === 401 || error.status === 403) askKey(error);
-    else {
-      notice(`${error.message} Trying again …`, { kind: "error", seconds: 3 });
-      setTimeout(enter, LOOK_AGAIN);
-    }
-    return;
-  }
+/** Once at a time, however often Enter is pressed: what is set up in it must not be there twice. */
+function enter() {
+  entering ??= comeIn().catch(failed).finally(() => (entering = null));
+}
+
+async function comeIn() {
+  me = await again(() => call("GET", "/v1/review/me"));
   $("login").close();
   $("login-key").value = "";
   $("who").textContent = me.moderator ? `You are ${me.name || me.moderator}.` : "Keys are off here: everybody is the same moderator.";
@@ -85,8 +81,10 @@ async function enter() {
   $("state-second").hidden = me.second_opinion === "off";
   totals.today = me.today.decided;
   prefer(me.preferences);
-  if (!details) await begin();
-  await Promise.all([go({}), look()]);
+  if (settings) settings.chosen = me.preferences;
+  else await begin();
+  go({});
+  look();
 }
 
 /** What is done once, as soon as somebody may be here. */
@@ -98,7 +96,7 @@ async function begin() {
   add = new Add((batch) => {
     $("add").close();
     go({ state: "open", filter: { batch_id: batch } });
-  }, () => queue.items.length < 2 && queue.take());
+  }, () => queue.items.length < 2 && !$("rest").open && queue.take());
   $("filter-category").append(...categories.map(({ id, name }) => make("option", { value: id }, name)));
   $("other-list").replaceChildren(...categories.map(({ id, name }) => make("li", {}, make("button", { type: "button", click: () => {
     $("other").close();
@@ -119,6 +117,7 @@ async function again(work) {
       return await work();
     } catch (error) {
       if (!error.passing) throw error;
+      notice(`${error.message} Trying again …`, { kind: "error", seconds: 3 });
       await new Promise((done) => setTimeout(done, LOOK_AGAIN));
     }
   }
@@ -212,10 +211,10 @@ function tell(text) {
   say(next && !gridOn ? `${text} Next: ${strongest.name}, ${percent(strongest.probability)}, ${next.fields.verdict}.` : text);
 }
 
-function saving(waiting) {
+function saving(waiting, why = "") {
   document.body.dataset.waiting = waiting;
-  $("saving").hidden = waiting < 5;
-  $("saving").textContent = `${waiting} decisions are being saved …`;
+  $("saving").hidden = waiting < 5 && !why;
+  $("saving").textContent = `${why} ${waiting} ${waiting === 1 ? "decision is" : "decisions are"} being saved …`;
 }
 
 function failed(error) {
@@ -224,10 +223,11 @@ function failed(error) {
 }
 
 function render(changed) {
-  if (!details) return;
-  if (changed && changed !== queue.current && !gridOn) return;
+  if (!details || (changed && changed !== queue.current && !gridOn)) return;
   const empty = !queue.items.length;
-  $("nothing").hidden = !empty || queue.taking !== null && !queue.emptyAt;
+  const nothing = empty && (queue.taking === null || queue.emptyAt);
+  if (nothing && $("nothing").hidden) say("Nothing left here.");
+  $("nothing").hidden = !nothing;
   $("nothing-filtered").hidden = !filters.any;
   $("single").hidden = gridOn || empty;
   $("grid").hidden = !gridOn || empty;

@@ -7,7 +7,7 @@ const LONGEST_WAIT = 15_000;
 const CARRY_ON = { keepalive: true };
 
 export class Outbox {
-  /** `told(waiting)`: how many are not kept yet; `refused(failure, change)`: one that the service does not take. */
+  /** `told(waiting, why)`: how many are not kept yet, and what hinders it; `refused(failure, change)`: one that the service does not take. */
   constructor(told, refused) {
     this.waiting = 0;
     this.told = told;
@@ -42,6 +42,7 @@ export class Outbox {
           this.refused(error, change);
           return;
         }
+        this.told(this.waiting, error.message);
         await new Promise((done) => setTimeout(done, Math.min(FIRST_WAIT * 2 ** attempt, LONGEST_WAIT)));
       }
     }

@@ -9,6 +9,7 @@ const FETCH_AHEAD = 10;
 const AT_ONCE = 3;
 const KEEP_BEHIND = 12;
 const GRIDDED = 60;
+const LOOK_AGAIN = 3_000;
 
 export class Queue {
   /** `changed()`: the list, or a photo in it, is not what it was; `failed(failure)`. */
@@ -126,9 +127,17 @@ export class Queue {
     this.fetching += 1;
     next.load().finally(() => {
       this.fetching -= 1;
+      if (next.passing) setTimeout(() => this.reload(next), LOOK_AGAIN);
       this.changed(next);
       this.prefetch();
     });
+    this.prefetch();
+  }
+
+  /** Fetch a photo again that did not come. */
+  reload(entry) {
+    if (entry.state !== "failed" || !this.items.includes(entry)) return;
+    entry.state = "new";
     this.prefetch();
   }
 }
@@ -151,6 +160,7 @@ export class Entry {
 
   async load() {
     this.state = "loading";
+    this.passing = false;
     const like = this.loadSimilar();
     try {
       const bitmap = await picture(`/v1/review/items/${this.id}/photo`);
@@ -162,6 +172,7 @@ export class Entry {
     } catch (error) {
       this.state = error.code === "photo_unavailable" ? "gone" : "failed";
       this.reason = error.message;
+      this.passing = this.state === "failed" && error.passing;
     }
     await like;
   }

@@ -221,6 +221,12 @@ def test_blurred_and_grey_until_asked_and_that_is_kept(open_page: Visit) -> None
     assert filters() == "blur(22px) grayscale(1)"
     page.keyboard.press("Space")
     assert filters() == "none"
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
+    expect(page.locator("#single")).not_to_be_visible()
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    settled(page)
+    assert filters() == "blur(22px) grayscale(1)", "who comes back by the browser's button asks anew"
+    page.keyboard.press("Space")
     page.keyboard.press("r")
     settled(page)
     assert filters() == "blur(22px) grayscale(1)", "the next one is veiled again"
@@ -283,6 +289,8 @@ def test_a_grid_clears_many_and_one_press_takes_it_back(open_page: Visit, folder
     wait(page, "!document.querySelector('.tile.waiting')")
     page.keyboard.press("r")
     expect(page.locator("#notices")).to_contain_text("Nothing is selected")
+    page.keyboard.press("v")
+    assert set(tile_filters(page)) == {"none"}
     page.keyboard.press("a")
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
@@ -294,6 +302,7 @@ def test_a_grid_clears_many_and_one_press_takes_it_back(open_page: Visit, folder
     rejected = [entry["item"] for entry in decided(folder)]
     assert len(rejected) == 47 and spared not in rejected
     wait(page, "document.querySelectorAll('.tile').length === 43")
+    assert sorted(tile_filters(page)) == ["blur(9px) grayscale(1)"] * 42 + ["none"], "those that come are veiled"
     page.keyboard.press("u")
     wait(page, "!Number(document.body.dataset.waiting)")
     undone = [entry["item"] for entry in decided(folder) if entry["decision"] == "undo"]
@@ -302,6 +311,13 @@ def test_a_grid_clears_many_and_one_press_takes_it_back(open_page: Visit, folder
     page.locator(f".tile[data-item='{spared}']").focus()
     page.keyboard.press("Enter")
     page.wait_for_selector(f"#stage[data-item='{spared}'][data-shown=shown]")
+
+
+def tile_filters(page: Page) -> list[str]:
+    """How each tile is veiled."""
+    return list(
+        page.evaluate("[...document.querySelectorAll('.tile canvas')].map((one) => getComputedStyle(one).filter)")
+    )
 
 
 def test_keys_and_second_opinions(keyed_page: tuple[Visit, dict[str, str]], folder: Path) -> None:
@@ -384,6 +400,47 @@ def test_what_could_not_be_sent_is_sent_again(open_page: Visit, folder: Path) ->
     assert [entry["item"] for entry in decided(folder)] == items
 
 
+def test_a_key_that_is_sent_twice_sets_the_page_up_once(keyed_page: tuple[Visit, dict[str, str]]) -> None:
+    visit, keys = keyed_page
+    page, waiting = visit(), list[Route]()
+    expect(page.locator("#login")).to_be_visible()
+    page.route("**/v1/review/me", lambda route: waiting.append(route))
+    page.fill("#login-key", keys["ann"])
+    for _ in range(3):
+        page.keyboard.press("Enter")
+    page.wait_for_timeout(300)
+    for route in waiting:
+        route.continue_()
+    settled(page)
+    page.wait_for_timeout(300)
+    categories = page.locator("#filter-category option").all_text_contents()
+    assert len(categories) == len(set(categories))
+
+
+def test_what_breaks_off_is_fetched_again(open_page: Visit, folder: Path) -> None:
+    page = open_page()
+    settled(page)
+    page.route("**/photo*", lambda route: route.abort())
+    page.reload()
+    page.wait_for_selector("#stage[data-shown=failed]")
+    expect(page.locator("#absent")).to_contain_text("cannot be reached")
+    page.keyboard.press("g")
+    page.wait_for_timeout(500)
+    expect(page.locator(".tile .absent")).to_have_count(0)
+    page.unroute("**/photo*")
+    wait(page, "!document.querySelector('.tile.waiting')")
+    page.keyboard.press("g")
+    page.wait_for_selector("#stage[data-shown=shown]")
+    page.route(
+        "**/decision", lambda route: route.fulfill(status=200, body='{"cut', content_type="application/json"), times=1
+    )
+    item = shown(page)
+    page.keyboard.press("r")
+    expect(page.locator("#saving")).to_contain_text("cut off. 1 decision is being saved")
+    settled(page)
+    assert [entry["item"] for entry in decided(folder)] == [item]
+
+
 def test_somebody_elses_decision_is_told(open_page: Visit, folder: Path) -> None:
     page = open_page()
     settled(page)
@@ -397,6 +454,17 @@ def test_somebody_elses_decision_is_told(open_page: Visit, folder: Path) -> None
     settled(page)
     assert decided(folder) == []
     expect(page.locator("#today")).to_have_text("0")
+    second = shown(page)
+    database = open_database(None, folder)
+    with database.writing() as session:
+        session.execute(text(f"UPDATE reviews SET claimed_by = '.x', claimed_until = 1e12 WHERE item_id = {second}"))
+    page.keyboard.press("c")
+    expect(page.locator("#notices")).to_contain_text("Another moderator has this photo")
+    with database.writing() as session:
+        session.execute(text(f"UPDATE reviews SET claimed_until = 0 WHERE item_id = {second}"))
+    database.close()
+    page.keyboard.press("g")
+    page.wait_for_selector(f".tile[data-item='{second}']")
 
 
 def test_a_photo_that_is_not_kept_says_so(open_page: Visit, folder: Path, detector: Detector) -> None:
@@ -585,8 +653,19 @@ def test_accessible(open_page: Visit, scheme: str, size: dict[str, int]) -> None
         check(page)
         page.keyboard.press("Escape")
         expect(page.locator(f"#{dialog}")).not_to_be_visible()
+    page.route("**/v1/review/me", lambda route: route.abort(), times=1)
+    page.keyboard.press(",")
+    page.uncheck("input[name=grey]")
+    page.locator("#settings .notice").get_by_label("Dismiss").click()
+    page.keyboard.press("Escape")
+    expect(page.locator("body > #notices")).to_be_attached()
     page.keyboard.press("r")
     expect(page.locator("#live")).to_have_text(re.compile(r"^Rejected: .* Next: "))
+    settled(page)
+    page.focus("#findings button")
+    page.keyboard.press("Enter")
+    settled(page)
+    assert page.evaluate("document.activeElement.id") == "details"
     page.keyboard.press("g")
     wait(page, "!document.querySelector('.tile.waiting')")
     check(page)

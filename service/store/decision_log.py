@@ -74,14 +74,17 @@ class DecisionLog:
     def verify(self) -> Check:
         """Look through the whole log: numbers, hashes, and that every photo is in the state of its last entry."""
         head, count, states = BEGINNING, 0, dict[int, tuple[int, str]]()
-        for entry in self._all():
-            reason = _fault(entry, count + 1, head)
-            if reason:
-                return Check(count, head, entry.seq, reason)
-            fields = json.loads(entry.entry)
-            states[fields["item"]] = (entry.seq, fields.get("state") or STATES[Kind(fields["decision"])])
-            head, count = entry.hash, entry.seq
         with self._database.reading() as session:
+            if session.get_bind().dialect.name == "postgresql":
+                # one look at log and photos, as SQLite's is, while moderators decide
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            for entry in _all(session):
+                reason = _fault(entry, count + 1, head)
+                if reason:
+                    return Check(count, head, entry.seq, reason)
+                fields = json.loads(entry.entry)
+                states[fields["item"]] = (entry.seq, fields.get("state") or STATES[Kind(fields["decision"])])
+                head, count = entry.hash, entry.seq
             for review in session.scalars(select(Review)):
                 wanted = states.get(review.item_id, (None, ReviewState.OPEN))
                 if (review.last_seq, review.state) != wanted:
@@ -92,17 +95,6 @@ class DecisionLog:
         """Whether the log has an entry of this hash."""
         with self._database.reading() as session:
             return session.scalars(select(Decision.seq).where(Decision.hash == digest)).first() is not None
-
-    def _all(self) -> Iterator[Decision]:
-        after = -(2**31)  # from before the first number, so that an entry put in there is seen
-        while True:
-            query = select(Decision).where(Decision.seq > after).order_by(Decision.seq).limit(_PAGE)
-            with self._database.reading() as session:
-                rows = session.scalars(query).all()
-            if not rows:
-                return
-            yield from rows
-            after = rows[-1].seq
 
 
 def lock(session: Session) -> None:
@@ -137,6 +129,15 @@ def stands(session: Session, item_id: int) -> list[dict[str, Any]]:
     """What the entries about an item say that were not taken back, oldest first."""
     entries = select(Decision.entry).where(Decision.item_id == item_id).order_by(Decision.seq)
     return standing(json.loads(entry) for entry in session.scalars(entries))
+
+
+def _all(session: Session) -> Iterator[Decision]:
+    after = -(2**31)  # from before the first number, so that an entry put in there is seen
+    while rows := session.scalars(
+        select(Decision).where(Decision.seq > after).order_by(Decision.seq).limit(_PAGE)
+    ).all():
+        yield from rows
+        after = rows[-1].seq
 
 
 def _fault(row: Decision, number: int, previous: str) -> str:

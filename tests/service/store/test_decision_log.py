@@ -2,15 +2,17 @@
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Select, select, text
 
 from service.chain import BEGINNING
 from service.store.database import Database
 from service.store.decision_log import Check, DecisionLog
 from service.store.decisions import Decisions, Moderator
 from service.store.kinds import Kind
+from service.store.tables import Review
 from tests.service.store.conftest import ids
 
 COLUMNS = "item_id, entry, hash, moderator, decision, decided_at"
@@ -41,6 +43,19 @@ def test_many_at_once_make_one_chain(found: Database) -> None:
     log = DecisionLog(found)
     check = log.verify()
     assert (check.entries, check.wrong) == (48, None) and log.has(check.head) and not log.has("0" * 64)
+
+
+def test_what_is_decided_meanwhile_is_no_edit(found: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    decisions, (first, second, *_) = Decisions(found), ids(found)
+    decisions.decide(first, Moderator("a"), Kind.REJECT)
+
+    def late(table: Any) -> Select[Any]:
+        if table is Review:  # the log has been read, the photos come next
+            decisions.decide(second, Moderator("a"), Kind.REJECT)
+        return select(table)
+
+    monkeypatch.setattr("service.store.decision_log.select", late)
+    assert DecisionLog(found).verify().wrong is None
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Opens the database and brings its tables up to date: SQLite in the store's folder, or PostgreSQL by URL."""
 
 import contextlib
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from service.errors import ErrorCode, FaunalensError, StartError
 
 FILE = "faunalens.db"
+# a traceback for every connection that a restarted server has closed
+logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
 _WAIT_SECONDS = 30
 _LOCK = 0x464C4D47
 _BEGIN = "faunalens_begin"
@@ -121,6 +124,7 @@ def _migrate(connection: Connection) -> None:
 def _told() -> Iterator[None]:
     try:
         yield
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, OSError) as error:
+        # pg8000 lets a connection that is reset while it is made through as it is
         message = "The store of batches cannot be used now; try again shortly."
         raise FaunalensError(ErrorCode.STORE_UNAVAILABLE, message) from error

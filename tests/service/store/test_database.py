@@ -1,6 +1,7 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from alembic import command
@@ -8,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from service import chain, store
 from service.errors import ErrorCode, FaunalensError, StartError
@@ -132,3 +133,13 @@ def test_failures_have_a_code_and_change_nothing(database: Database) -> None:
     assert caught.value.code is ErrorCode.STORE_UNAVAILABLE
     with database.reading() as session:
         assert session.execute(text("SELECT count(*) FROM findings")).scalar() == 0
+
+
+def test_a_connection_that_is_reset_while_it_is_made_is_a_failure_with_a_code() -> None:
+    def reset() -> NoReturn:
+        raise ConnectionResetError  # as pg8000 does while a server restarts
+
+    database = Database(create_engine("postgresql+pg8000://", creator=reset))
+    with pytest.raises(FaunalensError) as caught, database.reading() as session:
+        session.execute(text("SELECT 1"))
+    assert caught.value.code is ErrorCode.STORE_UNAVAILABLE

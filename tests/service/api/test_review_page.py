@@ -678,8 +678,21 @@ def check(page: Page) -> None:
     assert found.violations_count == 0, found.generate_report()
 
 
-def test_a_phone(open_page: Visit) -> None:
+def test_a_phone(open_page: Visit, folder: Path) -> None:
+    database = open_database(None, folder)
+    with database.writing() as session:
+        session.execute(text("UPDATE items SET listing_id = :long"), {"long": "L" * 256})
+    database.close()
     page = open_page(is_mobile=True, has_touch=True, viewport=PHONE)
+    settled(page)
+    page.wait_for_selector("#similar li")
+    for ratio in ("0.001", "1000"):
+        page.evaluate(f"document.getElementById('frame').style.setProperty('--ratio', {ratio})")
+        frame = page.locator("#frame").bounding_box()
+        assert frame and 100 <= min(frame["height"], frame["width"]) <= max(frame["height"], frame["width"]) <= 480
+    page.locator("#details summary").last.click()
+    page.tap("#facts button")
+    page.wait_for_selector("#chips li")
     settled(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     first = shown(page)

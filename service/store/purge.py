@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from service.store.clock import now
 from service.store.database import Database
@@ -15,21 +15,28 @@ _AT_ONCE = 500
 def purge(database: Database, photos: Photos) -> int:
     """Remove photos past their time, and folders of uploads that never became a batch; returns how many photos.
 
-    The file goes first and the row is told after: a kill in between repeats the removal.
+    The file goes first and the row is told after: a kill in between repeats the removal. A batch whose photos cannot be
+    removed does not keep those of others; raises its :class:`OSError` at the end.
     """
     query = select(Item.id, Item.batch_id, Item.position).where(Item.photo, Item.purge_at <= now())
     with database.reading() as session:
-        found = session.execute(query.limit(_AT_ONCE)).all()
-    by_batch = defaultdict[str, list[int]](list)
-    for _, batch_id, position in found:
-        by_batch[batch_id].append(position)
+        found = session.execute(query.order_by(func.random()).limit(_AT_ONCE)).all()
+    by_batch = defaultdict[str, dict[int, int]](dict)
+    for item_id, batch_id, position in found:
+        by_batch[batch_id][item_id] = position
+    gone, failed = list[int](), None
     for batch_id, positions in by_batch.items():
-        photos.delete(batch_id, *positions)
-    if found:
+        try:
+            photos.delete(batch_id, *positions.values())
+            gone += positions
+        except OSError as error:
+            failed = error
+    if gone:
         with database.writing() as session:
-            gone = [item_id for item_id, _, _ in found]
             session.execute(update(Item).where(Item.id.in_(gone)).values(photo=False))
-    return len(found)
+    if failed:
+        raise failed
+    return len(gone)
 
 
 def sweep(database: Database, photos: Photos, seconds: float) -> None:

@@ -71,6 +71,30 @@ def test_purge_removes_what_had_its_time(database: Database, tmp_path: Path) -> 
     assert list((tmp_path / "p" / new.id).iterdir()) == []
 
 
+def test_a_batch_whose_photos_cannot_be_removed_does_not_keep_those_of_others(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos, stuck, other = Photos(tmp_path / "p", None), NewBatch("", "default"), NewBatch("", "default")
+    for new in (stuck, other):
+        photos.write(new.id, 0, DATA)
+        Batches(database).add(new, [Entry("a", photo=True)])
+        Batches(database).cancel(new.id)
+    delete = photos.delete
+
+    def refuse(batch_id: str, *positions: int) -> None:
+        if batch_id == stuck.id:
+            raise PermissionError
+        delete(batch_id, *positions)
+
+    monkeypatch.setattr(photos, "delete", refuse)
+    for _ in range(2):
+        with pytest.raises(PermissionError):
+            purge(database, photos)
+    assert photos.read(stuck.id, 0) == DATA and list((tmp_path / "p" / other.id).iterdir()) == []
+    monkeypatch.undo()
+    assert purge(database, photos) == 1
+
+
 def test_purge_waits_until_the_retention_has_passed(
     database: Database, answers: list[Answer], clock: Clock, tmp_path: Path
 ) -> None:

@@ -180,7 +180,9 @@ class Bulk:
         while True:
             try:
                 work()
-            except (FaunalensError, OSError) as error:
-                log.error("batches: housekeeping failed: %s", error)
+            except Exception as error:
+                # what nobody thought of must not end it either: leases would not be renewed, nor photos removed
+                known = isinstance(error, FaunalensError | OSError)
+                log.error("batches: housekeeping failed: %s", error, exc_info=not known)
             if self._stopping.wait(seconds):
                 return

@@ -80,3 +80,15 @@ def test_live_requests_go_first(http: httpx.Client, batch_app: FastAPI, monkeypa
     assert http.get(f"/v1/batches/{batch}").json()["counts"]["waiting"] == 3
     monkeypatch.undo()
     assert ended(http, batch)["finished"] == 3
+
+
+@pytest.mark.usefixtures("http")
+def test_housekeeping_goes_on_after_what_nobody_thought_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds = list[int]()
+
+    def broken(*_: object) -> None:
+        rounds.append(1)
+        raise RuntimeError
+
+    monkeypatch.setattr("service.bulk.bulk.purge", broken)
+    until(lambda: len(rounds) > 1)

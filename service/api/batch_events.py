@@ -1,6 +1,7 @@
 """Progress of a batch as server-sent events, ``GET /v1/batches/{id}/events``."""
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import AsyncIterator
@@ -54,6 +55,8 @@ async def _events(state: State, batches: Batches, owner: str | None, status: Sta
             if ended:
                 return
             await asyncio.sleep(_EVENT_SECONDS)
-            status = await asyncio.to_thread(batches.status, status.batch.id, owner)
+            # while the store is away there is nothing new
+            with contextlib.suppress(FaunalensError):
+                status = await asyncio.to_thread(batches.status, status.batch.id, owner)
     finally:
         state.watchers -= 1

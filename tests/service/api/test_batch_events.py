@@ -1,12 +1,15 @@
 """Progress of bulk jobs, over real HTTP."""
 
 import json
+from typing import cast
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
 from service.api.batch_events import WATCHERS
+from service.errors import ErrorCode, FaunalensError
+from service.store.batches import Status
 from tests.live import until
 from tests.service.api.batches import (
     PICTURES,
@@ -38,3 +41,21 @@ def test_few_watch_at_a_time(http: httpx.Client, batch_app: FastAPI, monkeypatch
     monkeypatch.setattr(state, "watchers", WATCHERS - 1)
     assert "event: finished" in http.get(f"/v1/batches/{batch}/events").text
     until(lambda: state.watchers == WATCHERS - 1)
+
+
+def test_a_store_that_is_away_for_a_moment_ends_nothing(
+    http: httpx.Client, batch_app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches, batch = batch_app.state.faunalens.bulk.batches, post(http, as_files(["leaves.jpg"]))
+    ended(http, batch)
+    look, looks = batches.status, iter(("running", "away"))
+
+    def status(batch_id: str, owner: str | None) -> Status:
+        kind, found = next(looks, ""), look(batch_id, owner)
+        if kind == "away":
+            raise FaunalensError(ErrorCode.STORE_UNAVAILABLE, "away")
+        found.batch.state = kind or found.batch.state
+        return cast(Status, found)
+
+    monkeypatch.setattr(batches, "status", status)
+    assert "event: finished" in http.get(f"/v1/batches/{batch}/events").text

@@ -28,10 +28,10 @@ class BatchSettings(BaseModel):
         None, description="s3://, gs:// or az:// address that photos are kept at; by default a folder in the store"
     )
     photo_key: SecretStr | None = Field(None, description="Base64 of 32 bytes by which stored photos are sealed")
-    retention_hours: Annotated[float, Field(ge=0)] = Field(
+    retention_hours: Annotated[float, Field(ge=0, le=1_000_000)] = Field(
         0.0, description="How long photos with findings are kept after judgement, hours; 0: not at all"
     )
-    evidence_hours: Annotated[float, Field(ge=0)] = Field(
+    evidence_hours: Annotated[float, Field(ge=0, le=1_000_000)] = Field(
         0.0, description="How long the photo of what is confirmed or escalated is kept from then on, hours, if longer"
     )
     batch_buckets: Annotated[tuple[str, ...], NoDecode] = Field(

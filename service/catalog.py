@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from service.contract import Contract, Maturity
-from service.errors import ErrorCode, FaunalensError, StartError
+from service.errors import ErrorCode, FaunalensError, StartError, problems
 
 SHIPPED = Path(__file__).parent / "catalog.toml"
 DEFAULT_LANGUAGE = "en"
@@ -87,7 +87,9 @@ def load_catalog(contract: Contract, path: Path = SHIPPED) -> Catalog:
     """Read the catalogue; raises :class:`StartError` when it is broken or lacks a category of the model."""
     try:
         catalog = Catalog.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
+    except ValidationError as error:
+        raise StartError(f"the catalogue {path} cannot be used: {problems(error)}") from error
+    except (OSError, ValueError) as error:
         raise StartError(f"the catalogue {path} cannot be used: {error}") from error
     missing = set(contract.ids) - {entry.id for entry in catalog.category}
     if missing:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from service.errors import StartError
+from service.errors import StartError, problems
 
 Maturity = Literal["core", "experimental"]
 OPERATING_POINTS = ("sensitive", "review", "priority")
@@ -95,7 +95,7 @@ def load_contract(path: Path) -> Contract:
     except OSError as error:
         raise StartError(f"the model contract {path} cannot be read: {error.strerror}") from error
     except ValidationError as error:
-        raise StartError(f"the model contract {path} is not valid: {error}") from error
+        raise StartError(f"the model contract {path} is not valid: {problems(error)}") from error
 
 
 def file_sha256(path: Path) -> str:

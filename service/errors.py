@@ -5,7 +5,10 @@
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class ErrorCode(Enum):
@@ -97,3 +100,12 @@ class FaunalensError(Exception):
 
 class StartError(RuntimeError):
     """The service must not start: wrong weights, wrong settings, failed self-test. The message says what to do."""
+
+
+def problems(error: "ValidationError") -> str:
+    """What is wrong with a file or with settings, in one line: each field and its problem.
+
+    Without a field where several do not fit together; the problem names them.
+    """
+    told = ((".".join(map(str, found["loc"])), found["msg"].removeprefix("Value error, ")) for found in error.errors())
+    return "; ".join(f"{field}: {problem}" if field else problem for field, problem in told)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from service.contract import OPERATING_POINTS, Category, Contract
-from service.errors import ErrorCode, FaunalensError, StartError
+from service.errors import ErrorCode, FaunalensError, StartError, problems
 
 SHIPPED = Path(__file__).parent / "policies.toml"
 Verdict = Literal["clear", "review", "priority"]
@@ -91,6 +91,8 @@ def load_policies(path: Path, contract: Contract) -> dict[str, Policy]:
     """Read a policy file and resolve it against ``contract``; raises :class:`StartError` naming what is wrong."""
     try:
         written = TypeAdapter(dict[str, PolicyFile]).validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        raise StartError(f"the policy file {path} cannot be used: {problems(error)}") from error
     except (OSError, ValueError) as error:
         raise StartError(f"the policy file {path} cannot be used: {error}") from error
     return {name: _resolve(name, policy, contract, path) for name, policy in written.items()}

@@ -17,7 +17,7 @@ from pydantic_settings import (
 )
 
 from service.batch_settings import BatchSettings
-from service.errors import StartError
+from service.errors import StartError, problems
 from service.imaging import MAX_VIEW_SIDE, Limits
 from service.locations import is_pattern
 from service.statistics_settings import StatisticsSettings
@@ -63,7 +63,7 @@ class Settings(BatchSettings, StatisticsSettings, BaseSettings):
     decode_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
         10.0, description="Longest time to decode one image, seconds"
     )
-    decoder_bytes: Annotated[int, Field(ge=100_000_000)] = Field(
+    decoder_bytes: Annotated[int, Field(ge=100_000_000, le=10**15)] = Field(
         1_500_000_000, description="Memory a decoder process may take for one image, bytes"
     )
     max_files: Positive = Field(32, description="Most files in one multipart request")
@@ -172,8 +172,7 @@ def load_settings(**changes: object) -> Settings:
     try:
         return Settings(**{key: value for key, value in changes.items() if value is not None})  # type: ignore[arg-type]
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise StartError(f"invalid settings: {problems}") from error
+        raise StartError(f"invalid settings: {problems(error)}") from error
     except (OSError, ValueError) as error:
         raise StartError(f"FAUNALENS_CONFIG names {file}, which cannot be read: {error}") from error
 

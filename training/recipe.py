@@ -6,6 +6,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from service.errors import problems
+
 
 class RecipeError(ValueError):
     """The recipe is not usable, or not the one of a run; the message says why."""
@@ -121,5 +123,7 @@ def load_recipe(path: Path, **changes: object) -> Recipe:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
         values.update({key: value for key, value in changes.items() if value is not None})
         return Recipe.model_validate(values)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
+    except ValidationError as error:
+        raise RecipeError(f"the recipe {path} cannot be used: {problems(error)}") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"the recipe {path} cannot be used: {error}") from error

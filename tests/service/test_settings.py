@@ -26,6 +26,10 @@ def test_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.Monk
         ("FAUNALENS_TREADS", "2", "FAUNALENS_TREADS"),
         ("FAUNALENS_CONFIG", "/nowhere.toml", "nowhere"),
         ("FAUNALENS_DECODE_SECONDS", "inf", "decode_seconds"),
+        ("FAUNALENS_DECODER_BYTES", "99999999999999999999", "decoder_bytes"),
+        ("FAUNALENS_RETENTION_HOURS", "inf", "retention_hours"),
+        ("FAUNALENS_EVIDENCE_HOURS", "1e9", "evidence_hours"),
+        ("FAUNALENS_PHOTOS", "ftp://x", "^invalid settings: photos must begin"),
     ],
 )
 def test_bad_settings_are_named(name: str, value: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,10 +62,12 @@ def run(settings: Settings) -> int:
     """Serve until stopped.
 
     Returns the exit code: 0, 1 when requests were cut off at the end, or 3 when the service could not start. Raises
-    :class:`StartError` when keys are required and there are none, or off where others can reach the service.
+    :class:`StartError` when keys are required and there are none, or off where others can reach the service, and when
+    it is to listen on what is no address.
     """
     with logs.written(settings):
         check_exposure(settings)
+        check_address(settings.host)
         _raise_file_limit()
         return _serve(settings)
 
@@ -100,7 +102,7 @@ def configure(settings: Settings, app: Callable[..., Any], turnstile: Turnstile 
     """How uvicorn serves ``app``."""
     refusal, count = (turnstile.refusal, turnstile.count) if turnstile else (None, None)
     return uvicorn.Config(
-        app, settings.host, settings.port, log_level=settings.log_level, access_log=False, log_config=None,
+        app, settings.host.strip("[]"), settings.port, log_level=settings.log_level, access_log=False, log_config=None,
         server_header=False, ws="none", timeout_graceful_shutdown=settings.shutdown_seconds,
         http=guarded(settings.read_seconds, settings.max_head_bytes, settings.max_connections, refusal, count),
         proxy_headers=bool(settings.trusted_proxies), forwarded_allow_ips=settings.trusted_proxies,
@@ -117,6 +119,14 @@ def check_exposure(settings: Settings) -> None:
             "`faunalens keys create`, or say FAUNALENS_AUTH=off-and-exposed"
         )
     log.warning("API keys are off: everyone who can reach %s is let in", settings.host)
+
+
+def check_address(host: str) -> None:
+    """Raises :class:`StartError` when ``host`` is no address; whether it is this machine's, uvicorn tells."""
+    try:
+        socket.getaddrinfo(host.strip("[]") or None, 0, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        raise StartError(f"FAUNALENS_HOST names {host!r}, which is no address to listen on") from error
 
 
 def is_loopback(host: str) -> bool:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from service.errors import StartError
-from service.server import check_exposure, is_loopback
+from service.server import check_address, check_exposure, configure, is_loopback
 from service.settings import Settings
 from service.store import tallies
 from service.store.database import open_database
@@ -34,6 +35,17 @@ def test_keys_off_for_others_must_be_said_aloud(host: str) -> None:
         check_exposure(Settings(auth="off", host=host))
     check_exposure(Settings(auth="off-and-exposed", host=host))
     check_exposure(Settings(auth="on", host=host))
+
+
+def test_brackets_of_an_ipv6_address_are_left_out() -> None:
+    assert configure(Settings(host="[::1]"), FastAPI()).host == "::1"
+
+
+@pytest.mark.parametrize("host", ["nobody.invalid", "a b", "x" * 70])
+def test_a_host_that_is_no_address_is_named(host: str) -> None:
+    check_address("localhost")
+    with pytest.raises(StartError, match=f"FAUNALENS_HOST names '{host}'"):
+        check_address(host)
 
 
 def test_serve_without_keys_stops_and_says_what_to_do(tmp_path: Path) -> None:

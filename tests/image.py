@@ -168,8 +168,7 @@ def check(stage: Stage) -> None:
     port = str(free_port())
     with stage.running(stage.command, FAUNALENS_PORT=port) as process:
         until(lambda: answers(f"http://127.0.0.1:{port}/readyz"))
-        health = [word.replace(":8000", f":{port}") for word in stage.health]
-        assert stage.output(health)[0] == 0
+        assert stage.output(stage.health, FAUNALENS_PORT=port)[0] == 0
         request = urllib.request.Request(
             f"http://127.0.0.1:{port}/v1/detect", (SAMPLES / "tusk-single.jpg").read_bytes(),
             {"X-API-Key": key, "Content-Type": "image/jpeg"},

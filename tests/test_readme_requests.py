@@ -93,6 +93,15 @@ def test_the_readme_shows_what_the_service_answers(port: int) -> None:
         assert one["probability"] == pytest.approx(other["probability"], abs=2e-3)
 
 
+def test_the_health_check_of_the_image_asks_the_port_that_is_set(port: int) -> None:
+    (check,) = re.findall(r"^HEALTHCHECK .* CMD \\\n +(.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    words = json.loads(check)
+    for asked, code in ((port, 0), (free_port(), 1)):
+        environment = {**os.environ, "FAUNALENS_PORT": str(asked)}
+        done = subprocess.run([sys.executable, *words[1:]], env=environment, capture_output=True, check=False)
+        assert done.returncode == code
+
+
 def test_a_service_that_cannot_start_says_why() -> None:
     process = start(free_port(), FAUNALENS_MODEL="/nowhere/model.json")
     output, _ = process.communicate(timeout=60)

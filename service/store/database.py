@@ -9,6 +9,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
@@ -68,6 +69,9 @@ def open_database(url: str | None, folder: Path) -> Database:
     except StartError:
         engine.dispose()
         raise
+    except CommandError as error:
+        engine.dispose()
+        raise StartError("the database of batches was migrated by a later version: go back to that one") from error
     except (SQLAlchemyError, OSError) as error:
         engine.dispose()
         cause = getattr(error, "orig", None) or error

@@ -127,6 +127,14 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
         open_database(None, tmp_path)
 
 
+def test_a_database_of_a_later_version_is_told(database: Database, tmp_path: Path) -> None:
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    url = None if database.engine.dialect.name == "sqlite" else database.engine.url.render_as_string(False)
+    with pytest.raises(StartError, match="migrated by a later version"):
+        open_database(url, tmp_path)
+
+
 def test_failures_have_a_code_and_change_nothing(database: Database) -> None:
     with pytest.raises(FaunalensError) as caught, database.writing() as session:
         session.execute(text("INSERT INTO findings VALUES (1, 'x', 'review', 0.5, 0.5)"))

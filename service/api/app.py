@@ -11,7 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from service import __version__
 from service.api import administration, detection, failures, information, pages, rules
 from service.api.cut_off import CutOff
-from service.api.door import DEADLINE_HEADER, KEY_HEADER, Door
+from service.api.door import DEADLINE_HEADER, KEY_HEADER, SESSION_HEADER, Door
 from service.api.headers import SecurityHeaders
 from service.api.intake import Intake
 from service.api.observe import HEADER as REQUEST_ID_HEADER
@@ -89,10 +89,12 @@ def create_app(settings: Settings | None = None, on_failure: Callable[[str], Non
 def _cors(origins: str) -> dict[str, Any]:
     return {
         "allow_origins": [origin.strip() for origin in origins.split(",")],
-        "allow_methods": ["GET", "POST"],
-        "allow_headers": ["Authorization", "Content-Type", DEADLINE_HEADER, KEY_HEADER, REQUEST_ID_HEADER],
+        "allow_methods": ["GET", "POST", "PUT", "DELETE"],
+        "allow_headers": [
+            "Authorization", "Content-Type", DEADLINE_HEADER, KEY_HEADER, REQUEST_ID_HEADER, SESSION_HEADER,
+        ],
         "expose_headers": [REQUEST_ID_HEADER, "Retry-After"],
-    }
+    }  # fmt: skip
 
 
 def _describe_keys(app: FastAPI) -> None:

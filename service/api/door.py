@@ -21,6 +21,7 @@ from service.errors import ErrorCode, FaunalensError
 from service.keys import Key
 from service.settings import Settings
 
+SESSION_HEADER = "X-Review-Session"
 DEADLINE_HEADER = "X-Request-Deadline-Ms"
 KEY_HEADER = "X-API-Key"
 _DEADLINE_NAME, _KEY_NAME = DEADLINE_HEADER.lower(), KEY_HEADER.lower()

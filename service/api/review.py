@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.responses import Response
 
-from service.api.door import key_of
+from service.api.door import SESSION_HEADER, key_of
 from service.api.failures import error_docs
 from service.api.state import bulk_of, state_of
 from service.bulk.manifest import clean
@@ -26,7 +26,7 @@ ItemId = Annotated[int, Path(ge=0, le=LARGEST)]
 Window = Annotated[
     str,
     Header(
-        alias="X-Review-Session", pattern="^[A-Za-z0-9]{0,16}$",
+        alias=SESSION_HEADER, pattern="^[A-Za-z0-9]{0,16}$",
         description="Tells two windows of the same key apart: a claim is one window's",
     ),
 ]  # fmt: skip

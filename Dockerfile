@@ -1,4 +1,4 @@
-# The service alone: no torch, no compiler, not root, works with a read-only root file system.
+# The service with batches and review: no torch, no compiler, not root, works with a read-only root file system.
 # Pin both lines by digest before you build for others; no registry was at hand to look it up:
 #   docker buildx imagetools inspect python:3.11-slim --format '{{.Manifest.Digest}}'
 FROM python:3.11-slim AS build
@@ -21,7 +21,7 @@ RUN useradd --system --uid 10001 --no-create-home faunalens && install -d -o 100
     && rm -rf /usr/local/lib/python3.11/site-packages/* /usr/local/lib/python3.11/ensurepip /usr/local/bin/pip*
 COPY --from=build /opt/faunalens /opt/faunalens
 ENV PATH=/opt/faunalens/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 FAUNALENS_HOST=0.0.0.0 \
-    FAUNALENS_KEYS=/var/lib/faunalens/keys.db
+    FAUNALENS_KEYS=/var/lib/faunalens/keys.db FAUNALENS_STORE=/var/lib/faunalens/store
 USER 10001
 VOLUME /var/lib/faunalens
 EXPOSE 8000

@@ -65,7 +65,7 @@ $(AUDIT)/ready: pyproject.toml constraints.txt
 
 ## make lock             write requirements.lock and requirements-build.lock: what the image installs, with hashes
 lock: $(AUDIT)/ready
-	$(COMPILE) -c constraints.txt -o requirements.lock pyproject.toml
+	$(COMPILE) -c constraints.txt --extra review --extra objects -o requirements.lock pyproject.toml
 	$(COMPILE) -c constraints.txt -o requirements-build.lock --only-build-deps --build-deps-for=wheel pyproject.toml
 
 ## make audit            look the locked packages up in the databases of known vulnerabilities

@@ -63,7 +63,8 @@ def test_every_locked_package_has_hashes(file: str) -> None:
 
 def test_the_lock_covers_what_the_service_needs_and_no_more() -> None:
     locked = pins("requirements.lock")
-    assert names(PROJECT["project"]["dependencies"]) <= set(locked)
+    extras = PROJECT["project"]["optional-dependencies"]
+    assert names([*PROJECT["project"]["dependencies"], *extras["review"], *extras["objects"]]) <= set(locked)
     assert names(PROJECT["build-system"]["requires"]) <= set(pins("requirements-build.lock"))
     assert not set(locked) & {"torch", "torchvision", "timm", "pytest", "mypy", "httpx", "matplotlib"}
 

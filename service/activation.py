@@ -27,12 +27,9 @@ def box(scores: Map, width: int, height: int, level: float = 0.5) -> tuple[int, 
     low, high = float(fine.min()), float(fine.max())
     inside = fine >= low + level * (high - low)
     rows, columns = _connected(inside, int(fine.argmax()))
-    return (
-        int(columns.min() * width / _FINE),
-        int(rows.min() * height / _FINE),
-        max(1, round((int(columns.max()) + 1) * width / _FINE)),
-        max(1, round((int(rows.max()) + 1) * height / _FINE)),
-    )
+    left, top = int(columns.min() * width / _FINE), int(rows.min() * height / _FINE)
+    right, bottom = (int(columns.max()) + 1) * width / _FINE, (int(rows.max()) + 1) * height / _FINE
+    return left, top, max(left + 1, round(right)), max(top + 1, round(bottom))
 
 
 def heat(scores: Map, probability: float) -> Map:

@@ -30,6 +30,15 @@ def test_box_of_a_flat_map_is_the_whole_picture() -> None:
     assert box(np.zeros((7, 7), np.float32), 30, 20) == (0, 0, 30, 20)
 
 
+def test_box_of_a_small_picture_holds_a_pixel_at_least() -> None:
+    for cell in range(18):
+        scores = np.full((18, 18), -4.0, np.float32)
+        scores[cell, cell] = 3.0
+        for side in range(1, 20):
+            left, top, right, bottom = box(scores, side, side)
+            assert 0 <= left < right <= side and 0 <= top < bottom <= side
+
+
 def test_overlay_colours_the_evidence_only() -> None:
     grey = Image.new("RGB", (400, 200), (90, 90, 90))
     heat = np.zeros((8, 8), np.float32)
@@ -58,8 +67,11 @@ def test_connected_cells_are_those_of_a_flood(seed: int) -> None:
 
 
 def test_heat_is_highest_at_the_peak_and_fades_with_the_probability() -> None:
-    found = heat(spot(2, 3), 0.81)
+    scores = spot(2, 3)
+    scores[0, 0], scores[1, 1] = -0.5, -9.0
+    found = heat(scores, 0.81)
     assert found.dtype == np.float32
-    assert found[2, 3] == np.float32(0.9) and found.sum() == np.float32(0.9)
+    assert found[2, 3] == np.float32(0.9) and found[0, 0] == np.float32(0.45), "half of the way to the peak"
+    assert found.sum() == pytest.approx(1.35), "none at the median and under it"
     assert heat(spot(2, 3), 0.0).max() == 0
     assert not heat(np.ones((5, 5), np.float32), 1.0).any()

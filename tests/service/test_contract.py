@@ -91,6 +91,14 @@ def test_scores_that_are_no_numbers_fail_the_self_test(weights: Path) -> None:
 def test_unreadable_contracts_say_so(tmp_path: Path, weights: Path) -> None:
     with pytest.raises(StartError, match="no model contract"):
         start(tmp_path / "nothing.json")
+    with pytest.raises(StartError, match="cannot be read: Is a directory"):
+        start(weights)
     path = edit(weights, lambda v: v.update(surprise=1))
     with pytest.raises(StartError, match="surprise"):
+        start(path)
+
+
+def test_a_temperature_of_zero_is_refused(weights: Path) -> None:
+    path = edit(weights, lambda v: v["categories"][0]["calibration"].update(temperature=0.0))
+    with pytest.raises(StartError, match=r"calibration\.temperature"):
         start(path)

@@ -12,6 +12,7 @@ version = "7"
 [mine.categories]
 ivory = { review = 0.2, priority = 0.8 }
 coral = { review = "off" }
+seahorse = { review = "off", priority = 0.9 }
 "*" = { review = "review", priority = "off" }
 """
 
@@ -29,6 +30,9 @@ def test_thresholds_and_verdicts(tmp_path: Path, detector: Detector) -> None:
     assert policy.judge(quiet) == [] and verdict_of([]) == "clear"
     review = policy.judge({**quiet, "ivory": 0.2})
     assert [(j.category, j.verdict, j.threshold) for j in review] == [("ivory", "review", 0.2)]
+    grave = policy.judge({**quiet, "seahorse": 0.9, "coral": 1.0})
+    assert [(j.category, j.verdict, j.threshold) for j in grave] == [("seahorse", "priority", 0.9)]
+    assert policy.judge({**quiet, "seahorse": 0.89}) == []
     both = policy.judge({**quiet, "ivory": 0.8, "shell": 0.99, "coral": 1.0})
     assert [j.category for j in both] == ["shell", "ivory"]
     assert verdict_of(both) == "priority" and verdict_of(review) == "review"
@@ -56,6 +60,7 @@ def test_shipped_policies_resolve(detector: Detector) -> None:
     [
         ("ivory =", "unicorn =", "unicorn"),
         ("0.2", "1.2", r"cannot be used: mine\.categories\.[^\n]*less than or equal to 1[^\n]*$"),
+        ("0.2", "-0.1", "cannot be used"),
         ('"*" =', "shell =", "no rule for"),
         ('version = "7"', "", "cannot be used"),
         ("[mine]", "[mine", "cannot be used"),
@@ -68,7 +73,9 @@ def test_broken_policy_files_say_what_is_wrong(
         load_policies(write(tmp_path, TEXT.replace(old, new, 1)), detector.contract)
 
 
-def test_a_policy_file_in_another_encoding_says_so(tmp_path: Path, detector: Detector) -> None:
+def test_a_policy_file_that_is_missing_or_in_another_encoding_says_so(tmp_path: Path, detector: Detector) -> None:
+    with pytest.raises(StartError, match=r"cannot be used: .*No such file"):
+        load_policies(tmp_path / "none.toml", detector.contract)
     path = write(tmp_path, TEXT)
     path.write_bytes(TEXT.encode("utf-16"))
     with pytest.raises(StartError, match="cannot be used: 'utf-8' codec"):

@@ -4,7 +4,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import BmpImagePlugin, Image
 
 from service.contract import Preprocessing
 from service.errors import ErrorCode, FaunalensError
@@ -40,6 +40,21 @@ def test_every_format_is_read_by_content(kind: str) -> None:
     assert red[0] > 200 and red[1] < 60 and red[2] < 60
 
 
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"\xff\xd8\xff\xe0", "JPEG"), (b"\xff\xd8\x00\xe0", None), (b"GIF87a", "GIF"), (b"GIF90a", None),
+        (b"RIFF\0\0\0\0WEBP", "WEBP"), (b"RIFF\0\0\0\0WAVE", None), (b"RIFX\0\0\0\0WEBP", None),
+        (b"\0\0\0\x1cftypavif", "AVIF"), (b"\0\0\0\x1cftypavis", "AVIF"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif", "AVIF"), (b"\0\0\0\x1cftypheic\0\0\0\0mif1heic", None),
+        (b"\0\0\0\x1cfreeavif", None), (b"II*\0", "TIFF"), (b"MM\0*", "TIFF"), (b"II+\0", "TIFF"),
+        (b"MM\0+", "TIFF"), (b"II\0*", None), (b"BM", "BMP"), (b"", None),
+    ],
+)  # fmt: skip
+def test_what_files_start_like(start: bytes, kind: str | None) -> None:
+    assert sniff(start) == kind
+
+
 @pytest.mark.parametrize("kind", ["PPM", "TGA", "ICO", "JPEG2000"])
 def test_other_formats_are_unsupported(kind: str) -> None:
     assert refused(encoded(corners(), kind)) is ErrorCode.UNSUPPORTED_FORMAT
@@ -57,6 +72,13 @@ def test_every_orientation_gives_the_same_upright_picture(orientation: int, kind
     assert picture.header.orientation == orientation
     assert (picture.header.width, picture.header.height) == (64, 32)
     assert np.array_equal(np.asarray(picture.rgb), np.asarray(upright))
+
+
+@pytest.mark.parametrize(("type_", "value"), [(3, b"\0"), (3, b"\x09"), (2, b"6\0")])
+def test_an_orientation_that_is_none_counts_as_upright(type_: int, value: bytes) -> None:
+    exif = b"Exif\0\0II*\0" + struct.pack("<IHHHI4sI", 8, 1, 0x0112, type_, 4 - type_, value, 0)
+    picture = decode(encoded(corners(), "PNG", exif=exif), LIMITS)
+    assert (picture.header.orientation, picture.rgb.size) == (1, (64, 32))
 
 
 def test_transparency_is_white() -> None:
@@ -91,28 +113,33 @@ def test_cmyk_jpeg_has_its_colours() -> None:
     assert green > 200 and red < 60 and blue < 60
 
 
-def test_animation_gives_its_first_frame() -> None:
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "TIFF", "WEBP"])
+def test_animation_gives_its_first_frame(kind: str) -> None:
     frames = [Image.new("RGB", (8, 8), colour) for colour in ((255, 0, 0), (0, 255, 0), (0, 0, 255))]
-    data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    picture = decode(data, LIMITS)
+    lossless = {"lossless": True} if kind == "WEBP" else {}
+    data = encoded(frames[0], kind, save_all=True, append_images=frames[1:], **lossless)
+    picture = decode(data, Limits(max_frames=3))
     assert picture.header.frames == 3
     assert picture.rgb.getpixel((4, 4)) == (255, 0, 0)
     assert refused(data, Limits(max_frames=2)) is ErrorCode.TOO_MANY_FRAMES
 
 
-def test_pixels_are_refused_from_the_header_alone() -> None:
-    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+@pytest.mark.parametrize("side", [10_000, 60_000])
+def test_pixels_are_refused_from_the_header_alone(side: int) -> None:
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     chunk = b"IHDR" + header
     bomb = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
     bomb += struct.pack(">I", 4) + b"IDAT" + bytes(8)
     assert refused(bomb) is ErrorCode.TOO_MANY_PIXELS
     assert refused(encoded(corners(), "PNG"), Limits(max_pixels=64 * 32 - 1)) is ErrorCode.TOO_MANY_PIXELS
+    assert decode(encoded(corners(), "PNG"), Limits(max_pixels=64 * 32)).header.width == 64
 
 
 def test_bytes_empty_and_truncated() -> None:
     data = (SAMPLES / "tusks.jpg").read_bytes()
     assert refused(b"") is ErrorCode.EMPTY_IMAGE
     assert refused(data, Limits(max_bytes=len(data) - 1)) is ErrorCode.TOO_MANY_BYTES
+    assert decode(data, Limits(max_bytes=len(data))).header.format == "JPEG"
     assert refused(data[: len(data) // 2]) is ErrorCode.TRUNCATED_IMAGE
     assert refused(b"\xff\xd8\xff" + b"\0" * 50) is ErrorCode.CORRUPT_IMAGE
     assert refused(b"hello world, not a picture") is ErrorCode.UNSUPPORTED_FORMAT
@@ -128,6 +155,27 @@ def test_scaled_decoding_keeps_what_the_network_needs() -> None:
     assert (header.width, header.height) == (1600, 1200)
     assert scaled.shape == (64, 64, 3) and scaled.dtype == np.uint8
     assert np.abs(scaled.astype(int) - full.astype(int)).mean() < 2.0
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        *((error, ErrorCode.CORRUPT_IMAGE) for error in (
+            OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, AttributeError, ZeroDivisionError,
+            OverflowError, RuntimeError, struct.error, zlib.error,
+        )),
+        (EOFError, ErrorCode.TRUNCATED_IMAGE),
+        (MemoryError, ErrorCode.DECODER_STOPPED),
+    ],
+)  # fmt: skip
+def test_whatever_a_decoder_raises_has_a_code(
+    error: type[Exception], code: ErrorCode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(_: Image.Image) -> None:
+        raise error
+
+    monkeypatch.setattr(BmpImagePlugin.BmpImageFile, "load", load)
+    assert refused(encoded(corners(), "BMP")) is code
 
 
 def test_any_bytes_give_a_picture_or_a_typed_error() -> None:

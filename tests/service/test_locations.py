@@ -4,6 +4,7 @@ from service.errors import ErrorCode, FaunalensError
 from service.locations import Location, is_pattern, matches, parse
 
 ALLOWED = ("pictures.example.com", "*.cdn.example.net")
+LONGEST = "a." * 119 + "cdn.example.net"
 
 
 @pytest.mark.parametrize(
@@ -15,6 +16,8 @@ ALLOWED = ("pictures.example.com", "*.cdn.example.net")
         ("https://pictures.example.com:443/a?b=c&d#e", Location("pictures.example.com", "/a?b=c&d")),
         ("https://a.cdn.example.net/x", Location("a.cdn.example.net", "/x")),
         ("https://a.b.cdn.example.net/x%20y", Location("a.b.cdn.example.net", "/x%20y")),
+        (f"https://{LONGEST}/", Location(LONGEST, "/")),
+        ("https://pictures.example.com/" + "a" * 2019, Location("pictures.example.com", "/" + "a" * 2019)),
     ],
 )
 def test_allowed(url: str, location: Location) -> None:
@@ -45,6 +48,11 @@ def test_allowed(url: str, location: Location) -> None:
         ("https://cdn.example.net/", "host"),
         ("https://evilcdn.example.net/", "host"),
         ("https://pictures.example.com./", "host"),
+        ("https://.cdn.example.net/", "host"),
+        ("https://a..cdn.example.net/", "host"),
+        ("https://-a.cdn.example.net/", "host"),
+        ("https://" + "a" * 64 + ".cdn.example.net/", "host"),
+        (f"https://a{LONGEST}/", "host"),
         ("https:///a.jpg", "host"),
         ("https:pictures.example.com", "host"),
         ("https://127.0.0.1/", "host"),
@@ -61,7 +69,7 @@ def test_allowed(url: str, location: Location) -> None:
         ("https://pictures.example.com/é", "malformed"),
         ("https://pictures.example.com/\N{KELVIN SIGN}", "malformed"),
         ("https://pictures。example.com/", "malformed"),
-        ("https://pictures.example.com/" + "a" * 2048, "malformed"),
+        ("https://pictures.example.com/" + "a" * 2020, "malformed"),
     ],
 )
 def test_refused(url: str, reason: str) -> None:

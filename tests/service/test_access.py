@@ -64,7 +64,7 @@ def test_changes_are_noticed_usage_survives_and_damage_is_told_once(
     store: KeyStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(module, "_LOOK_SECONDS", 0.02)
-    text, key_id = add(store, Scope.DETECT, quota=5)
+    text, key_id = add(store, Scope.DETECT, quota=9)
     access = Access(store.path)
 
     async def until(condition: Callable[[], object]) -> None:
@@ -79,6 +79,8 @@ def test_changes_are_noticed_usage_survives_and_damage_is_told_once(
         key = await access.allow(text, DETECT)
         access.allowances.take(key)
         await until(lambda: store.usage(access.allowances.day) == {key_id: 1})
+        store.add_usage(access.allowances.day, {key_id: 3})
+        await until(lambda: access.allowances.used(key_id) == 4)
         other, other_id = add(store, Scope.DETECT)
         await until(lambda: len(access.ring) == 2)
         assert (await access.allow(other, DETECT)).id == other_id
@@ -99,5 +101,5 @@ def test_changes_are_noticed_usage_survives_and_damage_is_told_once(
 
     with caplog.at_level(logging.ERROR, "faunalens"):
         asyncio.run(scene())
-    # three pictures: written before, during and after the damage; the last write is that of the stop
-    assert Access(store.path).allowances.used(key_id) == 3
+    # three of another process, and three: written before, during and after the damage; the stop writes last
+    assert Access(store.path).allowances.used(key_id) == 6

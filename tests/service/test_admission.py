@@ -39,9 +39,13 @@ def test_one_flow_gets_half_and_a_newcomer_finds_room() -> None:
     newcomers = [admission.enter(f"pipeline-{i}", 30) for i in range(4)]
     assert admission.inside == 10
     refused(admission, "another")
-    for ticket in held + newcomers:
+    for ticket in (*newcomers, held.pop(), held.pop()):
         admission.leave(ticket)
-    assert admission.inside == 0
+    held += [admission.enter("bulk", 30) for _ in range(2)]
+    refused(admission, "bulk")
+    for ticket in held:
+        admission.leave(ticket)
+    assert admission.inside == 0 and not admission._held, "no flow is remembered"
     assert admission.enter("bulk", 30).flow == "bulk"
 
 
@@ -96,6 +100,18 @@ def test_a_wait_longer_than_the_deadline_is_refused_at_the_door() -> None:
     admission.enter("a", 0.3)
 
 
+def test_a_refusal_says_how_long_the_wait_would_be() -> None:
+    admission, line, _ = door()
+    admission.running, admission.service_seconds = 2, 1.5
+    for _ in range(2):
+        line.push("a", admission.enter("a", 30))
+    error = refused(admission, "a")
+    assert (error.retry_after, error.details["expected_wait_ms"]) == (3, 2250)
+    full, _, _ = door(queue=1)
+    full.enter("a", 30)
+    assert refused(full, "b").retry_after == 1
+
+
 def test_the_line_is_asked_again_once_and_the_deadline_each_time() -> None:
     admission, line, clock = door()
     early, late = admission.enter("a", 30), admission.enter("a", 30)
@@ -137,7 +153,9 @@ def test_readiness_turns_before_the_line_is_full_and_does_not_flutter() -> None:
 
 
 def test_readiness_counts_requests_whose_bodies_are_still_coming() -> None:
-    admission, _, _ = door(queue=10)
+    admission, _, _ = door(queue=11)
+    assert admission.ready(0)
+    admission.enter("b", 30)
     tickets = []
     seen = []
     for _ in range(6):

@@ -47,6 +47,8 @@ def test_leaving_early() -> None:
     assert len(line) == 1 and drained(line) == ["y"]
     line.push("a", "z")
     assert line.discard("a", "z") and len(line) == 0 and line.ahead("a") == 0
+    line.push("b", "w")
+    assert line.pop() == "w", "a flow that left has no turn"
 
 
 @given(st.lists(st.sampled_from("abcd-"), max_size=80))

@@ -57,7 +57,7 @@ class Allowances:
         self._check_quota(key, 1)
         bucket = self._bucket(key)
         if bucket and bucket.tokens < 1:
-            seconds = max(1, math.ceil((1 - bucket.tokens) / bucket.rate))
+            seconds = math.ceil((1 - bucket.tokens) / bucket.rate)
             message = f"The key's rate is {bucket.rate:g} pictures a second."
             raise FaunalensError(ErrorCode.RATE_LIMITED, message, {"rate": bucket.rate}, retry_after=seconds)
 
@@ -115,7 +115,7 @@ class Allowances:
     def _check_quota(self, key: Key, pictures: int) -> None:
         if key.quota is None or self.used(key.id) + pictures <= key.quota:
             return
-        seconds = max(1, math.ceil(_DAY_SECONDS - self._wall() % _DAY_SECONDS))
+        seconds = math.ceil(_DAY_SECONDS - self._wall() % _DAY_SECONDS)
         message = f"The key's quota is {key.quota} pictures a day (UTC)."
         details = {"quota": key.quota, "used": self.used(key.id)}
         raise FaunalensError(ErrorCode.QUOTA_EXCEEDED, message, details, retry_after=seconds)
@@ -130,7 +130,7 @@ class Allowances:
     def _bucket(self, key: Key) -> Bucket | None:
         if key.rate is None:
             return None
-        now, burst = self._clock(), float(key.burst or max(1, math.ceil(key.rate)))
+        now, burst = self._clock(), float(key.burst or math.ceil(key.rate))
         bucket = self._buckets.get(key.id)
         if bucket is None:
             bucket = self._buckets[key.id] = Bucket(key.rate, burst, burst, now)

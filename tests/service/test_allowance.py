@@ -82,12 +82,26 @@ def test_a_quota_counts_pictures_of_the_utc_day() -> None:
     assert allowances.used("k") == 3
     allowances.take(limited)
     allowances.take(limited)
+    wall.now = NOON + 0.5
     assert refused(allowances, limited).retry_after == 43_200
     wall.now = NOON + 43_199
     assert refused(allowances, limited).retry_after == 1
     wall.now = NOON + 43_200
     allowances.take(limited)
     assert allowances.used("k") == 1 and allowances.day == "2026-01-02"
+
+
+def test_pictures_of_a_batch_count_for_the_quota_only() -> None:
+    allowances, _, wall = house()
+    limited = key(rate=1, burst=1, quota=5)
+    allowances.take_pictures(limited, 4)
+    with pytest.raises(FaunalensError) as caught:
+        allowances.take_pictures(limited, 2)
+    assert caught.value.code is ErrorCode.QUOTA_EXCEEDED
+    allowances.take(limited)
+    wall.now = NOON + 43_200
+    allowances.take_pictures(key(), 7)
+    assert allowances.unwritten() == {"2026-01-01": {"k": 5}, "2026-01-02": {"k": 7}}
 
 
 def test_a_refusal_for_another_reason_costs_nothing() -> None:

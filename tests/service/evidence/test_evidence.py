@@ -1,12 +1,14 @@
 """A package is written from a real store and checked; whatever is edited in it afterwards is found."""
 
 import base64
+import copy
 import hashlib
 import json
 import re
 import shutil
 import tracemalloc
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -128,37 +130,73 @@ def test_any_changed_byte_is_found(package: Path) -> None:
     assert "cannot be read" in verify(package).problems[0], "what leads out of a package is not part of it"
 
 
-def _decision(manifest: dict[str, Any]) -> None:
-    manifest["photos"][0]["decisions"][0]["decision"] = "confirm"
-
-
-def _drop_decision(manifest: dict[str, Any]) -> None:
-    del manifest["photos"][0]["decisions"][1]
-
-
-def _score(manifest: dict[str, Any]) -> None:
-    manifest["photos"][0]["record"]["scores"]["ivory"] = 0.999
-
-
 def _swap(manifest: dict[str, Any]) -> None:
     one, two = manifest["photos"][:2]
     one["path"], two["path"] = two["path"], one["path"]
 
 
-def _head(manifest: dict[str, Any]) -> None:
-    manifest["log"]["head"] = "0" * 64
+FORGED: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "decision": (
+        lambda m: m["photos"][0]["decisions"][0].update(decision="confirm"), "log: entry 1 and the manifest disagree",
+    ),
+    "decision left out": (
+        lambda m: m["photos"][0]["decisions"].pop(1), "log: its entries are not the decisions that the manifest tells",
+    ),
+    "score": (
+        lambda m: m["photos"][0]["record"]["scores"].update(ivory=0.999),
+        "photo 1: its result is not the one of the manifest",
+    ),
+    "bytes": (_swap, "photo 1: bytes, result and decisions are not about the same photo"),
+    "item": (
+        lambda m: m["photos"][0].update(item=99), "photo 1: bytes, result and decisions are not about the same photo",
+    ),
+    "digest": (
+        lambda m: m["photos"][1].update(sha256="0" * 64),
+        "photo 2: bytes, result and decisions are not about the same photo",
+    ),
+    "head": (lambda m: m["log"].update(head="0" * 64), "log: the entries do not lead to its head"),
+    "beginning": (lambda m: m["log"].update(before="1" * 64), "log: the entries do not lead to its head"),
+    "fingerprint": (
+        lambda m: m["signer"].update(fingerprint="0" * 64),
+        "the manifest states another fingerprint than its key has",
+    ),
+    "format": (lambda m: m.update(format="x/2"), "the format 'x/2' is not known here"),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("edit", [_decision, _drop_decision, _score, _swap, _head])
-def test_what_the_signer_forged_does_not_fit_the_log(package: Path, filled: Filled, edit: Any) -> None:
-    """Even the owner of the key cannot make the parts of a package contradict each other unseen."""
-    manifest = manifest_of(package)
-    edit(manifest)
+def sign(package: Path, filled: Filled, manifest: dict[str, Any]) -> None:
+    """Puts ``manifest`` into the package as the owner of its key would."""
     data = json.dumps(manifest).encode()
     (package / "manifest.json").write_bytes(data)
     signature = load_key(filled.folder / "evidence-key.pem").sign(data)
     (package / "manifest.sig").write_bytes(base64.b64encode(signature) + b"\n")
-    assert verify(package).problems
+
+
+def test_what_the_signer_forged_does_not_fit_the_log(package: Path, filled: Filled) -> None:
+    """Even the owner of the key cannot make the parts of a package contradict each other unseen."""
+    whole = manifest_of(package)
+    for name, (edit, problem) in FORGED.items():
+        manifest = copy.deepcopy(whole)
+        edit(manifest)
+        sign(package, filled, manifest)
+        assert problem in verify(package).problems, name
+
+
+def test_what_the_signer_forged_in_the_log_is_found(package: Path, filled: Filled) -> None:
+    manifest, path = manifest_of(package), package / "log.json"
+    whole = json.loads(path.read_text())
+    for place, change, problem in (
+        (1, {"seq": 9}, "log: entry 2 is missing"),
+        (0, {"entry": whole["links"][2]["entry"]}, "log: the text of entry 1 was changed"),
+        (1, {"digest": "0" * 64}, "log: the entries do not lead to its head"),
+    ):
+        log = copy.deepcopy(whole)
+        log["links"][place].update(change)
+        path.write_text(json.dumps(log))
+        named = next(one for one in manifest["files"] if one["path"] == path.name)
+        named.update(sha256=hashlib.sha256(path.read_bytes()).hexdigest(), bytes=path.stat().st_size)
+        sign(package, filled, manifest)
+        assert problem in verify(package).problems
 
 
 def test_the_cover_page_tells_the_decision_that_stands(filled: Filled, tmp_path: Path) -> None:

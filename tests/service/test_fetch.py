@@ -87,7 +87,7 @@ def body(data: bytes, length: int | None = None) -> Reply:
 
 def redirect(location: str, status: int = 302) -> Reply:
     async def reply(writer: asyncio.StreamWriter) -> None:
-        line = f"HTTP/1.1 {status} Found\r\nLocation: {location}\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n"
+        line = f"HTTP/1.1 {status} Found\r\nSet-Cookie: a=b\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
         writer.write(line.encode())
 
     return reply
@@ -151,6 +151,7 @@ async def test_the_checked_address_with_the_name_in_tls_and_host() -> None:
     assert server.names == [HOST]
     lines = server.requests[0].split(b"\r\n")
     assert lines[0] == b"GET /a HTTP/1.1" and b"Host: " + HOST.encode() in lines
+    assert b"Accept: image/*" in lines and b"Accept-Encoding: identity" in lines
     assert not any(line.lower().startswith((b"cookie", b"authorization", b"referer")) for line in lines)
 
 
@@ -184,7 +185,7 @@ async def test_the_next_checked_address_when_one_is_dead() -> None:
 
 async def test_three_redirects_and_no_fourth() -> None:
     replies = {"d": redirect("/c", 308), "c": redirect("b", 307), "b": redirect(f"https://{OTHER}/a", 301)}
-    async with serving(**replies, e=redirect("/d"), a=body(b"picture")) as server:
+    async with serving(**replies, e=redirect("/d", 303), a=body(b"picture")) as server:
         getter, network = fetcher(server)
         assert await getter.fetch(f"https://{HOST}/d") == b"picture"
         assert server.names == [HOST, HOST, HOST, OTHER] and len(network.asked) == 4
@@ -215,8 +216,9 @@ async def test_a_certificate_for_another_name_or_from_nobody() -> None:
 
 
 async def test_bytes_are_counted_on_the_stream() -> None:
-    async with serving(a=endless, b=body(b"short", 5000), c=body(b"")) as server:
+    async with serving(a=endless, b=body(b"short", 5000), c=body(b""), d=body(bytes(200_000))) as server:
         getter, _ = fetcher(server, max_bytes=200_000)
+        assert len(await getter.fetch(f"https://{HOST}/d")) == 200_000
         assert await refusal(getter) == (ErrorCode.TOO_MANY_BYTES, {"max_bytes": 200_000})
         assert await refusal(getter, "b") == (ErrorCode.URL_UNREACHABLE, {"reason": "connection"})
         assert (await refusal(getter, "c"))[0] is ErrorCode.EMPTY_IMAGE
@@ -271,11 +273,16 @@ async def test_a_name_server_that_hangs_holds_up_nothing_else(monkeypatch: pytes
         assert all(isinstance(one, FaunalensError) for one in await asyncio.gather(*asked, return_exceptions=True))
 
 
+async def nowhere(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n")
+
+
 async def test_other_statuses_are_named() -> None:
-    async with serving(a=redirect("/b", 404), b=redirect("/a", 304)) as server:
+    async with serving(a=redirect("/b", 404), b=redirect("/a", 304), c=nowhere) as server:
         getter, _ = fetcher(server)
         assert await refusal(getter) == (ErrorCode.URL_UNREACHABLE, {"reason": "status", "status": 404})
         assert await refusal(getter, "b") == (ErrorCode.URL_UNREACHABLE, {"reason": "status", "status": 304})
+        assert await refusal(getter, "c") == (ErrorCode.URL_UNREACHABLE, {"reason": "status", "status": 302})
 
 
 async def test_no_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

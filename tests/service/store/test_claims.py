@@ -96,12 +96,15 @@ def test_a_dead_owners_items_are_taken_again_and_its_result_is_refused(
     made = batch(database, 1)
     dead, living = Claims(database, 20), Claims(database, 60)
     first = take(dead)
+    living.renew([first.id])
     living.free()
     assert living.take() is None
     clock.moment += 21
     living.free()
     second = take(living)
     assert (second.id, second.attempts) == (first.id, 2)
+    dead.put_back(first, 0)
+    assert living.take() is None
     assert not dead.finish(first, Outcome(answers[0]))
     assert living.finish(second, Outcome(answers[1]))
     assert not living.finish(second, Outcome(answers[1]))
@@ -119,6 +122,17 @@ def test_renewed_leases_hold(database: Database, clock: Clock) -> None:
     assert other.take() is None
 
 
+def test_what_was_taken_nine_times_without_a_result_is_worn(database: Database) -> None:
+    batch(database, 1)
+    claims = Claims(database, 60)
+    for attempt in range(1, 9):
+        claims.put_back(take(claims), 0, counted=False)
+        claimed = take(claims)
+        assert claimed.attempts == attempt and not claims.worn(claimed)
+        claims.put_back(claimed, 0)
+    assert claims.worn(take(claims))
+
+
 def test_batches_take_turns(database: Database) -> None:
     large, small = batch(database, 50), batch(database, 3)
     claims = Claims(database, 60)
@@ -129,6 +143,7 @@ def test_batches_take_turns(database: Database) -> None:
 def test_what_was_put_back_waits_and_goes_last(database: Database, answers: tuple[Answer, Answer]) -> None:
     batch(database, 3)
     claims = Claims(database, 60)
+    assert claims.any_ready()
     claims.put_back(take(claims), 0)
     assert [take(claims).position for _ in range(3)] == [1, 2, 0]
     batch(database, 1)

@@ -39,6 +39,18 @@ def test_a_folder_has_links_and_pipes(folder: Path) -> None:
     assert found == ["a.JPG", "broken.png", "deep/b.Jpeg", "deep/er/c.jpe", "linked.jpg", "none.jpg"]
 
 
+def test_a_folder_that_cannot_be_read_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def scandir(path: str) -> "os._ScandirContextManager[str]":
+        if path.endswith("deep"):
+            raise PermissionError
+        return whole(path)
+
+    whole = os.scandir
+    monkeypatch.setattr(os, "scandir", scandir)
+    found = [os.path.relpath(path, folder) for path in bulk.find_files([str(folder)])]
+    assert found == ["a.JPG", "broken.png", "deep"]
+
+
 def test_one_bad_file_is_a_failure_line(folder: Path, detector: Detector) -> None:
     files = [*bulk.find_files([str(folder)]), str(folder / "missing.jpg"), str(folder)]
     records = list(bulk.scan(detector, detector.policy(None), files, 2))

@@ -49,7 +49,7 @@ def recall(seen: int, flagged: int, right: Part, missed: Part) -> Estimate | Non
     ``right``: of the flagged photos that were decided, those that were confirmed; ``missed``: the same of a random
     sample of the others. None without decisions of both.
     """
-    if 0 in (right.of, missed.of, seen):
+    if 0 in (right.of, missed.of):
         return None
     random = np.random.default_rng(0)
     found = flagged * _draws(right, random)

@@ -54,3 +54,34 @@ def test_a_share_is_told_when_it_moved_by_more_than_chance_and_by_half() -> None
     assert one(counts("d", 2_000_000, 24_000, flat), counts("c", 8_000_000, 80_000, flat)).alerts == (), "by a fifth"
     assert one(counts("d", 2_000, 60, flat), before).ratio == pytest.approx(3.0)
     assert one(counts("d", 2_000, 60, flat), counts("c", 8_000, 0, flat)).ratio is None
+
+
+@pytest.mark.parametrize(
+    ("photos", "findings", "told"),
+    [
+        (1_000, 30, False), (1_000, 31, True),
+        (2_000_000, 29_800, False), (2_000_000, 30_200, True), (2_000_000, 13_400, False), (2_000_000, 13_200, True),
+    ],
+    ids=("3.2 deviations", "3.3", "1.49 times", "1.51", "0.67", "0.66"),
+)  # fmt: skip
+def test_how_far_a_share_moves_before_it_is_told(photos: int, findings: int, told: bool) -> None:
+    flat = np.full(300, 0.5)
+    before = counts("c", photos, photos // 100, flat)
+    assert one(counts("d", photos, findings, flat), before).alerts == (("share",) if told else ())
+
+
+def test_days_without_photos_or_findings_are_quiet() -> None:
+    flat = np.full(300, 0.5)
+    nothing = one(Counter(), counts("c", 8_000, 80, flat))
+    assert (nothing.psi, nothing.ratio, nothing.alerts) == (None, None, ())
+    assert one(counts("d", 2_000, 0, flat), counts("c", 8_000, 0, flat)).alerts == ()
+
+
+def test_a_category_is_compared_with_itself() -> None:
+    flat = np.full(300, 0.5)
+    before = counts("c", 8_000, 80, flat)
+    now = counts("d", 2_000, 20, flat)
+    now.update(Key("d", "batch", "x", kind, "shell", 0) for kind in ("score", "finding") for _ in range(400))
+    ivory, shell = shifts(["ivory", "shell"], now, before, 0.25)
+    assert (ivory.now.count, ivory.psi, ivory.alerts) == (20, 0.0, ())
+    assert (shell.now.count, shell.before.count, shell.alerts) == (400, 0, ("share",))

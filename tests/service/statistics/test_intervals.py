@@ -26,6 +26,7 @@ def test_recall_by_hand() -> None:
     assert recall(10_000, 100, Part(80, 100), Part(0, 0)) is None
     assert recall(10_000, 100, Part(0, 0), Part(0, 10)) is None
     assert recall(10_000, 100, Part(0, 10), Part(0, 10)) is None, "no product was seen at all"
+    assert recall(0, 0, Part(80, 100), Part(2, 990)) is None, "no photo was"
 
 
 def test_fall_by_hand() -> None:

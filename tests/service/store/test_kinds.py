@@ -38,8 +38,8 @@ def test_the_second_opinion(kind: Kind, category: str | None, wanted: str) -> No
 
 
 def test_what_stands_was_not_taken_back() -> None:
-    entries = [{"decision": kind} for kind in ("unsure", "reject", "undo", "escalate")]
-    assert [one["decision"] for one in standing(entries)] == ["unsure", "escalate"]
+    entries = [{"decision": kind} for kind in ("undo", "unsure", "unsure", "reject", "undo", "escalate")]
+    assert [one["decision"] for one in standing(entries)] == ["unsure", "unsure", "escalate"]
 
 
 def test_an_undoing_leads_back() -> None:

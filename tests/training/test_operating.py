@@ -56,6 +56,9 @@ def test_capacity_chooses_the_lowest_affordable() -> None:
     chosen = choose({"ivory": table}, 5000)["ivory"]
     assert chosen.reviews_per_day <= 5000
     assert table[table.index(chosen) - 1].reviews_per_day > 5000
+    assert choose({"ivory": table}, chosen.reviews_per_day)["ivory"] == chosen, "all of it may be used"
+    both = choose({"ivory": table, "coral": table}, 2 * chosen.reviews_per_day)
+    assert both == {"ivory": chosen, "coral": chosen}, "categories share it"
 
 
 def test_too_little_capacity_is_an_error() -> None:

@@ -157,8 +157,25 @@ def test_a_share_is_of_whole_instances() -> None:
     assert share_interval(np.repeat(flags, 3), list(np.repeat(singles, 3)), 500) == (low, high)
 
 
-def test_no_interval_without_positives() -> None:
-    low, high = bootstrap(auroc, np.array([0.1, 0.2]), _flags(0, 0), ["a", "b"], 10)
+def test_intervals_are_of_95_percent() -> None:
+    scores, positive = _sample()
+    singles = [str(number) for number in range(300)]
+    share = float(positive.mean())
+    half = 1.96 * math.sqrt(share * (1 - share) / 300)
+    assert share_interval(positive, singles, 4000) == pytest.approx((share - half, share + half), abs=0.006)
+    spread = math.sqrt(sum(scores[part].var() * part.sum() for part in (positive, ~positive))) / 300
+    mean, half = scores.mean(), 1.96 * spread
+    found = bootstrap(lambda drawn, _: float(drawn.mean()), scores, positive, singles, 2000)
+    assert found == pytest.approx((mean - half, mean + half), abs=0.01)
+
+
+def test_calibration_error_of_fewer_photos_than_bins() -> None:
+    assert expected_calibration_error(np.array([0.1, 0.8]), _flags(0, 1)) == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize("positive", [_flags(0, 0), _flags(1, 1)])
+def test_no_interval_of_one_class_alone(positive: Flags) -> None:
+    low, high = bootstrap(auroc, np.array([0.1, 0.2]), positive, ["a", "b"], 10)
     assert math.isnan(low)
     assert math.isnan(high)
 

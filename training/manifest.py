@@ -85,7 +85,7 @@ def apply_recipe(photos: Iterable[Photo], recipe: Recipe) -> list[Photo]:
         known = tuple(label for label in labels if label in recipe.categories)
         if known == photo.labels:
             kept.append(photo)
-        elif known or not labels:
+        elif known:
             kept.append(
                 Photo(photo.path, photo.file, photo.split, known, photo.group, photo.kind, photo.instance, photo.source)
             )

@@ -4,7 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from training.manifest import ManifestError, Photo, apply_recipe, label_counts, read_exclusions, read_manifest, select
+from training.manifest import (
+    ManifestError,
+    Photo,
+    apply_recipe,
+    label_counts,
+    lacking,
+    read_exclusions,
+    read_manifest,
+    select,
+)
 from training.recipe import Recipe
 
 HEADER = "file,split,label,group,kind,instance,source"
@@ -101,9 +110,19 @@ def test_recipe_drops_unknown_labels_and_photos_left_without(tmp_path: Path) -> 
     assert [(photo.file, photo.labels) for photo in kept] == [("a.jpg", ("coral",)), ("b.jpg", ()), ("c.jpg", ())]
 
 
+@pytest.mark.parametrize(
+    ("without", "named"),
+    [("a.jpg", "products in train"), ("b.jpg", "photos in val"), ("d.jpg", "photos without a product in train")],
+)
+def test_what_is_lacking_to_train_is_named(tmp_path: Path, without: str, named: str) -> None:
+    photos = read_manifest(_write(tmp_path, *GOOD, "d.jpg,train,,listing,x,i4,s"))
+    assert lacking(photos) is None
+    assert (lacking([photo for photo in photos if photo.file != without]) or "").startswith(f"there are no {named}:")
+
+
 def test_counts_labels_and_groups(tmp_path: Path) -> None:
     counts = label_counts(read_manifest(_write(tmp_path, *GOOD)))
-    assert counts == {"coral": 1, "ivory": 1, "listing": 1, "lookalike": 1}
+    assert list(counts.items()) == [("coral", 1), ("ivory", 1), ("listing", 1), ("lookalike", 1)]
 
 
 def test_shipped_exclusions_give_reasons() -> None:

@@ -58,7 +58,8 @@ def test_a_manifest_comes_first(collection: Path, photos: list[Photo]) -> None:
 
 
 def test_csv_with_what_it_knows(tmp_path: Path) -> None:
-    _touch(tmp_path, "a.jpg", "b.jpg", "c.jpg", "d.jpg")
+    """A manifest beside it does not count then."""
+    _touch(tmp_path, "a.jpg", "b.jpg", "c.jpg", "d.jpg", "manifest.csv")
     table = tmp_path / "labels.csv"
     table.write_text(
         "file,label,split,group\na.jpg,Ivory|rhino horn,test,\nb.jpg,none,train,lookalike\nc.jpg,,,\nd.jpg\n"
@@ -90,9 +91,10 @@ def test_label_studio_export(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         {"data": {"image": "/data/upload/1/a%20b.jpg"}, "annotations": [{"result": [boxes, boxes, relation]}]},
         {"data": {"image": "/data/local-files/?d=c.jpg"}, "annotations": [{"result": [chosen]}]},
         {"data": {"image": "d.jpg"}, "annotations": [{"was_cancelled": True, "result": [boxes]}]},
-        {"image": "/data/upload/e.jpg", "label": [{"rectanglelabels": ["Coral"]}]},
+        {"image": "/data/upload/e.jpg",
+         "label": [{"rectanglelabels": ["Coral"]}, {"brushlabels": ["Shell"]}, {"labels": ["Ivory"]}]},
         {"image": "/data/upload/f.jpg", "label": [{"polygonlabels": ["Shell"]}], "choice": "Coral"},
-        {"image": "/data/upload/f.jpg", "choice": "Ivory"},
+        {"image": "/data/upload/f.jpg", "choice": {"choices": ["Ivory"]}},
         {"data": {"image": "g.jpg"}, "annotations": [{"result": []}]},
         {"data": {"image": "h.jpg"}, "annotations": []},
     ]  # fmt: skip
@@ -101,9 +103,10 @@ def test_label_studio_export(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert photos["c.jpg"].group == "lookalike"
     assert photos["g.jpg"].labels == ()
     assert "left out, not annotated: 2, d.jpg for one" in capsys.readouterr().err
-    assert photos["e.jpg"].labels == ("coral",)
+    assert photos["e.jpg"].labels == ("coral", "shell", "ivory")
     assert set(photos["f.jpg"].labels) == {"shell", "coral", "ivory"}
     assert len(photos) == 5
+    assert all(photo.instance == photo.file for photo in photos.values()), "each is an object of its own"
 
 
 def test_coco_boxes(tmp_path: Path) -> None:
@@ -122,6 +125,7 @@ def test_coco_boxes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
+        ("l.csv", "", r"lacks the columns \['file', 'label'\]"),
         ("l.csv", "name,label\na.jpg,ivory\n", r"lacks the columns \['file'\]"),
         ("l.csv", "file,label\nmissing.jpg,ivory\n", "missing.jpg is named in .* but is not there"),
         ("l.csv", "file,label\na.jpg,ivory\na.jpg,coral\n", "a.jpg is listed twice"),
@@ -158,7 +162,7 @@ def test_unknown_labels_and_summary(tmp_path: Path, recipe: Recipe) -> None:
     assert unknown_labels(photos, recipe) == ["ivroy"]
     assert unknown_labels(photos, recipe.model_copy(update={"merge": {"ivroy": "ivory"}})) == []
     assert summary(photos).startswith("3 photos: ")
-    assert "ivory 1" in summary(photos)
+    assert "ivory 1" in summary(photos) and "train 3" in summary(photos)
 
 
 def test_command_says_what_is_wrong_without_a_traceback(tmp_path: Path) -> None:

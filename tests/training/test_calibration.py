@@ -37,6 +37,11 @@ def test_a_given_slope_stays_and_the_bias_fits() -> None:
     assert bias == pytest.approx(-1.0, abs=0.12)
 
 
+def test_targets_are_smoothed_by_the_count_of_their_class() -> None:
+    _, bias = platt(np.zeros(4), np.arange(4) < 3, slope=1.0)
+    assert 4 / (1 + math.exp(-bias)) + 0.05 * bias == pytest.approx(3 * 4 / 5 + 1 / 3), "three of four, one of three"
+
+
 @pytest.mark.parametrize("scale", [0.1, 1.0, 5.0, 30.0])
 def test_slope_stays_finite_on_separable_data(scale: float) -> None:
     logits = np.repeat([-scale, scale], 50)

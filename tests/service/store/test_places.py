@@ -47,7 +47,7 @@ def test_photos_are_kept_sealed_and_removed() -> None:
         photos.write(BATCH, position, DATA)
     assert photos.read(BATCH, 2) == DATA and DATA not in bucket.get(BATCH, "0000002")
     assert Photos(Bucket("s3://kept-photos/other"), KEY).older_than(-60) == []
-    assert raised(lambda: Photos(bucket, None).read(BATCH, 0)) is ErrorCode.PHOTO_UNAVAILABLE
+    assert raised(lambda: Photos(bucket, None).read(BATCH, 0)) is ErrorCode.STORE_UNAVAILABLE
     photos.delete(BATCH, 0, 1, 9)
     assert raised(lambda: photos.read(BATCH, 0)) is ErrorCode.PHOTO_UNAVAILABLE
     assert photos.older_than(3600) == [] and photos.older_than(-60) == [BATCH]

@@ -1,10 +1,9 @@
 // Photos dropped on the page, or chosen: one batch, with its progress.
 
-import { address, call, Failure, headers } from "./api.js";
+import { LOOK_AGAIN, address, call, Failure, headers, pause } from "./api.js";
 import { $, bytes, count, make, notice } from "./dom.js";
 
 const LOOK_EVERY = 1000;
-const LOOK_AGAIN = 3000;
 const PICTURE = /\.(jpe?g|png|webp|gif|avif|tiff?|bmp)$/i;
 
 export class Add {
@@ -158,7 +157,7 @@ export class Add {
       const status = await call("GET", `/v1/batches/${id}`).catch((error) => (error.passing ? null : { gone: true }));
       if (status?.gone) return;
       if (!status) {
-        await new Promise((done) => setTimeout(done, LOOK_AGAIN));
+        await pause(LOOK_AGAIN);
         continue;
       }
       const { counts, total, finished, state, eta_seconds: eta } = status;
@@ -171,7 +170,7 @@ export class Add {
       line.dataset.state = state;
       this.grew(counts.priority + counts.review);
       if (state !== "running") return;
-      await new Promise((done) => setTimeout(done, LOOK_EVERY));
+      await pause(LOOK_EVERY);
     }
   }
 }

@@ -1,5 +1,7 @@
 // Requests to the service. The key is kept in this tab only, and sent in a header, never in an address.
 
+/** Milliseconds until what may pass is tried again. */
+export const LOOK_AGAIN = 3_000;
 const STORED = "faunalens-key";
 const ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789";
 
@@ -15,6 +17,8 @@ export function setKey(text) {
 }
 
 export const hasKey = () => key !== "";
+
+export const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
 /** An answer that is an error; `code` as in docs/errors.md, `network` when there was no answer. */
 export class Failure extends Error {

@@ -1,11 +1,11 @@
 // Many photos at once: select what goes, decide about all of it in one press.
 
+import { LOOK_AGAIN, pause } from "./api.js";
 import { $, drawSquare, make, percent, say } from "./dom.js";
 
 const SIDE = 320;
 const TILES = 48;
 const AT_ONCE = 4;
-const LOOK_AGAIN = 3_000;
 
 export class Grid {
   /** `queue`: where the photos are from; `changed()`: the selection did. */
@@ -72,7 +72,7 @@ export class Grid {
       tile.classList.remove("waiting");
     }, async (error) => {
       // what may pass is tried again
-      if (error.passing) return new Promise((done) => setTimeout(done, LOOK_AGAIN));
+      if (error.passing) return pause(LOOK_AGAIN);
       const words = error.code === "photo_unavailable" ? "photo not kept" : "cannot be shown";
       this.tiles.get(next.id)?.querySelector("canvas")?.replaceWith(make("span", { class: "absent" }, words));
     }).finally(() => {

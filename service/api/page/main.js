@@ -1,7 +1,7 @@
 // The page: who is here, what is in front of them, and what each key does.
 
 import { Add } from "./add.js";
-import { call, hasKey, setKey } from "./api.js";
+import { LOOK_AGAIN, call, hasKey, pause, setKey } from "./api.js";
 import { Breaks } from "./breaks.js";
 import { Decisions } from "./decisions.js";
 import { Details } from "./details.js";
@@ -16,7 +16,6 @@ import { showTeam } from "./team.js";
 import { Totals } from "./totals.js";
 
 const SUMMARY_EVERY = 10_000;
-const LOOK_AGAIN = 3_000;
 
 let me, details, settings, add, entering;
 let state = "open";
@@ -118,7 +117,7 @@ async function again(work) {
     } catch (error) {
       if (!error.passing) throw error;
       notice(`${error.message} Trying again …`, { kind: "error", seconds: 3 });
-      await new Promise((done) => setTimeout(done, LOOK_AGAIN));
+      await pause(LOOK_AGAIN);
     }
   }
 }

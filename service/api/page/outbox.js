@@ -1,6 +1,6 @@
 // Decisions on their way. The page goes on at once; they are sent one after the other, and again until they are kept.
 
-import { call } from "./api.js";
+import { call, pause } from "./api.js";
 
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 15_000;
@@ -43,7 +43,7 @@ export class Outbox {
           return;
         }
         this.told(this.waiting, error.message);
-        await new Promise((done) => setTimeout(done, Math.min(FIRST_WAIT * 2 ** attempt, LONGEST_WAIT)));
+        await pause(Math.min(FIRST_WAIT * 2 ** attempt, LONGEST_WAIT));
       }
     }
   }

@@ -1,6 +1,6 @@
 // The photos that are this window's: taken ahead of time, fetched and decoded before they are needed.
 
-import { address, call, picture } from "./api.js";
+import { LOOK_AGAIN, address, call, picture } from "./api.js";
 import { draw, make } from "./dom.js";
 
 const AHEAD = 16;
@@ -9,7 +9,6 @@ const FETCH_AHEAD = 10;
 const AT_ONCE = 3;
 const KEEP_BEHIND = 12;
 const GRIDDED = 60;
-const LOOK_AGAIN = 3_000;
 
 export class Queue {
   /** `changed()`: the list, or a photo in it, is not what it was; `failed(failure)`. */

@@ -25,6 +25,7 @@ _LITE_MEAN = (127.0 / 255.0,) * 3
 _LITE_STD = (128.0 / 255.0,) * 3
 _SAME_PADDED: dict[str, dict[str, Any]] = {"mobilenetv2_100": {"pad_type": "same", "bn_eps": 1e-3}}
 _LITE = "tf_efficientnet_lite"
+_PROBES = (64, 128)
 _NORMALISATION = {
     **{f"{_LITE}{number}": (_LITE_MEAN, _LITE_STD) for number in range(5)},
     "mobilenetv2_100": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
@@ -51,8 +52,7 @@ class Network(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1) * 255.0)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1) * 255.0)
         self.trunk.eval()
-        with torch.no_grad():
-            channels = self.features(torch.zeros(1, 64, 64, 3, dtype=torch.uint8)).shape[1]
+        channels = self._depth(recipe.trunk, tuple(recipe.kernel.levels) if recipe.kernel else ())
         self.dropout = nn.Dropout(recipe.dropout)
         self.head = nn.Conv2d(channels, len(recipe.categories), kernel_size=1)
         self.kernel: KernelHead | None = None
@@ -85,6 +85,22 @@ class Network(nn.Module):
             for handle in handles:
                 handle.remove()
         return found
+
+    @torch.no_grad()
+    def _depth(self, trunk: str, names: Sequence[str]) -> int:
+        """Channels of the top; raises :class:`RecipeError` unless it and the parts ``names`` give maps of features."""
+        try:
+            probes = [self.levels(torch.zeros(1, side, side, 3, dtype=torch.uint8), names) for side in _PROBES]
+        except Exception as error:
+            raise RecipeError(
+                f"the trunk {trunk} cannot be used, not every size of picture fits it: {error}"
+            ) from error
+        for name in (TOP, *names):
+            shapes = [tuple(getattr(found.get(name), "shape", ())) for found in probes]
+            # a transformer's tokens have three dimensions; where channels come last, the second is the height
+            if len(shapes[0]) != 4 or shapes[0][1] != shapes[1][1]:
+                raise RecipeError(f"the trunk {trunk} cannot be used: {name} gives no map of features [N, D, h, w]")
+        return probes[0][TOP].shape[1]
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Scores, activation map and embedding (the mean features of the top); see the class."""

@@ -4,12 +4,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import timm
 import torch
 from torch import nn
 from torchvision.models import get_model
 
+from training import network as module
 from training.network import Network, make_trunk
-from training.recipe import Recipe
+from training.recipe import Kernel, Recipe, RecipeError
 
 pytestmark = pytest.mark.training
 
@@ -113,3 +115,41 @@ def test_torchvision_trunk_freezes_its_first_parts(tmp_path: Path, recipe: Recip
     network.freeze(3)
     assert not any(p.requires_grad for p in cast(nn.Sequential, network.trunk)[3].parameters())
     assert all(p.requires_grad for p in cast(nn.Sequential, network.trunk)[4].parameters())
+
+
+@pytest.mark.parametrize(
+    ("trunk", "reason"),
+    [
+        ("vit_tiny_patch16_224", "not every size of picture fits it"),
+        ("mixer_s32_224", "not every size of picture fits it"),
+        ("torchvision:swin_t", "top gives no map of features"),
+    ],
+)
+def test_a_trunk_of_tokens_is_refused(recipe: Recipe, trunk: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    create = timm.create_model
+    monkeypatch.setattr(timm, "create_model", lambda name, **words: create(name, **{**words, "pretrained": False}))
+    monkeypatch.setattr("torchvision.models.get_model", lambda name, **_: get_model(name, weights=None))
+    with pytest.raises(RecipeError, match=f"the trunk {trunk} cannot be used.*{reason}"):
+        Network(recipe.model_copy(update={"trunk": trunk, "trunk_weights": ""}))
+
+
+class _Gated(nn.Module):
+    """A trunk with a gate, a part that gives no map."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, 2)
+        self.gate = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.spare = nn.Identity()
+
+    def forward(self, planes: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.stem(planes)
+        return found * self.gate(found)[:, :, None, None]
+
+
+@pytest.mark.parametrize("level", ["gate", "spare"])
+def test_a_level_that_gives_no_map_is_refused(recipe: Recipe, level: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "make_trunk", lambda *_: (_Gated(), (0.5,) * 3, (0.5,) * 3))
+    assert _network(recipe, kernel=Kernel(levels={"stem": 1.0})).head.in_channels == 8
+    with pytest.raises(RecipeError, match=f"{level} gives no map of features"):
+        _network(recipe, kernel=Kernel(levels={level: 1.0}))

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from service.contract import Contract
     from service.detector import Detector
     from training.evaluation import Scored
+    from training.manifest import Photo
 
 
 @click.command(cls=TrainingCommand)
@@ -59,9 +60,9 @@ def evaluate(
         photos = [p for p in photos if not p.labels] + [
             p for p in everything if p.labels and p.source == positives_from
         ]
+    if (robustness or sizes) and (lack := _lacking(photos)):
+        raise click.ClickException(f"{lack.format(split)}: nothing to measure evasions or sizes on")
     scored = evaluation.score_photos(detector, photos, policy)
-    if not (robustness is None and sizes is None) and not scored.positive.any():
-        raise click.ClickException(f"no photo of {split} shows a product: nothing to measure evasions or sizes on")
     out.mkdir(parents=True, exist_ok=True)
     measured = evaluation.report(scored, detector, rounds)
     result = tables.without_nan({"split": split, "positives_from": positives_from, **measured})
@@ -137,6 +138,12 @@ def _warn(contract: "Contract", split: str) -> None:
 
     if split == "val" and fitted_on_val(contract):
         click.echo(f"{contract.name} was fitted on its collection's val photos: on these it looks too good", err=True)
+
+
+def _lacking(photos: "list[Photo]") -> str | None:
+    if not any(photo.labels for photo in photos):
+        return "no photo of {} shows a product"
+    return None if any(not photo.labels for photo in photos) else "every photo of {} shows a product"
 
 
 def _robustness(scored: "Scored", detector: "Detector", main: str, out: Path, negatives: int) -> None:

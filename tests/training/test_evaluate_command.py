@@ -72,11 +72,20 @@ def test_products_alone_and_none_at_all(collection: Path, tmp_path: Path) -> Non
     assert "| ivory | 1\\* | - | - | - | - |" in (tmp_path / "report.md").read_text()
 
 
-def test_without_a_product_there_are_no_evasions_to_measure(collection: Path, tmp_path: Path) -> None:
-    words = ["--data", str(collection), "--out", str(tmp_path), "--positives-from", "nobody", "--robustness", "2"]
+@pytest.mark.parametrize(
+    ("label", "group", "reason"), [("none", "listing", "no photo"), ("ivory", "product", "every photo")]
+)
+@pytest.mark.parametrize("what", ["--robustness", "--sizes"])
+def test_without_a_product_or_with_nothing_else_there_are_no_evasions_to_measure(
+    collection: Path, tmp_path: Path, label: str, group: str, reason: str, what: str
+) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text(f"file,split,label,group\nval-ivory-product-0.jpg,val,{label},{group}\n")
+    words = ["--data", str(collection), "--labels", str(labels), "--out", str(tmp_path / "out"), what, "2"]
     done = CliRunner().invoke(evaluate, words)
     assert done.exit_code == 1
-    assert "no photo of val shows a product" in done.output
+    assert f"{reason} of val shows a product: nothing to measure" in done.output
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_export_that_disagrees_with_torch_ends_with_code_1(

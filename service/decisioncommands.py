@@ -1,6 +1,9 @@
 """``faunalens decisions export training|label-studio`` and ``faunalens decisions import label-studio``."""
 
+import contextlib
+import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,11 +44,13 @@ def training(out: Path) -> None:
     not kept.
     """
     _must_be_new(out)
-    with opened_store() as store:
+    with opened_store() as store, _draft(out) as draft:
         from service.exports import training_set
         from service.store import cases
 
-        tally = training_set.write(cases.in_state(store.database, "decided"), store.photos, out)
+        tally = training_set.write(cases.in_state(store.database, "decided"), store.photos, draft)
+        if tally.written:
+            draft.rename(out)
     click.echo(f"{tally.written} photos in {out}; {tally.again} were decided more than once: the latest counts")
     _end(tally.written, tally.gone)
 
@@ -61,14 +66,16 @@ def export_label_studio(out: Path, state: str, prefix: str | None) -> None:
     not kept.
     """
     _must_be_new(out)
-    with opened_store() as store:
+    with opened_store() as store, _draft(out) as draft:
         from service.exports import label_studio
         from service.store import cases
 
         names = [entry.id for entry in _catalog(store.settings).category]
         found = cases.in_state(store.database, None if state == "all" else state)
         place = out.name if prefix is None else prefix.strip("/")
-        written, gone = label_studio.write(found, store.photos, names, out, place)
+        written, gone = label_studio.write(found, store.photos, names, draft, place)
+        if written:
+            draft.rename(out)
     click.echo(f"{written} tasks in {out}")
     _end(written, gone)
 
@@ -103,6 +110,17 @@ def import_label_studio(file: Path, moderator: str | None) -> None:
 def _must_be_new(out: Path) -> None:
     if out.exists():
         raise click.UsageError(f"{out} is there already")
+
+
+@contextlib.contextmanager
+def _draft(out: Path) -> Iterator[Path]:
+    """Where ``out`` takes shape, so that there is never half of it."""
+    draft = out.with_name(f".{out.name}.part")
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        yield draft
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _end(written: int, gone: int) -> None:

@@ -22,6 +22,7 @@ COLUMNS = (
     "file", "split", "label", "group", "kind", "instance", "source", "sha256", "listing_id", "item", "decided_at",
 )  # fmt: skip
 _NONE, _SOURCE = "none", "moderation"
+_Decided = tuple[Case, dict[str, Any]]
 _SPLITS = ("train",) * 14 + ("val",) * 3 + ("test",) * 3
 
 
@@ -37,7 +38,7 @@ class Tally:
 def write(cases: Iterable[Case], photos: Photos, out: Path) -> Tally:
     """Write the decided ``cases`` into the new folder ``out``; raises :class:`OSError`."""
     out.mkdir(mode=0o700, parents=True)
-    rows, instances, gone, again = dict[str, dict[str, Any]](), _Instances(), 0, 0
+    latest, paths, instances, again = dict[str, _Decided](), dict[str, str](), _Instances(), 0
     for case in cases:
         decision = json.loads(case.entries[-1].entry) if case.entries else {}
         if decision.get("decision") not in (Kind.CONFIRM, Kind.REJECT) or case.sha256 is None:
@@ -46,15 +47,15 @@ def write(cases: Iterable[Case], photos: Photos, out: Path) -> Tally:
         if case.listing_id:
             names.append(f"listing {case.source} {case.listing_id}")
         instances.join(names)
-        path = kept.write(case, photos, out)
-        earlier = rows.get(case.sha256)
+        if path := kept.write(case, photos, out):
+            paths[case.sha256] = path
+        earlier = latest.get(case.sha256)
         again += earlier is not None
-        if path is None:
-            gone += earlier is None
-        elif earlier is None or earlier["decided_at"] < decision["decided_at"]:
-            rows[case.sha256] = _row(case, decision, path)
-    _write_manifest(out / "manifest.csv", rows.values(), instances)
-    return Tally(len(rows), gone, again)
+        if earlier is None or earlier[1]["decided_at"] < decision["decided_at"]:
+            latest[case.sha256] = case, decision
+    rows = [_row(case, decision, paths[sha256]) for sha256, (case, decision) in latest.items() if sha256 in paths]
+    _write_manifest(out / "manifest.csv", rows, instances)
+    return Tally(len(rows), len(latest) - len(rows), again)
 
 
 def _row(case: Case, decision: dict[str, Any], path: str) -> dict[str, Any]:

@@ -5,11 +5,13 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pytest
 from click.testing import CliRunner
 from PIL import Image
 
 from service.cli import main
 from service.detector import Detector
+from service.exports import training_set
 from service.store.batches import Batches, Entry, NewBatch
 from service.store.claims import Claims, Outcome
 from service.store.kinds import Kind
@@ -104,3 +106,29 @@ def test_photos_that_are_gone_are_told(filled: Filled, tmp_path: Path) -> None:
     filled.photos.delete(batch, 0)
     code, output = export(tmp_path / "set")
     assert code == 4 and "1 photos are not in the store" in output
+    assert list(tmp_path.glob("*set*")) == list(tmp_path.glob("none*")) == []
+
+
+@pytest.mark.parametrize("gone", [0, 1])
+def test_the_latest_decision_counts_whichever_copy_is_kept(
+    filled: Filled, detector: Detector, tmp_path: Path, gone: int
+) -> None:
+    more(filled, detector, [("L-8", noise(1)), ("L-9", noise(1))])
+    filled.decide("L-8/0", "ann", Kind.CONFIRM, "shell")
+    filled.decide("L-9/1", "bob", Kind.REJECT)
+    (batch,) = (folder.name for folder in filled.photos.place.root.iterdir() if len(list(folder.iterdir())) == 2)
+    filled.photos.delete(batch, gone)
+    code, output = export(tmp_path / "set")
+    assert code == 0, output
+    (photo,) = read_manifest(tmp_path / "set")
+    assert photo.labels == () and photo.path.is_file()
+
+
+def test_what_broke_off_leaves_nothing(filled: Filled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", str(tmp_path))
+
+    filled.decide("tusk-single.jpg", "ann", Kind.CONFIRM, "ivory")
+    monkeypatch.setattr(training_set, "_write_manifest", full)
+    assert export(tmp_path / "set")[0] == 3
+    assert list(tmp_path.glob("*set*")) == []

@@ -107,3 +107,9 @@ def test_decided_ones_go_out_with_their_answer(filled: Filled, tmp_path: Path) -
     done = run("import", "label-studio", str(tmp_path / "t" / "tasks.json"))
     assert (done.exit_code, done.output) == (0, "3 unchanged\n"), "what stands is what counts"
     assert run("export", "label-studio", "--out", str(tmp_path / "u"), "--state", "unsure").exit_code == 1
+
+
+def test_nothing_to_write_leaves_no_folder(filled: Filled, tmp_path: Path) -> None:
+    out = tmp_path / "none"
+    assert run("export", "label-studio", "--state", "escalated", "--out", str(out)).exit_code == 1
+    assert not list(tmp_path.glob("*none*"))

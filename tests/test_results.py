@@ -45,7 +45,7 @@ def test_the_tables_are_those_of_the_report_and_name_small_samples(name: str) ->
     text = (folder / "report.md").read_text(encoding="utf-8")
     assert text == markdown(report)
     for category, row in report["categories"].items():
-        assert row["small_sample"] == (row["positives"] < SMALL), category
+        assert row["small_sample"] == (row["instances"] < SMALL), category
         assert (f"| {category} | {row['positives']}\\* |" in text) == row["small_sample"], category
 
 

@@ -13,6 +13,7 @@ from service.answer import Answer
 from service.cores import available_cores
 from service.detector import Detector
 from training.manifest import Photo, named
+from training.shares import precision_interval, share_of
 from training.statistics import (
     Flags,
     Scores,
@@ -23,18 +24,14 @@ from training.statistics import (
     expected_calibration_error,
     precision_at_prevalence,
     recall_at,
-    share_interval,
+    threshold_at,
 )  # fmt: skip
 
 PREVALENCES = (0.001, 0.01, 0.05)
 SMALL = 30
-"""Fewer photos than these are named a small sample."""
-STATISTICS = {
-    "auroc": auroc,
-    "average_precision": average_precision,
-    "recall_at_1pct_fpr": recall_at(0.01),
-    "recall_at_0.1pct_fpr": recall_at(0.001),
-}
+"""Fewer instances than these are named a small sample."""
+STATISTICS = {"auroc": auroc, "average_precision": average_precision}
+RECALLS = {"recall_at_1pct_fpr": 0.01, "recall_at_0.1pct_fpr": 0.001}
 
 
 @dataclass(frozen=True)
@@ -51,6 +48,10 @@ class Scored:
         """Scores and flags of one category."""
         index = self.categories.index(category)
         return self.scores[:, index], self.positive[:, index]
+
+    def instances(self, chosen: Flags) -> list[str]:
+        """The instances of the photos where ``chosen`` is true."""
+        return [self.photos[int(i)].instance for i in np.flatnonzero(chosen)]
 
     def found(self, category: str | None = None) -> Flags:
         """Which photos have a finding of ``category``, or of any."""
@@ -91,8 +92,8 @@ def report(scored: Scored, detector: Detector, rounds: int) -> dict[str, Any]:
         "policy": scored.answers[0].policy.model_dump(),
         "photos": len(scored.photos),
         "categories": {category: category_report(scored, category, rounds) for category in scored.categories},
-        "groups": {name: group_report(part, rounds) for name, part in _parts(scored, lambda p: p.group)},
-        "sources": {name: group_report(part, 200) for name, part in _parts(scored, lambda p: p.source)},
+        "groups": {name: group_report(part) for name, part in _parts(scored, lambda p: p.group)},
+        "sources": {name: group_report(part) for name, part in _parts(scored, lambda p: p.source)},
         "kinds": _kinds(scored),
         "verdicts": _verdicts(scored),
         "confusion": confusion(scored),
@@ -100,20 +101,40 @@ def report(scored: Scored, detector: Detector, rounds: int) -> dict[str, Any]:
 
 
 def category_report(scored: Scored, category: str, rounds: int) -> dict[str, Any]:
-    """Ranking, calibration and the shipped thresholds of one category, with 95 % bootstrap intervals over instances."""
+    """Ranking, calibration and the shipped thresholds of one category, with 95 % intervals over instances."""
     scores, positive = scored.column(category)
     groups = [photo.instance for photo in scored.photos]
-    count = int(positive.sum())
-    result: dict[str, Any] = {"positives": count, "negatives": int((~positive).sum()), "small_sample": count < SMALL}
-    if count == 0:
+    instances = len(set(scored.instances(positive)))
+    result: dict[str, Any] = {
+        "positives": int(positive.sum()), "negatives": int((~positive).sum()), "instances": instances,
+        "small_sample": instances < SMALL,
+    }  # fmt: skip
+    if not instances:
         return result
     for name, statistic in STATISTICS.items():
         interval = bootstrap(statistic, scores, positive, groups, rounds)
-        result[name] = {"value": statistic(scores, positive), "interval": interval}
+        value = float("nan") if positive.all() else statistic(scores, positive)
+        result[name] = {"value": value, "interval": interval}
+    for name, rate in RECALLS.items():
+        result[name] = _recall(scored, category, rate, rounds)
     result["ece"] = expected_calibration_error(scores, positive)
     result["brier"] = brier(scores, positive)
     result["shipped"] = _shipped(scored, category, positive)
     return result
+
+
+def _recall(scored: Scored, category: str, rate: float, rounds: int) -> dict[str, Any]:
+    """Recall at a false-positive rate. Its interval is the bootstrap's, in which the threshold moves too, and no
+    narrower than that of the share of positives, since the bootstrap of a few photos that are all found has no width.
+    """
+    scores, positive = scored.column(category)
+    value = recall_at(rate)(scores, positive)
+    if np.isnan(value):
+        return {"value": value, "interval": (value, value)}
+    found = scores[positive] > threshold_at(scores, positive, rate)
+    share = share_of(found, scored.instances(positive)).interval
+    drawn = bootstrap(recall_at(rate), scores, positive, [photo.instance for photo in scored.photos], rounds)
+    return {"value": value, "interval": (float(np.fmin(share[0], drawn[0])), float(np.fmax(share[1], drawn[1])))}
 
 
 def _shipped(scored: Scored, category: str, positive: Flags) -> dict[str, Any]:
@@ -124,28 +145,38 @@ def _shipped(scored: Scored, category: str, positive: Flags) -> dict[str, Any]:
             any(f.category == category and (verdict == "review" or f.verdict == "priority") for f in answer.findings)
             for answer in scored.answers
         ])  # fmt: skip
-        recall = float(flagged[positive].mean())
-        alarms = float("nan") if positive.all() else float(flagged[~positive].mean())
+        recall, alarms = (share_of(flagged[part], scored.instances(part)) for part in (positive, ~positive))
         points[verdict] = {
-            "recall": recall,
-            "false_positive_rate": alarms,
+            "recall": recall.value,
+            "false_positive_rate": alarms.value,
             "precision_at_prevalence": {
-                f"{prevalence:g}": precision_at_prevalence(recall, alarms, prevalence) for prevalence in PREVALENCES
+                f"{prevalence:g}": precision_at_prevalence(recall.value, alarms.value, prevalence)
+                for prevalence in PREVALENCES
+            },
+            "intervals": {
+                "recall": recall.interval,
+                "false_positive_rate": alarms.interval,
+                "precision_at_prevalence": {
+                    f"{prevalence:g}": precision_interval(recall, alarms, prevalence) for prevalence in PREVALENCES
+                },
             },
         }
     return points
 
 
-def group_report(scored: Scored, rounds: int) -> dict[str, Any]:
-    """How many photos of a group or source get a finding of any category, with a bootstrap interval over instances."""
+def group_report(scored: Scored) -> dict[str, Any]:
+    """How many photos of a group or source get a finding of any category, with its interval."""
     found = scored.found()
     products = scored.positive.any(axis=1)
+    groups = [photo.instance for photo in scored.photos]
+    share = share_of(found, groups)
     return {
         "photos": len(found),
+        "instances": len(set(groups)),
         "products": int(products.sum()),
         "with_finding": int(found.sum()),
-        "share": float(found.mean()),
-        "interval": share_interval(found, [photo.instance for photo in scored.photos], rounds),
+        "share": share.value,
+        "interval": share.interval,
         "products_found": int((found & products).sum()),
         "others_found": int((found & ~products).sum()),
     }
@@ -162,9 +193,13 @@ def _kinds(scored: Scored) -> dict[str, dict[str, Any]]:
         for kind in sorted({scored.photos[i].kind for i in map(int, np.flatnonzero(positive))}):
             of_kind = np.array([photo.kind == kind for photo in scored.photos]) & positive
             others = of_kind | ~positive
+            groups = scored.instances(of_kind)
+            recall = share_of(found[of_kind], groups)
             kinds[f"{category}/{kind}"] = {
-                "photos": int(of_kind.sum()),
-                "recall": float(found[of_kind].mean()),
+                "photos": len(groups),
+                "instances": len(set(groups)),
+                "recall": recall.value,
+                "interval": recall.interval,
                 "recall_at_1pct_fpr": recall_at(0.01)(scores[others], positive[others]),
             }
     return kinds

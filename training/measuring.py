@@ -120,7 +120,8 @@ def thresholds(
         raise click.UsageError(f"no photo of {split} shows {', '.join(sorted(unknown)) or 'a core category'}")
     stream = operating.Stream(photos_per_day, prevalence)
     try:
-        table = {name: operating.points(name, *scored.column(name), stream) for name in category or core}
+        groups = [photo.instance for photo in scored.photos]
+        table = {name: operating.points(name, *scored.column(name), stream, groups) for name in category or core}
         chosen = operating.choose(table, review_capacity)
     except ValueError as error:
         raise click.ClickException(str(error)) from error

@@ -2,14 +2,17 @@
 
 Recall and false-positive rate come from a labelled split; the stream's prevalence and size come from the operator. A
 false-positive rate measured on a few thousand photos is only so fine: its one-sided 95 % upper bound (Clopper & Pearson
-1934) is reported beside it, and is the "rule of three" (3 / n) where no photo was flagged.
+1934) is reported beside it, and is the "rule of three" (3 / n) where no photo was flagged. What it means for precision
+and reviews is told too. Photos of one instance count as one, see :mod:`training.shares`.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from training.shares import effective_size
 from training.statistics import Flags, Scores, precision_at_prevalence, threshold_at
 
 RATES = (0.05, 0.03, 0.02, 0.01, 0.006, 0.004, 0.003, 0.002, 0.001, 0.0005, 0.0)
@@ -27,7 +30,10 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A threshold of one category and what it gives; ``reviews_per_day`` counts hits and false alarms."""
+    """A threshold of one category and what it gives; ``reviews_per_day`` counts hits and false alarms.
+
+    ``precision_lower`` and ``reviews_per_day_upper``: at the upper bound of the false-positive rate.
+    """
 
     category: str
     threshold: float
@@ -35,17 +41,23 @@ class Point:
     false_positive_rate: float
     false_positive_rate_upper: float
     precision: float
+    precision_lower: float
     reviews_per_day: float
+    reviews_per_day_upper: float
 
 
-def points(category: str, scores: Scores, positive: Flags, stream: Stream) -> list[Point]:
-    """One point for each rate of ``RATES``, from the lowest threshold to the highest.
+def points(
+    category: str, scores: Scores, positive: Flags, stream: Stream, groups: Sequence[str] | None = None
+) -> list[Point]:
+    """One point for each rate of ``RATES``, from the lowest threshold to the highest; ``groups``: instances of photos.
 
     Raises ValueError without a photo that does not show the category.
     """
     if positive.all():
         raise ValueError(f"every photo shows {category}: no threshold can be measured")
-    return [_point(category, _threshold(scores, positive, rate), scores, positive, stream) for rate in RATES]
+    others = np.flatnonzero(~positive)
+    size = effective_size([groups[int(i)] for i in others]) if groups else float(len(others))
+    return [_point(category, _threshold(scores, positive, rate), scores, positive, stream, size) for rate in RATES]
 
 
 def choose(table: Mapping[str, Sequence[Point]], capacity: float) -> dict[str, Point]:
@@ -95,10 +107,12 @@ def _threshold(scores: Scores, positive: Flags, rate: float) -> float:
     return round(min(1.0, threshold_at(scores, positive, rate) * (1 + _MARGIN) + _MARGIN), 5)
 
 
-def _point(category: str, threshold: float, scores: Scores, positive: Flags, stream: Stream) -> Point:
+def _point(category: str, threshold: float, scores: Scores, positive: Flags, stream: Stream, size: float) -> Point:
     flagged = scores >= threshold
     recall, alarms = float(flagged[positive].mean()), float(flagged[~positive].mean())
-    upper = upper_bound(int(flagged[~positive].sum()), int((~positive).sum()))
-    share = stream.prevalence * recall + (1 - stream.prevalence) * alarms
-    precision = precision_at_prevalence(recall, alarms, stream.prevalence)
-    return Point(category, threshold, recall, alarms, upper, precision, stream.photos_per_day * share)
+    upper = upper_bound(math.ceil(alarms * size - 1e-9), math.floor(size + 1e-9))
+    precision, lower = (precision_at_prevalence(recall, rate, stream.prevalence) for rate in (alarms, upper))
+    hits, others = stream.photos_per_day * stream.prevalence * recall, stream.photos_per_day * (1 - stream.prevalence)
+    return Point(
+        category, threshold, recall, alarms, upper, precision, lower, hits + others * alarms, hits + others * upper
+    )

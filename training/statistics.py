@@ -60,10 +60,15 @@ def average_precision(scores: Scores, positive: Flags) -> float:
 
 
 def expected_calibration_error(probabilities: Scores, positive: Flags, bins: int = 15) -> float:
-    """Mean gap between probability and frequency over ``bins`` groups of equal size (Nixon et al. 2019, adaptive)."""
+    """Mean gap between probability and frequency over ``bins`` groups of equal size (Nixon et al. 2019, adaptive).
+
+    Photos of the same probability are alike, so that their order does not count where a group ends among them.
+    """
+    _, tied, counts = np.unique(probabilities, return_inverse=True, return_counts=True)
+    frequency = (np.bincount(tied, weights=positive) / counts)[tied]
     order = np.argsort(probabilities, kind="stable")
     parts = [part for part in np.array_split(order, bins) if len(part)]
-    gaps = [abs(probabilities[part].mean() - positive[part].mean()) * len(part) for part in parts]
+    gaps = [abs(probabilities[part].mean() - frequency[part].mean()) * len(part) for part in parts]
     return float(sum(gaps) / len(order))
 
 
@@ -75,11 +80,14 @@ def brier(probabilities: Scores, positive: Flags) -> float:
 def bootstrap(
     statistic: Statistic, scores: Scores, positive: Flags, groups: Sequence[str], rounds: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
-    """95 % percentile interval; whole ``groups`` (instances) are resampled, positives and negatives apart."""
+    """95 % percentile interval; whole ``groups`` (instances) are resampled, positives and negatives apart.
+
+    nan where that says nothing: with a single instance of either, or where every draw gives the same.
+    """
     rng = np.random.default_rng(seed)
     _, codes = np.unique(np.asarray(groups), return_inverse=True)
     strata = [_members(codes, positive), _members(codes, ~positive)]
-    if not strata[0] or not strata[1]:
+    if min(map(len, strata)) < 2:
         return float("nan"), float("nan")
     values = []
     for _ in range(rounds):
@@ -87,16 +95,7 @@ def bootstrap(
         rows = np.concatenate(drawn)
         values.append(statistic(scores[rows], positive[rows]))
     low, high = np.nanpercentile(values, [2.5, 97.5])
-    return float(low), float(high)
-
-
-def share_interval(flags: Flags, groups: Sequence[str], rounds: int, seed: int = 0) -> tuple[float, float]:
-    """95 % percentile interval of the share of true ``flags``; whole ``groups`` (instances) are resampled."""
-    _, codes = np.unique(np.asarray(groups), return_inverse=True)
-    hits, sizes = np.bincount(codes, weights=flags), np.bincount(codes)
-    draws = np.random.default_rng(seed).integers(0, len(sizes), (rounds, len(sizes)))
-    low, high = np.percentile(hits[draws].sum(axis=1) / sizes[draws].sum(axis=1), [2.5, 97.5])
-    return float(low), float(high)
+    return (float(low), float(high)) if low < high else (float("nan"), float("nan"))
 
 
 def _members(codes: NDArray[np.int64], chosen: Flags) -> list[NDArray[np.int64]]:

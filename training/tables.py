@@ -4,10 +4,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from training.evaluation import SMALL
+from training.evaluation import RECALLS, SMALL
 from training.operating import Point
 
-_NOTE = f"\\* Fewer than {SMALL} photos: a small sample."
+_NOTE = (
+    "In brackets 95 % intervals; photos of one object count as one. Precision: where 0.1, 1 or 5 % of photos show the "
+    f"category.\n\n\\* Fewer than {SMALL} objects: a small sample."
+)
 
 
 def without_nan(value: Any) -> Any:
@@ -21,14 +24,25 @@ def without_nan(value: Any) -> Any:
 
 def markdown(report: dict[str, Any]) -> str:
     """Categories, kinds, groups and sources of :func:`training.evaluation.report`; small samples are marked."""
-    parts = (_categories(report), _precision(report), _kinds(report), _groups(report), _NOTE)
+    parts = (_categories(report), _precision(report), _kinds(report), _groups(report), _NOTE, *_too_few(report))
     return "\n\n".join(parts) + "\n"
+
+
+def _too_few(report: dict[str, Any]) -> list[str]:
+    """What to know of a false-positive rate finer than the photos without a category can show."""
+    least = min(row["negatives"] for row in report["categories"].values())
+    return [
+        f"Of {least} photos without a category none may be above the threshold of {100 * rate:g} % FPR: recall is that "
+        f"above the highest of them; {1 / rate:,.0f} would be needed to allow one."
+        for rate in RECALLS.values()
+        if least * rate < 1
+    ]
 
 
 def operating_points(table: Mapping[str, Sequence[Point]], chosen: Mapping[str, Point]) -> str:
     """Thresholds of :func:`training.operating.points`; the chosen ones in bold."""
     lines = [
-        "| category | threshold | recall | false positives (95 % bound) | precision | reviews a day |",
+        "| category | threshold | recall | false positives (95 % bound) | precision (at it) | reviews a day (at it) |",
         "|---|---|---|---|---|---|",
     ]
     for category, rows in table.items():
@@ -37,7 +51,8 @@ def operating_points(table: Mapping[str, Sequence[Point]], chosen: Mapping[str, 
             lines.append(
                 f"| {category} | {mark}{point.threshold:.4f}{mark} | {_share(point.recall)} "
                 f"| {100 * point.false_positive_rate:.2f} % ({100 * point.false_positive_rate_upper:.2f} %) "
-                f"| {_share(point.precision)} | {point.reviews_per_day:.0f} |"
+                f"| {_share(point.precision)} ({_share(point.precision_lower)}) "
+                f"| {point.reviews_per_day:.0f} ({point.reviews_per_day_upper:.0f}) |"
             )
     return "\n".join(lines) + "\n"
 
@@ -51,10 +66,8 @@ def _categories(report: dict[str, Any]) -> str:
         if row["positives"] == 0:
             lines.append(f"| {name} | 0 | | | | | |")
             continue
-        cells = [
-            _interval(row[key]) for key in ("auroc", "recall_at_1pct_fpr", "recall_at_0.1pct_fpr", "average_precision")
-        ]
-        lines.append(f"| {name} | {_count(row['positives'])} | {' | '.join(cells)} | {row['ece']:.4f} |")
+        cells = [_number(row[key]) for key in ("auroc", *RECALLS, "average_precision")]
+        lines.append(f"| {name} | {_count(row, 'positives')} | {' | '.join(cells)} | {row['ece']:.4f} |")
     return "\n".join(lines)
 
 
@@ -65,16 +78,21 @@ def _precision(report: dict[str, Any]) -> str:
     ]
     for name, row in report["categories"].items():
         for verdict, point in row.get("shipped", {}).items():
-            values = " | ".join(_share(value) for value in point["precision_at_prevalence"].values())
-            alarms = _share(point["false_positive_rate"], 2)
-            lines.append(f"| {name} | {verdict} | {_share(point['recall'])} | {alarms} | {values} |")
+            ends = point["intervals"]
+            precision = ends["precision_at_prevalence"]
+            cells = [
+                _share(point["recall"], ends["recall"]),
+                _share(point["false_positive_rate"], ends["false_positive_rate"], 2),
+                *(_share(value, precision[key]) for key, value in point["precision_at_prevalence"].items()),
+            ]
+            lines.append(f"| {name} | {verdict} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def _kinds(report: dict[str, Any]) -> str:
     lines = ["| category / kind | n | recall at the shipped threshold | recall at 1 % FPR |", "|---|---|---|---|"]
     lines += [
-        f"| {name} | {_count(row['photos'])} | {_share(row['recall'])} | {_share(row['recall_at_1pct_fpr'])} |"
+        f"| {name} | {_count(row)} | {_share(row['recall'], row['interval'])} | {_share(row['recall_at_1pct_fpr'])} |"
         for name, row in report["kinds"].items()
     ]
     return "\n".join(lines)
@@ -87,24 +105,27 @@ def _groups(report: dict[str, Any]) -> str:
     ]
     for part in ("groups", "sources"):
         for name, row in report[part].items():
-            low, high = row["interval"]
             lines.append(
-                f"| {name} | {_count(row['photos'])} | {row['products_found']} of {row['products']} | {row['others_found']} "
-                f"| {_share(row['share'])} [{100 * low:.1f}, {100 * high:.1f}] |"
+                f"| {name or '(no source)'} | {_count(row)} | {row['products_found']} of {row['products']} "
+                f"| {row['others_found']} | {_share(row['share'], row['interval'])} |"
             )
     return "\n".join(lines)
 
 
-def _count(photos: int) -> str:
-    return f"{photos}\\*" if photos < SMALL else str(photos)
+def _count(row: dict[str, Any], key: str = "photos") -> str:
+    return f"{row[key]}\\*" if row["instances"] < SMALL else str(row[key])
 
 
-def _interval(cell: dict[str, Any]) -> str:
-    low, high = cell["interval"]
-    if low is None:
+def _number(cell: dict[str, Any]) -> str:
+    value, (low, high) = cell["value"], cell["interval"]
+    if value is None:
         return "-"
-    return f"{cell['value']:.3f} [{low:.3f}, {high:.3f}]"
+    return f"{value:.3f}" if low is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 
-def _share(value: float | None, digits: int = 1) -> str:
-    return "-" if value is None or math.isnan(value) else f"{100 * value:.{digits}f} %"
+def _share(value: float | None, interval: Sequence[float | None] = (None, None), digits: int = 1) -> str:
+    if value is None or math.isnan(value):
+        return "-"
+    low, high = interval
+    ends = "" if low is None or high is None else f" [{100 * low:.{digits}f}, {100 * high:.{digits}f}]"
+    return f"{100 * value:.{digits}f} %{ends}"

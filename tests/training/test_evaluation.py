@@ -1,6 +1,7 @@
 """The reported numbers on a handful of answers made by hand."""
 
 import datetime
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -21,6 +22,7 @@ from training.evaluation import (
     worst_false_alarms,
 )
 from training.manifest import Photo
+from training.shares import share_of
 
 CATEGORIES = ("ivory", "coral")
 # labels, group, kind, scores, verdict of ivory
@@ -89,8 +91,33 @@ def test_shipped_points_by_hand(scored: Scored) -> None:
     assert shipped["review"]["precision_at_prevalence"]["0.01"] == pytest.approx(expected)
 
 
+def test_what_was_seen_of_a_few_photos_leaves_it_open(scored: Scored) -> None:
+    found = category_report(scored, "ivory", 50)
+    ends = found["shipped"]["priority"]["intervals"]
+    assert ends["recall"] == share_of(np.array([True, False, False]), ["0", "1", "2"]).interval
+    assert ends["false_positive_rate"] == share_of(np.zeros(4, dtype=bool), ["3", "4", "5", "6"]).interval
+    assert found["shipped"]["priority"]["precision_at_prevalence"]["0.01"] == 1.0
+    low, high = ends["precision_at_prevalence"]["0.01"]
+    assert low < 0.05 and high == 1.0
+    easy = replace(scored, scores=scored.positive.astype(float))
+    recall = category_report(easy, "ivory", 50)["recall_at_1pct_fpr"]
+    assert recall["value"] == 1.0 and recall["interval"] == (pytest.approx(0.48, abs=0.03), 1.0)
+
+
+def test_photos_of_one_instance_are_a_small_sample(scored: Scored) -> None:
+    many = [replace(photo, instance=f"i{number % 3}") for number, photo in enumerate(scored.photos * 30)]
+    photos = Scored(many, list(scored.answers) * 30, CATEGORIES, np.tile(scored.scores, (30, 1)),
+                    np.tile(scored.positive, (30, 1)))  # fmt: skip
+    found = category_report(photos, "ivory", 5)
+    assert (found["positives"], found["instances"], found["small_sample"]) == (90, 3, True)
+    assert group_report(photos)["instances"] == 3
+    single = replace(photos, photos=[replace(photo, instance=str(n)) for n, photo in enumerate(many)])
+    assert not category_report(single, "ivory", 5)["small_sample"]
+
+
 def test_a_category_without_photos_has_counts_only(scored: Scored) -> None:
-    assert category_report(scored, "coral", 10) == {"positives": 0, "negatives": 7, "small_sample": True}
+    counts = {"positives": 0, "negatives": 7, "instances": 0, "small_sample": True}
+    assert category_report(scored, "coral", 10) == counts
 
 
 def test_the_category_with_most_photos(scored: Scored) -> None:
@@ -100,7 +127,7 @@ def test_the_category_with_most_photos(scored: Scored) -> None:
 
 
 def test_group_report_by_hand(scored: Scored) -> None:
-    found = group_report(scored, 100)
+    found = group_report(scored)
     assert (found["photos"], found["products"], found["with_finding"]) == (7, 3, 3)
     assert (found["products_found"], found["others_found"]) == (2, 1)
     assert found["interval"][0] <= found["share"] <= found["interval"][1]
@@ -126,7 +153,9 @@ def test_report_holds_groups_sources_kinds_and_verdicts(scored: Scored) -> None:
     }  # fmt: skip
     assert set(found["sources"]) == {"s0", "s1"}
     assert found["kinds"]["ivory/tusk"]["recall"] == 1.0
-    assert found["kinds"]["ivory/bangle"] == {"photos": 1, "recall": 0.0, "recall_at_1pct_fpr": 0.0}
+    bangle = found["kinds"]["ivory/bangle"]
+    assert (bangle["photos"], bangle["instances"], bangle["recall"], bangle["recall_at_1pct_fpr"]) == (1, 1, 0.0, 0.0)
+    assert bangle["interval"] == (0.0, pytest.approx(0.853, abs=0.01))
     assert found["verdicts"] == {"clear": 4, "review": 2, "priority": 1}
 
 

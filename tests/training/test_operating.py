@@ -34,6 +34,19 @@ def test_points_by_hand() -> None:
     assert last.false_positive_rate_upper == pytest.approx(1 - 0.05**0.25, abs=1e-6)
 
 
+def test_what_the_bound_means_is_told() -> None:
+    scores, positive = np.arange(60.0) / 60, np.arange(60) >= 50
+    stream = Stream(1000, 0.01)
+    last = points("ivory", scores, positive, stream)[-1]
+    upper = upper_bound(0, 50)
+    assert (last.precision, last.false_positive_rate_upper) == (1.0, upper)
+    assert last.reviews_per_day_upper == pytest.approx(10 * last.recall + 990 * upper)
+    assert last.precision_lower == pytest.approx(10 * last.recall / last.reviews_per_day_upper)
+    pairs = points("ivory", scores, positive, stream, [str(number // 2) for number in range(60)])
+    assert pairs[-1].false_positive_rate_upper == upper_bound(0, 25)
+    assert pairs[0].false_positive_rate == 0.04 and pairs[0].false_positive_rate_upper == upper_bound(1, 25)
+
+
 def test_higher_thresholds_find_and_alarm_less() -> None:
     table = _table()
     assert len(table) == len(RATES)
@@ -117,7 +130,8 @@ def test_command_writes_table_picture_and_policy(collection: Path, tmp_path: Pat
     text = (tmp_path / "thresholds.md").read_text(encoding="utf-8")
     assert text in done.output
     head, _, *rows = text.splitlines()
-    assert head == "| category | threshold | recall | false positives (95 % bound) | precision | reviews a day |"
+    alarms, precision, reviews = "false positives (95 % bound)", "precision (at it)", "reviews a day (at it)"
+    assert head == f"| category | threshold | recall | {alarms} | {precision} | {reviews} |"
     assert all(row.startswith("| ivory | ") and row.count("|") == 7 for row in rows)
     (chosen,) = (row for row in rows if "**" in row)
     policy = tomllib.loads((tmp_path / "policies.toml").read_text())["default"]

@@ -15,7 +15,6 @@ from training.statistics import (
     expected_calibration_error,
     precision_at_prevalence,
     recall_at,
-    share_interval,
     threshold_at,
 )
 
@@ -149,20 +148,9 @@ def test_whole_instances_widen_the_interval() -> None:
     assert high - low > 1.5 * (naive_high - naive_low)
 
 
-def test_a_share_is_of_whole_instances() -> None:
-    flags = _flags(*[1] * 10, *[0] * 30)
-    singles = [str(number) for number in range(40)]
-    low, high = share_interval(flags, singles, 500)
-    assert 0.1 < low < 0.25 < high < 0.45
-    assert share_interval(np.repeat(flags, 3), list(np.repeat(singles, 3)), 500) == (low, high)
-
-
 def test_intervals_are_of_95_percent() -> None:
     scores, positive = _sample()
     singles = [str(number) for number in range(300)]
-    share = float(positive.mean())
-    half = 1.96 * math.sqrt(share * (1 - share) / 300)
-    assert share_interval(positive, singles, 4000) == pytest.approx((share - half, share + half), abs=0.006)
     spread = math.sqrt(sum(scores[part].var() * part.sum() for part in (positive, ~positive))) / 300
     mean, half = scores.mean(), 1.96 * spread
     found = bootstrap(lambda drawn, _: float(drawn.mean()), scores, positive, singles, 2000)
@@ -171,6 +159,27 @@ def test_intervals_are_of_95_percent() -> None:
 
 def test_calibration_error_of_fewer_photos_than_bins() -> None:
     assert expected_calibration_error(np.array([0.1, 0.8]), _flags(0, 1)) == pytest.approx(0.15)
+
+
+def test_the_order_of_photos_with_one_probability_does_not_count() -> None:
+    assert expected_calibration_error(np.full(60, 0.5), np.arange(60) < 30) == pytest.approx(0.0)
+    probabilities = np.repeat([0.2, 0.7], [50, 40])
+    positive = _flags(*[1] * 10, *[0] * 40, *[1] * 30, *[0] * 10)
+    expected = (50 * 0.0 + 40 * 0.05) / 90
+    assert expected_calibration_error(probabilities, positive, 9) == pytest.approx(expected)
+    assert expected_calibration_error(probabilities, positive[::-1], 9) != pytest.approx(expected)
+
+
+@pytest.mark.parametrize("groups", ["aabc", "abcc"])
+def test_no_interval_of_a_single_instance(groups: str) -> None:
+    scores, positive = np.array([0.1, 0.6, 0.4, 0.9]), _flags(0, 0, 1, 1)
+    assert all(map(math.isnan, bootstrap(auroc, scores, positive, list(groups), 50)))
+    assert not any(map(math.isnan, bootstrap(auroc, scores, positive, list("abcd"), 50)))
+
+
+def test_no_interval_where_every_draw_is_the_same() -> None:
+    scores, positive = np.arange(40.0), np.arange(40) >= 20
+    assert all(map(math.isnan, bootstrap(auroc, scores, positive, [str(i) for i in range(40)], 50)))
 
 
 @pytest.mark.parametrize("positive", [_flags(0, 0), _flags(1, 1)])

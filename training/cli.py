@@ -52,6 +52,7 @@ def train(
     Progress is shown per epoch, with AUROC and recall on the val split. Stop it at any time: the same command goes on
     from the last finished epoch and ends with the same weights.
     """
+    from training.copies import near, told
     from training.dataset import keep_in_memory
     from training.intake import summary
     from training.manifest import apply_recipe, check, lacking, unknown_labels
@@ -71,6 +72,8 @@ def train(
         click.echo(f"left out, not categories of the recipe: {', '.join(unknown)}", err=True)
     if lack := lacking([photo for photo in photos if photo.source not in chosen.leave_out_sources]):
         raise click.ClickException(lack)
+    for sentence in (*(told(everything) if extra else ()), *near(photos)):
+        click.echo(sentence, err=True)
     if in_memory:
         keep_in_memory(fitted_photos(chosen, photos))
     path = run_recipe(chosen, photos, out, choose_hardware(chosen, device, workers))

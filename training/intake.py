@@ -2,7 +2,7 @@
 
 None of them says which photos show one object or which are for testing. Photos in one sub-folder of a category, or with
 one ``instance``, count as one object; objects are dealt to the splits, 70 : 15 : 15 within each label, by a hash of
-their name, so that the same photos always get the same split.
+their name, so that the same photos always get the same split. Photos of the same bytes are one object too.
 """
 
 import csv
@@ -11,15 +11,16 @@ import io
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from service.imaging import ENDINGS
+from training.copies import joined, same_bytes
 from training.manifest import GROUPS, NONE, SPLITS, ManifestError, Photo, check, read_exclusions, read_manifest
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif", ".bmp", ".tif", ".tiff")
 _LABELS = ("choices", "rectanglelabels", "polygonlabels", "brushlabels", "labels")
 _DEAL = ("train", "val", "test", *("train",) * 6, "val", "test", *("train",) * 6, "val", "test", *("train",) * 2)
 
@@ -49,7 +50,7 @@ def read_photos(root: Path, labels: Path | None = None, exclusions: Path | None 
     found = _tree(root) if labels is None else _labelled(labels)
     if not found:
         raise ManifestError(f"no photos in {labels or root}")
-    photos = [_photo(root, row) for row in _deal(found)]
+    photos = [_photo(root, row) for row in _deal(_together(root, [_described(row) for row in found]))]
     check(photos)
     for photo in photos:
         if not photo.path.is_file():
@@ -159,9 +160,18 @@ def _coco(content: dict[str, Any]) -> list[_Found]:
     return [_Found(str(row["file_name"]), shown[row["id"]]) for row in content["images"]]
 
 
-def _deal(found: Iterable[_Found]) -> list[_Found]:
-    """Give every photo labels, a group, an instance and a split."""
-    rows = [_described(row) for row in found]
+def _together(root: Path, rows: list[_Found]) -> list[_Found]:
+    """Photos of the same bytes as one instance, unless the labels say that they are on two sides of the split."""
+    names = joined({rows[place].instance for place in places} for places in same_bytes([root / r.file for r in rows]))
+    sides: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        sides[names.get(row.instance, row.instance)].update({row.split} - {""})
+    whole = {name: above for name, above in names.items() if len(sides[above]) < 2}
+    return [replace(row, instance=whole.get(row.instance, row.instance)) for row in rows]
+
+
+def _deal(rows: list[_Found]) -> list[_Found]:
+    """Give every photo a split."""
     fixed = {row.instance: row.split for row in rows if row.split}
     by_label: dict[str, set[str]] = defaultdict(set)
     for row in rows:

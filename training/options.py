@@ -26,10 +26,14 @@ LABELS = click.option(
 
 
 def read(data: Path, labels: Path | None) -> "list[Photo]":
-    """The photos that ``--data`` and ``--labels`` name, less those of exclusions.csv."""
+    """The photos that ``--data`` and ``--labels`` name, less those of exclusions.csv; what is there twice is told."""
+    from training.copies import told
     from training.intake import read_photos
 
-    return read_photos(data, labels, EXCLUSIONS)
+    photos = read_photos(data, labels, EXCLUSIONS)
+    for sentence in told(photos):
+        click.echo(sentence, err=True)
+    return photos
 
 
 def read_for(contract: "Contract", data: Path, labels: Path | None) -> "list[Photo]":

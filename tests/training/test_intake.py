@@ -11,13 +11,14 @@ from click.testing import CliRunner
 from training.cli import train
 from training.intake import read_photos, summary
 from training.manifest import ManifestError, Photo, unknown_labels
+from training.options import read
 from training.recipe import Recipe
 
 
 def _touch(root: Path, *names: str) -> None:
     for name in names:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(b"x")
+        (root / name).write_bytes(name.encode())
 
 
 def _json(path: Path, content: Any) -> Path:
@@ -51,6 +52,36 @@ def test_splits_are_dealt_within_each_label_and_stay(tmp_path: Path) -> None:
         counts = Counter(photo.split for photo in photos if "".join(photo.labels) == label)
         assert counts == {"train": 28, "val": 6, "test": 6}
     assert read_photos(tmp_path) == photos
+
+
+def test_photos_of_the_same_bytes_are_one_object(tmp_path: Path) -> None:
+    for number in range(40):
+        _touch(tmp_path, f"ivory/{number}.jpg")
+        (tmp_path / f"ivory/copy-{number}.jpg").write_bytes((tmp_path / f"ivory/{number}.jpg").read_bytes())
+    _touch(tmp_path, "ivory/advert/1.jpg", "ivory/advert/2.jpg")
+    (tmp_path / "ivory/advert/3.jpg").write_bytes((tmp_path / "ivory/7.jpg").read_bytes())
+    photos = _by_file(read_photos(tmp_path))
+    assert {photo.split for photo in photos.values()} == {"train", "val", "test"}
+    for number in range(40):
+        assert photos[f"ivory/{number}.jpg"].instance == photos[f"ivory/copy-{number}.jpg"].instance
+    assert len({photos[f"ivory/{name}.jpg"].instance for name in ("advert/1", "advert/2", "advert/3", "7")}) == 1
+    table = tmp_path / "labels.csv"
+    table.write_text("file,label,split\nivory/1.jpg,ivory,test\nivory/copy-1.jpg,ivory,\nivory/2.jpg,ivory,train\n")
+    assert [photo.split for photo in read_photos(tmp_path, table)] == ["test", "test", "train"]
+
+
+def test_copies_that_the_labels_put_on_two_sides_or_label_apart_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in "abcd":
+        (tmp_path / f"{name}.jpg").write_bytes(b"same" if name != "d" else b"else")
+    table = tmp_path / "labels.csv"
+    table.write_text("file,label,split\na.jpg,ivory,train\nb.jpg,ivory,test\nc.jpg,,train\nd.jpg,,test\n")
+    assert len({photo.instance for photo in read(tmp_path, table)}) == 4
+    told = capsys.readouterr().err
+    assert "1 photos have the same bytes as one on another side of the split" in told
+    assert "a.jpg (train) and b.jpg (test) for one" in told
+    assert "1 photos have the same bytes as one with another label: a.jpg (train) and c.jpg (train) for one" in told
 
 
 def test_a_manifest_comes_first(collection: Path, photos: list[Photo]) -> None:

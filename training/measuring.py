@@ -8,6 +8,8 @@ import click
 from training.command import TrainingCommand
 from training.options import DATA, LABELS, MODEL, of_split, read_for
 
+_PLAIN = Path(__file__).parent / "plain.toml"
+
 if TYPE_CHECKING:
     from service.contract import Contract
     from service.detector import Detector
@@ -111,7 +113,7 @@ def thresholds(
     from service.settings import load_settings
     from training import evaluation, operating, pictures, tables
 
-    detector = Detector(load_settings(model=model))
+    detector = Detector(load_settings(model=model, policies=_PLAIN, policy="default"))
     _warn(detector.contract, split)
     scored = evaluation.score_photos(detector, of_split(read_for(detector.contract, data, labels), split))
     core = [c.id for c in detector.contract.categories if c.maturity == "core" and scored.column(c.id)[1].any()]

@@ -138,6 +138,19 @@ def test_command_writes_table_picture_and_policy(collection: Path, tmp_path: Pat
     assert f"**{policy['categories']['ivory']['review']:.4f}**" in chosen
 
 
+def test_no_policy_is_needed(collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights of other categories fit neither the shipped policies nor those that the environment names."""
+    own = tmp_path / "own.toml"
+    own.write_text('[mine]\nversion = "1"\n[mine.categories]\nmammoth = { review = 0.5 }\n')
+    monkeypatch.setenv("FAUNALENS_POLICIES", str(own))
+    monkeypatch.setenv("FAUNALENS_POLICY", "mine")
+    out = tmp_path / "out"
+    arguments = ["--data", str(collection), "--photos-per-day", "10", "--review-capacity", "50", "--out", str(out)]
+    done = CliRunner().invoke(thresholds, [*arguments, "--category", "ivory"])
+    assert done.exit_code == 0, done.output
+    assert (out / "policies.toml").is_file()
+
+
 def test_the_policy_is_served(collection: Path, tmp_path: Path) -> None:
     arguments = ["--data", str(collection), "--photos-per-day", "10", "--review-capacity", "50", "--out", str(tmp_path)]
     assert CliRunner().invoke(thresholds, [*arguments, "--category", "ivory"]).exit_code == 0

@@ -4,6 +4,7 @@ Products and neutral objects are pasted with equal odds, so that neither the pas
 """
 
 import csv
+import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -51,14 +52,16 @@ def plan(
     made = []
     for number in range(count):
         pool = products if number % 2 == 0 else others
-        made.append(
-            Composite(
-                f"composite-{seed}-{number:05}.jpg", pool[number // 2 % len(pool)],
-                grounds[int(rng.integers(len(grounds)))],
-                float(np.exp(rng.uniform(*np.log(shares)))), int(rng.integers(2**31)),
-            )
-        )  # fmt: skip
+        thing, ground = pool[number // 2 % len(pool)], grounds[int(rng.integers(len(grounds)))]
+        share, own = float(np.exp(rng.uniform(*np.log(shares)))), int(rng.integers(2**31))
+        made.append(Composite(_name(seed, number, thing, ground, share, own), thing, ground, share, own))
     return made
+
+
+def _name(seed: int, number: int, thing: Photo, ground: Photo, share: float, own: int) -> str:
+    """A name of what is shown: a picture that is kept must not be listed as that of other photos or shares."""
+    shown = hashlib.sha256(repr((thing.file, ground.file, share, own)).encode()).hexdigest()[:8]
+    return f"composite-{seed}-{number:05}-{shown}.jpg"
 
 
 def _turns(photos: Sequence[Photo], rng: np.random.Generator) -> list[Photo]:
@@ -90,7 +93,8 @@ def cut(photo: Photo) -> Image.Image | None:
 def write(photos: Sequence[Photo], out: Path, count: int, shares: tuple[float, float], seed: int, jobs: int) -> int:
     """Make composites from the training split of ``photos`` in ``out``, with ``manifest.csv``; returns their number.
 
-    Pictures already there are kept. Raises ValueError, see :func:`plan`.
+    Pictures already there are kept; those of other photos or options are not listed any more. Raises ValueError, see
+    :func:`plan`.
     """
     train = select(photos, "train")
     with ProcessPoolExecutor(jobs) as pool:

@@ -64,6 +64,17 @@ def test_written_composites_are_a_training_folder(photos: list[Photo], tmp_path:
     assert {photo.file: photo.path.read_bytes() for photo in read_manifest(out)} == before
 
 
+def test_a_picture_that_is_kept_is_not_listed_as_another(photos: list[Photo], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write(photos, out, 4, (0.2, 0.5), seed=1, jobs=1)
+    before = {photo.file: photo.path.read_bytes() for photo in read_manifest(out)}
+    write(photos, out, 4, (0.6, 0.7), seed=1, jobs=1)
+    after = {photo.file: photo.path.read_bytes() for photo in read_manifest(out)}
+    assert len(after) == 4 and not set(after) & set(before)
+    write(photos, out, 4, (0.2, 0.5), seed=1, jobs=1)
+    assert {photo.file: photo.path.read_bytes() for photo in read_manifest(out)} == before
+
+
 def test_a_rendered_mask_wins_over_the_background(photos: list[Photo], tmp_path: Path) -> None:
     street = replace(photos[-3])
     assert cut(street) is None

@@ -95,6 +95,33 @@ def test_a_later_run_keeps_the_named_backgrounds(tmp_path: Path) -> None:
     assert line["licence"] != "Apache-2.0"
 
 
+def test_a_picture_finished_before_the_run_was_killed_names_its_background(tmp_path: Path) -> None:
+    background = next(found for seed in range(50) if (found := choose([tmp_path / "kitchen.jpg"], "tusk", seed)))
+    wanted = [pool.Task("raw_tusk", 1, background), pool.Task("raw_tusk", 2, background)]
+    _touch(tmp_path, *wanted)
+    Record(tmp_path).add(KINDS["raw_tusk"], 2)
+    (tmp_path / "manifest.csv").write_text(
+        "\n".join(line for line in (tmp_path / "manifest.csv").read_text().splitlines() if "raw_tusk-1" not in line)
+    )
+    assert command.render_all(wanted, tmp_path, SETTINGS, 1, draw) == 0
+    with (tmp_path / "manifest.csv").open(newline="") as stream:
+        lines = {line["file"]: line for line in csv.DictReader(stream)}
+    assert lines["raw_tusk-1.jpg"]["background"] == "kitchen.jpg"
+    assert lines["raw_tusk-2.jpg"]["background"] == "", "it was listed, made without one"
+
+
+@pytest.mark.parametrize(
+    "words", ["--count 0", "--count -3", "--size 0", "--samples 0", "--jobs -1", "--threads 0", "--seed x"]
+)
+def test_numbers_that_cannot_be_meant_are_refused(
+    tmp_path: Path, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        command.main([str(tmp_path / "out"), *words.split()])
+    assert stopped.value.code == 2
+    assert f"argument {words.split()[0]}: " in capsys.readouterr().err
+
+
 def test_about_half_of_the_scenes_get_a_photo_and_twins_share_it(tmp_path: Path) -> None:
     photos = [tmp_path / f"{number}.jpg" for number in range(9)]
     wanted = _wanted(len(ALL) * 20, 0, photos)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -26,24 +26,37 @@ def _kinds(text: str) -> list[Kind]:
     return [KINDS[name] for name in dict.fromkeys(text.split(","))]
 
 
+def _at_least(least: int) -> Callable[[str], int]:
+    """A whole number that is not below `least`."""
+
+    def number(text: str) -> int:
+        if (value := int(text)) < least:
+            raise argparse.ArgumentTypeError(f"{value} is below {least}")
+        return value
+
+    return number
+
+
 def _arguments(words: list[str] | None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m training.scenes", description="Render labelled scenes of products and look-alikes."
     )
     parser.add_argument("out", type=Path, help="folder for the pictures, their masks and manifest.csv")
-    parser.add_argument("--count", type=int, default=8, help="number of pictures; kinds take turns, one seed a round")
+    parser.add_argument(
+        "--count", type=_at_least(1), default=8, help="number of pictures; kinds take turns, one seed a round"
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of the first round")
     parser.add_argument("--kinds", type=_kinds, default=list(KINDS.values()), help="kinds to render, comma-separated")
     parser.add_argument(
         "--backgrounds", type=Path, help="photos for half of the scenes; with manifest.csv, its train listings only"
     )
     parser.add_argument(
-        "--size", type=int, default=320, help="width and height in pixels (samples sheet: width, at 4:3)"
+        "--size", type=_at_least(32), default=320, help="width and height in pixels (samples sheet: width, at 4:3)"
     )
-    parser.add_argument("--samples", type=int, default=24, help="Cycles samples per pixel")
-    parser.add_argument("--jobs", type=int, default=0, help="worker processes; 0: one for each core")
-    parser.add_argument("--threads", type=int, default=1, help="processor threads of a worker")
+    parser.add_argument("--samples", type=_at_least(1), default=24, help="Cycles samples per pixel")
+    parser.add_argument("--jobs", type=_at_least(0), default=0, help="worker processes; 0: one for each core")
+    parser.add_argument("--threads", type=_at_least(1), default=1, help="processor threads of a worker")
     parser.add_argument("--contact-sheet", action="store_true", help="make OUT/scenes.png: products beside twins")
     parser.add_argument("--sheet", action="store_true", help="make the fixed sample pictures of docs/samples instead")
     return parser.parse_args(words)
@@ -66,6 +79,8 @@ def render_all(
 
     (out / "masks").mkdir(parents=True, exist_ok=True)
     record = Record(out)
+    for task in wanted:
+        record.add_unlisted(KINDS[task.kind], task.seed, task.background)
     record.save()
     todo = [task for task in wanted if not finished(out, task.kind, task.seed)]
     failed = 0

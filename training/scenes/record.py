@@ -42,9 +42,11 @@ class Record:
     """The manifest of one folder. Only one process may hold it."""
 
     def __init__(self, out: Path) -> None:
-        """Start from the manifest in `out`, if any, and from finished pictures that it does not list."""
+        """Start from the manifest in `out`, if any, and from finished pictures that it does not list (`unlisted`)."""
         self.out, self.rows = out, self._found(out)
+        self.unlisted = set(self.rows)
         for line in self._listed(out):
+            self.unlisted.discard(line["file"])
             if line["file"] in self.rows:
                 self.rows[line["file"]] = {column: line.get(column) or "" for column in COLUMNS}
 
@@ -72,6 +74,12 @@ class Record:
         line = row(kind, seed, background)
         self.rows[line["file"]] = line
         self.save()
+
+    def add_unlisted(self, kind: Kind, seed: int, background: Background | None) -> None:
+        """List a picture that a run finished and was killed before it listed it: the folder does not tell its photo."""
+        line = row(kind, seed, background)
+        if line["file"] in self.unlisted:
+            self.rows[line["file"]] = line
 
     def save(self) -> None:
         """Write the manifest beside its place, then move it there."""

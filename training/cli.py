@@ -106,6 +106,8 @@ def compose(
     from service.cores import available_cores
     from training.composites import write
 
+    if shares[0] > shares[1]:
+        raise click.UsageError("--shares takes the smallest share first")
     try:
         made = write([*read(data, labels), *extra_photos(extra)], out, count, shares, seed, jobs or available_cores())
     except ValueError as error:

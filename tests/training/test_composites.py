@@ -3,8 +3,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image, ImageDraw
 
+from training.cli import compose
 from training.composites import SOURCE, cut, mask_of, plan, write
 from training.manifest import Photo, read_manifest
 
@@ -85,3 +87,10 @@ def test_a_rendered_mask_wins_over_the_background(photos: list[Photo], tmp_path:
     found = cut(street)
     assert found is not None
     assert found.size == (40, 60)
+
+
+def test_shares_in_the_wrong_order_are_named(collection: Path, tmp_path: Path) -> None:
+    words = ["--data", str(collection), "--out", str(tmp_path / "out"), "--shares", "0.8", "0.06"]
+    done = CliRunner().invoke(compose, words)
+    assert done.exit_code == 2
+    assert "--shares takes the smallest share first" in done.output

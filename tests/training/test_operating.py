@@ -75,8 +75,30 @@ def test_capacity_chooses_the_lowest_affordable() -> None:
 
 
 def test_too_little_capacity_is_an_error() -> None:
-    with pytest.raises(ValueError, match="reviews a day"):
+    least = _table()[-1].reviews_per_day
+    with pytest.raises(ValueError, match=f"even the highest thresholds give {least:.0f} reviews a day"):
         choose({"ivory": _table()}, 1)
+
+
+def test_a_score_at_the_threshold_is_a_finding_as_the_service_has_it() -> None:
+    scores, positive = np.array([1.0, 1.0, 1.0, 0.2]), np.array([1, 1, 0, 0], dtype=bool)
+    last = points("ivory", scores, positive, STREAM)[-1]
+    assert last.threshold == 1.0, "no policy takes more"
+    assert (last.recall, last.false_positive_rate) == (1.0, 0.5)
+
+
+def test_the_last_point_lets_no_photo_through() -> None:
+    assert RATES[-1] == 0.0
+    assert _table()[-1].false_positive_rate == 0.0
+
+
+def test_the_bound_counts_a_part_of_an_instance_as_one() -> None:
+    scores, positive = np.arange(63.0) / 63, np.arange(63) >= 60
+    groups = [str(number // 3) for number in range(63)]
+    first = points("ivory", scores, positive, STREAM, groups)[0]
+    assert first.false_positive_rate == 3 / 60
+    second = points("ivory", scores, positive, STREAM, groups)[1]
+    assert second.false_positive_rate == 1 / 60 and second.false_positive_rate_upper == upper_bound(1, 20)
 
 
 @pytest.mark.parametrize(("hits", "count", "expected"), [(0, 3000, 0.000998), (1, 100, 0.0466), (5, 5, 1.0)])

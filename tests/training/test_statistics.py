@@ -72,6 +72,13 @@ def test_threshold_uses_the_whole_rate_where_no_scores_tie() -> None:
     assert chosen == 94.0
 
 
+def test_a_rate_that_is_a_whole_number_of_photos_allows_them_all() -> None:
+    scores = np.arange(1000, dtype=np.float64)
+    assert 0.29 * 100 < 29, "as floats have it"
+    for count, rate, allowed in ((100, 0.29, 29), (1000, 0.001, 1), (1000, 0.057, 57)):
+        assert (scores[:count] > threshold_at(scores[:count], np.zeros(count, dtype=bool), rate)).sum() == allowed
+
+
 def test_threshold_of_rate_one_lets_everything_through() -> None:
     assert threshold_at(np.array([0.1, 0.2]), _flags(0, 0), 1.0) == float("-inf")
 
@@ -155,6 +162,13 @@ def test_intervals_are_of_95_percent() -> None:
     mean, half = scores.mean(), 1.96 * spread
     found = bootstrap(lambda drawn, _: float(drawn.mean()), scores, positive, singles, 2000)
     assert found == pytest.approx((mean - half, mean + half), abs=0.01)
+
+
+def test_calibration_error_has_15_groups() -> None:
+    probabilities = np.arange(15) / 15
+    positive = probabilities > 0.5
+    expected = np.abs(probabilities - positive).mean()
+    assert expected_calibration_error(probabilities, positive) == pytest.approx(expected)
 
 
 def test_calibration_error_of_fewer_photos_than_bins() -> None:

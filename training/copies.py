@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from service.cores import available_cores
 from service.errors import FaunalensError
@@ -55,18 +56,17 @@ def told(photos: Sequence[Photo]) -> list[str]:
 
 def near(photos: Sequence[Photo]) -> list[str]:
     """A sentence on photos of val and test that look nearly like one of train. Every photo is decoded, small."""
-    trained = [photo for photo in photos if photo.split == "train"]
-    held = [photo for photo in photos if photo.split != "train"]
     with ThreadPoolExecutor(available_cores()) as pool:
-        hashes, wanted = (list(pool.map(_hash, some)) for some in (trained, held))
-    known = np.array([value for value in hashes if value is not None], dtype=np.uint64)
-    sources = [photo for photo, value in zip(trained, hashes, strict=True) if value is not None]
+        values = list(tqdm(pool.map(_hash, photos), "comparing", total=len(photos), unit="photo", mininterval=2))
+    hashed = [(photo, value) for photo, value in zip(photos, values, strict=True) if value is not None]
+    trained = [pair for pair in hashed if pair[0].split == "train"]
+    known = np.array([value for _, value in trained], dtype=np.uint64)
     alike = []
-    for photo, value in zip(held, wanted, strict=True):
-        if value is not None and len(known):
+    for photo, value in hashed if trained else ():
+        if photo.split != "train":
             far = np.minimum(_distances(known, value), _distances(known, mirrored(value)))
             if far.min() <= _NEAR:
-                alike.append((photo, sources[int(far.argmin())]))
+                alike.append((photo, trained[int(far.argmin())][0]))
     return _sentence(alike, "photos of val or test look nearly like one of train")
 
 

@@ -82,3 +82,19 @@ def test_only_rare_categories_keep_the_plain_slope() -> None:
     logits = np.linspace(-4, 1, 40)[:, None]
     fitted = calibrate(["few"], logits, logits > 0.5, "val")
     assert fitted["few"].temperature == 1.0
+
+
+def test_without_evidence_the_slope_stays_one() -> None:
+    slope, bias = platt(np.zeros(4), np.array([True, True, False, False]))
+    assert slope == pytest.approx(1.0)
+    assert bias == pytest.approx(0.0)
+
+
+def test_twenty_positives_carry_a_slope_of_their_own() -> None:
+    logits, positive = _sample(1.7, -0.8)
+    for count, own in ((20, True), (19, False)):
+        few = np.zeros_like(positive)
+        few[np.flatnonzero(positive)[:count]] = True
+        fitted = calibrate(["few"], logits[:, None], few[:, None], "val")["few"]
+        assert (fitted.fitted_on == "val, 20 positives") == own
+        assert (fitted.temperature == 1.0) != own

@@ -166,7 +166,7 @@ def test_intervals_are_of_95_percent() -> None:
 
 def test_calibration_error_has_15_groups() -> None:
     probabilities = np.arange(15) / 15
-    positive = probabilities > 0.5
+    positive = np.arange(15) % 2 == 1
     expected = np.abs(probabilities - positive).mean()
     assert expected_calibration_error(probabilities, positive) == pytest.approx(expected)
 
@@ -189,6 +189,15 @@ def test_no_interval_of_a_single_instance(groups: str) -> None:
     scores, positive = np.array([0.1, 0.6, 0.4, 0.9]), _flags(0, 0, 1, 1)
     assert all(map(math.isnan, bootstrap(auroc, scores, positive, list(groups), 50)))
     assert not any(map(math.isnan, bootstrap(auroc, scores, positive, list("abcd"), 50)))
+
+
+def test_draws_without_a_value_do_not_spoil_the_interval() -> None:
+    def statistic(scores: Scores, positive: Flags) -> float:
+        return float("nan") if scores[0] == 0 else float(scores.mean())
+
+    assert not any(map(math.isnan, bootstrap(statistic, *_sample(), [str(number) for number in range(300)], 50)))
+    scores, positive = np.arange(8.0), np.arange(8) >= 4
+    assert not any(map(math.isnan, bootstrap(statistic, scores[::-1], positive, list("abcdefgh"), 50)))
 
 
 def test_no_interval_where_every_draw_is_the_same() -> None:

@@ -93,3 +93,54 @@ def test_thresholds_stay_below_one() -> None:
     scores[:NEGATIVES] = 1.0
     chosen = choose_thresholds(_contract(), scores, positive)
     assert {points["review"] for points in chosen.values()} == {0.9999}
+
+
+def _logits(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.log(scores / (1 - scores)))
+
+
+@pytest.mark.parametrize(("count", "share"), [(4000, 0.05), (100, 0.1), (12, 0.5)])
+def test_the_tail_is_that_of_the_highest_twentieth_or_ten_but_at_most_half(count: int, share: float) -> None:
+    scores = np.random.default_rng(1).beta(1, 6, count)
+    logits = _logits(scores)
+    start = np.quantile(logits, 1 - share)
+    expected = start + (logits[logits > start] - start).mean() * np.log(share / 0.001)
+    assert _logits(np.array([tail_threshold(scores, 0.001)]))[0] == pytest.approx(expected)
+
+
+def _of(negatives: NDArray[np.float64], positives: int, maturity: str = "core") -> dict[str, float]:
+    """The points of ``c0``, whose positives all score 0.9999."""
+    scores = np.concatenate([negatives, np.full(positives, 0.9999)])[:, None].repeat(CATEGORIES, 1)
+    positive = (np.arange(len(scores)) >= len(negatives))[:, None].repeat(CATEGORIES, 1)
+    return choose_thresholds(_contract(maturity), scores, positive)["c0"]
+
+
+def test_twenty_positives_carry_a_category() -> None:
+    negatives = np.random.default_rng(1).permutation(np.linspace(0.1, 0.9, 10_000))
+    for positives, rates in ((20, RATES), (19, RARE_RATES["core"])):
+        found = _of(negatives, positives)
+        for point, rate in rates.items():
+            if rate * len(negatives) >= 5:
+                # the margin above the threshold hides the score beside it at most
+                alarms = (negatives >= found[point]).sum()
+                assert rate * len(negatives) - 3 <= alarms <= rate * len(negatives), (positives, point)
+
+
+def test_five_photos_give_a_threshold_and_four_a_tail() -> None:
+    negatives = np.random.default_rng(3).beta(1, 2, 5000)
+    exact, beyond = _of(negatives, 40)["priority"], _of(negatives[:4999], 40)["priority"]
+    assert exact == pytest.approx(np.sort(negatives)[-6], abs=3e-4)
+    assert beyond == pytest.approx(tail_threshold(negatives[:4999], 0.001), abs=3e-4)
+
+
+def test_points_stay_in_order_where_tail_and_photos_disagree() -> None:
+    low = np.random.default_rng(4).uniform(0.01, 0.02, 4000)
+    low[:20] = 0.99
+    assert tail_threshold(low, 0.001) < 0.98
+    points = _of(low, 40)
+    assert points["review"] > 0.99 and points["priority"] == points["review"]
+    few = np.random.default_rng(4).uniform(0.01, 0.02, 1000)
+    few[:30] = 0.6
+    few[:3] = 0.61
+    points = _of(few, 40)
+    assert points["sensitive"] <= points["review"]

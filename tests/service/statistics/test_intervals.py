@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from service.statistics.intervals import Estimate, Part, fall, recall, share
+from service.statistics.intervals import Estimate, Part, _draws, fall, recall, share
 
 
 def test_wilson_against_published_values() -> None:
@@ -65,3 +65,25 @@ def _service(random: np.random.Generator, products: int) -> tuple[int, int, Part
 def _flow(service: tuple[int, int, Part, Part]) -> tuple[Part, Part]:
     seen, flagged, right, _ = service
     return Part(flagged, seen), right
+
+
+def test_draws_are_of_the_jeffreys_posterior() -> None:
+    assert np.percentile(_draws(Part(0, 10), np.random.default_rng(0)), 97.5) == pytest.approx(0.2172, abs=0.01)
+
+
+def test_what_was_not_flagged_is_lost_and_no_more() -> None:
+    found = recall(200, 100, Part(80, 100), Part(10, 100))
+    assert found is not None and found.value == pytest.approx(80 / 90)
+    assert found.low < 80 / 90 < found.high
+    assert found.low > 0.8
+
+
+def test_nothing_flagged_then_leaves_no_fall_to_tell() -> None:
+    assert fall(Part(1, 10), Part(1, 1), Part(0, 10), Part(1, 1)) is None
+
+
+@pytest.mark.parametrize("count", range(1, 60))
+def test_an_interval_holds_its_value_at_both_ends(count: int) -> None:
+    none, all_of_them = share(Part(0, count)), share(Part(count, count))
+    assert none is not None and none.low == 0.0
+    assert all_of_them is not None and all_of_them.high == 1.0

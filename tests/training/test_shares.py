@@ -54,3 +54,8 @@ def test_intervals_hold_the_truth(positives: int, negatives: int, rates: tuple[f
         ends = recall.interval, alarms.interval, precision_interval(recall, alarms, 0.01)
         held += [low <= value <= high for (low, high), value in zip(ends, (*rates, truth), strict=True)]
     assert (held / 200 > 0.9).all(), held / 200
+
+
+def test_recall_and_false_positives_are_drawn_apart() -> None:
+    low, high = precision_interval(Share(0.5, 10), Share(0.5, 10), 0.5)
+    assert low < 0.35 < 0.65 < high

@@ -1,5 +1,7 @@
 """Thresholds and their budgets of false alarms."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -124,6 +126,13 @@ def test_twenty_positives_carry_a_category() -> None:
                 # the margin above the threshold hides the score beside it at most
                 alarms = (negatives >= found[point]).sum()
                 assert rate * len(negatives) - 3 <= alarms <= rate * len(negatives), (positives, point)
+
+
+def test_rates_are_those_that_are_documented() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    for point, rate in RATES.items():
+        cells = (rate, RARE_RATES["core"][point], RARE_RATES["experimental"][point])
+        assert f"| `{point}` | {' | '.join(f'{100 * cell:g} %' for cell in cells)} |" in text
 
 
 def test_five_photos_give_a_threshold_and_four_a_tail() -> None:

@@ -363,6 +363,39 @@ def test_keys_and_second_opinions(keyed_page: tuple[Visit, dict[str, str]], fold
     expect(bob.locator("#may-not-add")).to_be_visible()
 
 
+def test_a_refusal_of_the_key_before_does_not_take_the_new_one(keyed_page: tuple[Visit, dict[str, str]]) -> None:
+    visit, keys = keyed_page
+    page, late = visit(), list[Route]()
+    page.fill("#login-key", keys["ann"])
+    page.keyboard.press("Enter")
+    settled(page)
+    page.route("**/v1/review/summary", lambda route: route.continue_() if late else late.append(route))
+    until_held(page, late)
+    page.route("**/v1/review/claims", refuse, times=2)  # that gives back, and that takes
+    page.keyboard.press(",")
+    page.evaluate("document.getElementById('state-second').click()")
+    expect(page.locator("#login-problem")).to_have_text("That key was revoked.")
+    expect(page.locator("#settings")).not_to_be_visible()
+    page.fill("#login-key", keys["bob"])
+    page.keyboard.press("Enter")
+    expect(page.locator("#login")).not_to_be_visible()
+    refuse(late[0])
+    page.wait_for_timeout(300)
+    expect(page.locator("#login")).not_to_be_visible()
+    assert page.evaluate("sessionStorage.getItem('faunalens-key')") == keys["bob"]
+
+
+def until_held(page: Page, held: list[Route]) -> None:
+    """Wait for a request that a test holds back."""
+    while not held:
+        page.wait_for_timeout(10)
+
+
+def refuse(route: Route) -> None:
+    """Answer as to a key that is not known any more."""
+    route.fulfill(status=401, body='{"error": {"code": "unauthenticated", "message": "That key was revoked."}}')
+
+
 def test_two_windows_never_show_the_same(open_page: Visit) -> None:
     pages = [open_page(), open_page()]
     for page in pages:

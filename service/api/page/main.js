@@ -63,8 +63,13 @@ function start() {
 }
 
 async function come(found) {
+  if (me && me.moderator !== found.moderator) {
+    breaks.rest();
+    add?.forget();
+  }
   me = found;
   here = true;
+  outbox.belongTo(me.moderator);
   $("keeps-nothing").hidden = me.retention_hours > 0;
   $("may-not-add").hidden = me.may_add;
   $("state-second").hidden = me.second_opinion === "off";
@@ -78,6 +83,7 @@ async function come(found) {
 
 function leave() {
   here = false;
+  outbox.belongTo(null);
 }
 
 /** What is done once, as soon as somebody may be here. */

@@ -385,6 +385,44 @@ def test_a_refusal_of_the_key_before_does_not_take_the_new_one(keyed_page: tuple
     assert page.evaluate("sessionStorage.getItem('faunalens-key')") == keys["bob"]
 
 
+def test_a_decision_is_never_sent_with_the_key_of_another(
+    keyed_page: tuple[Visit, dict[str, str]], folder: Path
+) -> None:
+    visit, keys = keyed_page
+    page, refusing = visit(), list[bool]()
+    page.route(re.compile("/(decision|summary)$"), lambda route: refuse(route) if refusing else route.continue_())
+
+    def enter(name: str) -> None:
+        page.fill("#login-key", keys[name])
+        page.keyboard.press("Enter")
+        expect(page.locator("#login")).not_to_be_visible()
+
+    def decide_refused(key: str) -> None:
+        """Decide when the key is not taken any more, and wait until the page asks for another."""
+        page.wait_for_selector("#stage[data-shown=shown]")
+        refusing.append(True)
+        page.keyboard.press(key)
+        expect(page.locator("#login")).to_be_visible()
+        refusing.clear()
+
+    enter("ann")
+    decide_refused("r")
+    page.wait_for_timeout(1000)
+    assert decided(folder) == [], "it is not sent without a key either"
+    enter("ann")
+    settled(page)
+    assert [entry["decision"] for entry in decided(folder)] == ["reject"], "it goes on with the same moderator"
+    decide_refused("e")
+    enter("bob")
+    expect(page.locator("#notices")).to_contain_text("Not kept: 1 decision of the moderator who was here before")
+    settled(page)
+    expect(page.locator("#today")).to_have_text("0")
+    page.keyboard.press("c")
+    settled(page)
+    first, second = decided(folder)
+    assert second["decision"] == "confirm" and second["moderator"] != first["moderator"]
+
+
 def until_held(page: Page, held: list[Route]) -> None:
     """Wait for a request that a test holds back."""
     while not held:

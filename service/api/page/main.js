@@ -1,7 +1,7 @@
 // The page: who is here, what is in front of them, and what each key does.
 
 import { Add } from "./add.js";
-import { LOOK_AGAIN, call, setKey } from "./api.js";
+import { LOOK_AGAIN, call, pause, setKey } from "./api.js";
 import { Breaks } from "./breaks.js";
 import { Decisions } from "./decisions.js";
 import { Details } from "./details.js";
@@ -52,7 +52,10 @@ function start() {
     $("rest").close();
     queue.take();
   });
-  $("forget-key").addEventListener("click", () => {
+  $("forget-key").addEventListener("click", async () => {
+    // by the key that took the photos, so that nobody waits for them
+    await Promise.race([queue.restart(queue.filter, false), pause(LOOK_AGAIN)]);
+    breaks.rest();
     setKey("");
     location.reload();
   });

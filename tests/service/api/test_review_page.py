@@ -423,6 +423,51 @@ def test_a_decision_is_never_sent_with_the_key_of_another(
     assert second["decision"] == "confirm" and second["moderator"] != first["moderator"]
 
 
+def test_who_forgets_the_key_gives_the_photos_back(keyed_page: tuple[Visit, dict[str, str]], folder: Path) -> None:
+    visit, keys = keyed_page
+    page = visit()
+    page.fill("#login-key", keys["ann"])
+    page.keyboard.press("Enter")
+    settled(page)
+    assert held(folder) > 0
+    page.keyboard.press(",")
+    page.click("#forget-key")
+    expect(page.locator("#login")).to_be_visible()
+    assert held(folder) == 0
+    assert page.evaluate("sessionStorage.length") == 0
+
+
+def held(folder: Path) -> int:
+    """How many photos are in front of somebody."""
+    database = open_database(None, folder)
+    with database.reading() as session:
+        count = session.scalar(text("SELECT count(*) FROM reviews WHERE claimed_by IS NOT NULL"))
+    database.close()
+    return int(count or 0)
+
+
+def test_a_change_of_the_queue_takes_nothing_that_the_next_gives_back(open_page: Visit) -> None:
+    page, giving, taking = open_page(), list[Route](), list[Route]()
+    settled(page)
+
+    def hold(route: Route) -> None:
+        if route.request.method == "DELETE":
+            giving.append(route)
+        else:
+            taking.append(route)
+            route.continue_()
+
+    page.route("**/v1/review/claims", hold)
+    page.evaluate("for (const name of ['unsure', 'open']) document.querySelector(`[data-state=${name}]`).click()")
+    while len(giving) < 2:
+        page.wait_for_timeout(10)
+    giving[0].continue_()
+    page.wait_for_timeout(500)
+    assert taking == []
+    giving[1].continue_()
+    settled(page)
+
+
 def until_held(page: Page, held: list[Route]) -> None:
     """Wait for a request that a test holds back."""
     while not held:

@@ -58,8 +58,9 @@ class Decisions:
         """Decide about a photo that nobody else has; ``category``: what is confirmed, by default the strongest finding.
 
         Raises ``unknown_item``, ``item_taken``, ``already_decided``, ``second_opinion_needed`` when it would be one's
-        own and, for undo, ``nothing_to_undo``: what stands last may be somebody else's, and undo sent twice, as by who
-        got no answer, goes back once. What is taken back is the moderator's again for a while.
+        own and, for undo, ``nothing_to_undo``: what stands last may be somebody else's. Sent twice, as by who got no
+        answer, undo goes back once, and what leaves the photo to others is kept once. What is taken back is the
+        moderator's again for a while.
         """
         with self._database.writing() as session:
             lock(session)
@@ -110,6 +111,8 @@ class Decisions:
         review, item = session.get(Review, item_id, with_for_update=True), session.get(Item, item_id)
         if review is None or item is None:
             raise unknown_item()
+        if (kept := _repeated(session, review, moderator, kind)) is not None:
+            return kept
         standing = _undoable(session, review, moderator, further) if kind is Kind.UNDO else []
         last = standing[-1] if standing else None
         first = said(session, review.first_seq) if review.state == ReviewState.SECOND else None
@@ -162,6 +165,20 @@ def _undoable(session: Session, review: Review, moderator: Moderator, further: b
     return [] if repeated and not further else stands(session, review.item_id)
 
 
+def _repeated(session: Session, review: Review, moderator: Moderator, kind: Kind) -> Entry | None:
+    """The latest entry, if it says the same of the same moderator, who has not taken the photo since."""
+    latest = (
+        session.get(Decision, review.last_seq) if kind in (Kind.UNSURE, Kind.ESCALATE) and review.last_seq else None
+    )
+    if latest is None or (latest.moderator, latest.decision) != (moderator.id, kind) or _has(moderator, review):
+        return None
+    return Entry(latest.seq, latest.entry, latest.hash)
+
+
+def _has(moderator: Moderator, review: Review) -> bool:
+    return review.claimed_until > now() and review.claimed_by == holder(moderator.id, moderator.session)
+
+
 def _check(
     review: Review, moderator: Moderator, kind: Kind, last: dict[str, Any] | None, first: dict[str, Any] | None
 ) -> None:
@@ -173,7 +190,7 @@ def _check(
     elif first is not None and first["moderator"] == moderator.id:
         message = "You have decided about this photo; the second opinion is another moderator's."
         raise FaunalensError(ErrorCode.SECOND_OPINION_NEEDED, message)
-    if review.claimed_until > now() and review.claimed_by != holder(moderator.id, moderator.session):
+    if review.claimed_until > now() and not _has(moderator, review):
         raise FaunalensError(ErrorCode.ITEM_TAKEN, "Another moderator has this photo in front of them.")
 
 

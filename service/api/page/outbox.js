@@ -6,6 +6,8 @@ import { call, Failure } from "./api.js";
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 15_000;
 const CARRY_ON = { keepalive: true };
+// what it looks like, after a try whose answer was lost, that the try was kept
+const KEPT_BEFORE = ["already_decided", "second_opinion_needed", "nothing_to_undo"];
 
 export class Outbox {
   #moderator = null;
@@ -55,9 +57,8 @@ export class Outbox {
           return;
         }
         const failures = await post(change);
-        const known = attempt > 0 ? ["already_decided", "nothing_to_undo"] : [];
+        const known = attempt > 0 ? KEPT_BEFORE : [];
         for (const { item, error } of failures) {
-          // after a try whose answer was lost, this is what it looks like that the try was kept
           if (!known.includes(error.code)) this.refused(error, { ...change, items: [item] });
         }
         return;

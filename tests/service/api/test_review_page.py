@@ -468,6 +468,30 @@ def test_a_change_of_the_queue_takes_nothing_that_the_next_gives_back(open_page:
     settled(page)
 
 
+def test_a_decision_whose_answer_was_lost_is_kept_once(keyed_page: tuple[Visit, dict[str, str]], folder: Path) -> None:
+    visit, keys = keyed_page
+    page, lost = visit(), list[int]()
+    page.fill("#login-key", keys["ann"])
+    page.keyboard.press("Enter")
+
+    def lose(route: Route) -> None:
+        if len(lost) % 2:
+            route.continue_()
+        else:
+            route.fetch()
+            route.abort()
+        lost.append(1)
+
+    page.route(re.compile("/decision$"), lose)
+    for key in "crse":
+        settled(page)
+        page.keyboard.press(key)
+    settled(page)
+    assert [entry["decision"] for entry in decided(folder)] == ["confirm", "reject", "unsure", "escalate"]
+    assert len(lost) == 8 and page.locator("#notices .notice").count() == 0
+    expect(page.locator("#today")).to_have_text("4")
+
+
 def until_held(page: Page, held: list[Route]) -> None:
     """Wait for a request that a test holds back."""
     while not held:

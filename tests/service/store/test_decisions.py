@@ -81,6 +81,21 @@ def test_an_undoing_leads_back_to_where_the_photo_was(found: Database) -> None:
     assert DecisionLog(found).verify().wrong is None
 
 
+def test_what_leaves_a_photo_to_others_is_kept_once_when_it_is_sent_twice(found: Database) -> None:
+    reviews, decisions, (first, second, _) = Reviews(found, 60), Decisions(found), ids(found)
+    assert decisions.decide(first, A, Kind.UNSURE) == decisions.decide(first, A, Kind.UNSURE)
+    assert [item.id for item in reviews.claim("b", Wanted("unsure"), 1)] == [first]
+    assert decisions.decide(first, A, Kind.UNSURE).seq == 1, "somebody else has it meanwhile"
+    reviews.release("b")
+    assert decisions.decide(first, A, Kind.UNDO).fields["state"] == "open"
+    assert decisions.decide(first, A, Kind.UNSURE).seq == 3
+    reviews.claim("a", Wanted("unsure"), 1)
+    assert decisions.decide(first, A, Kind.UNSURE).seq == 4, "who takes it again means it again"
+    assert [one.seq for one in decisions.decide_all([second, second], A, Kind.ESCALATE)] == [5, 5]  # type: ignore[union-attr]
+    assert decisions.decide(second, B, Kind.ESCALATE).seq == 6, "another moderator says the same"
+    assert DecisionLog(found).verify().wrong is None
+
+
 def test_several_decisions_about_one_photo_are_undone_one_by_one(found: Database) -> None:
     decisions, (first, second, _) = Decisions(found, "confirm"), ids(found)
     for kind in (Kind.UNSURE, Kind.ESCALATE, Kind.REJECT):

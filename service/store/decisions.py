@@ -15,7 +15,7 @@ from service.store.clock import now
 from service.store.database import Database
 from service.store.decision_log import Entry, append, lock, said, stands
 from service.store.kinds import Kind, SecondOpinion, state_after, state_before
-from service.store.reviews import holder, unknown_item
+from service.store.reviews import holder, locked, unknown_item
 from service.store.tables import Batch, Decision, Item, Review, ReviewState
 
 MADE, UNDONE = "decision.made", "decision.undone"
@@ -73,6 +73,7 @@ class Decisions:
         done: list[Entry | FaunalensError] = []
         with self._database.writing() as session:
             lock(session)
+            session.scalars(locked(Review.item_id.in_(item_ids))).all()
             for item_id in item_ids:
                 try:
                     done.append(self._decide(session, item_id, moderator, kind, category))

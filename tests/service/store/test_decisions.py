@@ -2,6 +2,7 @@
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import text
@@ -123,6 +124,23 @@ def test_many_at_once_and_one_refused(found: Database) -> None:
         2, ErrorCode.ALREADY_DECIDED, ErrorCode.UNKNOWN_ITEM, 3,
     ]  # fmt: skip
     assert DecisionLog(found).verify().entries == 3
+
+
+def test_rows_are_locked_in_one_order(found: Database) -> None:
+    """Else deciding about many and prolonging the claims on them wait for each other until the server ends one."""
+    if found.engine.dialect.name != "postgresql":
+        pytest.skip("SQLite has one lock for all")
+    low, *_, high = sorted(ids(found))
+    Reviews(found, 60).claim("a", Wanted(), 3)
+    row = text("SELECT item_id FROM reviews WHERE item_id = :id FOR UPDATE NOWAIT")
+    with ThreadPoolExecutor(1) as pool:
+        with found.writing() as session:
+            session.execute(row, {"id": low})
+            deciding = pool.submit(Decisions(found).decide_all, [high, low], A, Kind.UNSURE)
+            while not session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+                time.sleep(0.01)
+            session.execute(row, {"id": high})
+        assert [one.seq for one in deciding.result()] == [1, 2]  # type: ignore[union-attr]
 
 
 def test_second_opinion(found: Database) -> None:

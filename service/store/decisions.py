@@ -14,7 +14,7 @@ from service.store import outbox
 from service.store.clock import now
 from service.store.database import Database
 from service.store.decision_log import Entry, append, lock, said, stands
-from service.store.kinds import Kind, SecondOpinion, state_after, state_before
+from service.store.kinds import Kind, SecondOpinion, last_of, state_after, state_before
 from service.store.reviews import holder, locked, unknown_item
 from service.store.tables import Batch, Decision, Item, Review, ReviewState
 
@@ -115,7 +115,7 @@ class Decisions:
         if (kept := _repeated(session, review, moderator, kind)) is not None:
             return kept
         standing = _undoable(session, review, moderator, further) if kind is Kind.UNDO else []
-        last = standing[-1] if standing else None
+        last = last_of(standing)
         first = said(session, review.first_seq) if review.state == ReviewState.SECOND else None
         _check(review, moderator, kind, last, first)
         record, undone, moment = json.loads(item.record or "{}"), kind is Kind.UNDO, now()
@@ -156,7 +156,7 @@ class Decisions:
             review, item = session.get(Review, item_id), session.get(Item, item_id)
             if review is None or item is None or item.sha256 != sha256:
                 raise unknown_item()
-            return next(reversed(stands(session, item_id)), None)
+            return last_of(stands(session, item_id))
 
 
 def _undoable(session: Session, review: Review, moderator: Moderator, further: bool) -> list[dict[str, Any]]:

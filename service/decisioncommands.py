@@ -1,6 +1,9 @@
 """``faunalens decisions export training|label-studio`` and ``faunalens decisions import label-studio``."""
 
+import contextlib
+import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,8 +43,7 @@ def training(out: Path) -> None:
     Exit code 1: nothing to write. 3: the store cannot be used. 4: written, but photos are missing, because they were
     not kept.
     """
-    _must_be_new(out)
-    with opened_store() as store:
+    with opened_store() as store, _new(out):
         from service.exports import training_set
         from service.store import cases
 
@@ -60,8 +62,7 @@ def export_label_studio(out: Path, state: str, prefix: str | None) -> None:
     Exit code 1: nothing to write. 3: the store cannot be used. 4: written, but photos are missing, because they were
     not kept.
     """
-    _must_be_new(out)
-    with opened_store() as store:
+    with opened_store() as store, _new(out):
         from service.exports import label_studio
         from service.store import cases
 
@@ -100,9 +101,18 @@ def import_label_studio(file: Path, moderator: str | None) -> None:
     sys.exit(4 if taken.refused else 0)
 
 
-def _must_be_new(out: Path) -> None:
+@contextlib.contextmanager
+def _new(out: Path) -> Iterator[None]:
+    """The folder ``out``, which must not be there before; what breaks off leaves nothing of it."""
     if out.exists():
         raise click.UsageError(f"{out} is there already")
+    try:
+        yield
+    except FileExistsError:
+        raise
+    except BaseException:
+        shutil.rmtree(out, ignore_errors=True)
+        raise
 
 
 def _end(written: int, gone: int) -> None:

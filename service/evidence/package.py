@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from service import __version__
 from service.detector import Detector
-from service.errors import FaunalensError
+from service.errors import ErrorCode, FaunalensError
 from service.evidence.cover import cover
 from service.evidence.shelf import Writer
 from service.evidence.signing import fingerprint, public_pem
@@ -58,7 +58,7 @@ def write(
 ) -> Written:  # fmt: skip
     """Put the package of ``cases`` into ``out``; ``log``: from the first entry about them to the end.
 
-    Raises :class:`ChangedPhotoError`, :class:`OSError`.
+    Raises :class:`ChangedPhotoError`, :class:`OSError`, and ``store_unavailable``.
     """
     shown = [_photo(case, number, photos, detector, request, out) for number, case in enumerate(cases, 1)]
     out.add(LOG, _json(_log(log)))
@@ -111,7 +111,8 @@ def _photo(
 
 
 def _bytes(case: Case, photos: Photos) -> tuple[bytes | None, str | None]:
-    """The photo as it came in, or why it is not there; raises :class:`ChangedPhotoError`."""
+    """The photo as it came in, or why it is not there; raises :class:`ChangedPhotoError`, and ``store_unavailable`` when
+    it is there and cannot be read."""
     if case.sha256 is None:
         return None, "it could not be judged, so it was not kept"
     if not case.photo:
@@ -119,6 +120,8 @@ def _bytes(case: Case, photos: Photos) -> tuple[bytes | None, str | None]:
     try:
         data = photos.read(case.batch_id, case.position)
     except FaunalensError as error:
+        if error.code is ErrorCode.STORE_UNAVAILABLE:
+            raise
         return None, error.message
     if hashlib.sha256(data).hexdigest() != case.sha256:
         raise ChangedPhotoError(f"photo {case.id} in the store is not the one that was judged")

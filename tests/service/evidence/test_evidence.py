@@ -25,6 +25,7 @@ from service.evidence.verify import verify
 from service.store.batches import Batches, Entry, NewBatch
 from service.store.decision_log import DecisionLog
 from service.store.kinds import Kind
+from service.store.photos import Photos
 from tests.conftest import SAMPLES
 from tests.filled import LISTING, OTHER, Filled
 
@@ -253,6 +254,29 @@ def test_a_photo_that_was_exchanged_in_the_store_is_not_exported(filled: Filled,
     done = run("export", LISTING, "--out", str(out))
     assert done.exit_code == 1 and "not the one that was judged" in done.output
     assert not out.exists() and not list(tmp_path.glob(".package*"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("evidence", "export", LISTING), ("decisions", "export", "label-studio"), ("decisions", "export", "training")],
+)
+def test_photos_under_a_key_that_is_not_given_are_not_told_as_gone(
+    words: tuple[str, ...], filled: Filled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("key")
+    with filled.database.reading() as session:
+        batch = session.execute(text("SELECT batch_id FROM items LIMIT 1")).scalar_one()
+    filled.decide("tusk-single.jpg", "ann", Kind.REJECT)
+    filled.decide("tusks.jpg", "ann", Kind.REJECT)
+    seal, data = bytes(32), (SAMPLES / "tusks.jpg").read_bytes()
+    Photos(filled.folder / "photos", seal).write(batch, 1, data)
+    Photos(filled.folder / "photos", seal).write(batch, 2, (SAMPLES / "ivory-bangles.jpg").read_bytes())
+    out = tmp_path / "out"
+    done = CliRunner().invoke(main, [*words, "--out", str(out)])
+    assert done.exit_code == 3 and "sealed by a key that is not FAUNALENS_PHOTO_KEY" in done.output
+    assert not list(tmp_path.glob("*out*"))
+    monkeypatch.setenv("FAUNALENS_PHOTO_KEY", base64.b64encode(seal).decode())
+    assert CliRunner().invoke(main, [*words, "--out", str(out)]).exit_code in (0, 4) and out.is_dir()
 
 
 def test_what_cannot_be_done_is_told(filled: Filled, tmp_path: Path) -> None:

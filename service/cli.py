@@ -6,6 +6,7 @@ entry points of the training package, so that the service never imports it.
 
 import contextlib
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -105,7 +106,6 @@ def scan(
     3 could not start. With --resume it counts what was recorded before, too.
     """
     from service import scan as bulk
-    from service.cells import encodable
     from service.detector import Detector
     from service.providers import pictures_at_once
     from service.records import WRITERS
@@ -123,9 +123,9 @@ def scan(
         _stop(error)
     tally = bulk.Tally()
     with _writing():
-        done = bulk.resume(resumed, tally) if resumed else set()
+        wanted = bulk.unrecorded(bulk.resume(resumed, tally) if resumed else Counter())
     given = bulk.lines_of_stdin() if paths in ((), ("-",)) else iter(paths)
-    files = expand(bulk.find_files(given), lambda file: hash(encodable(file)) not in done, settings.max_bytes)
+    files = expand(bulk.find_files(given), wanted, settings.max_bytes)
     on_terminal = not (resumed or output) and sys.stdout.isatty()
     with _writing(), _output(resumed or output, append=bool(resumed)) as stream, _progress(not on_terminal) as step:
         writer = WRITERS[kind or ("table" if on_terminal else "jsonl")](stream, detector.contract.ids)

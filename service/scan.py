@@ -4,8 +4,8 @@ import json
 import os
 import sys
 import uuid
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,12 +128,12 @@ def scan(
                 future.cancel()
 
 
-def resume(output: Path, tally: Tally) -> set[int]:
-    """Hashes of the files already recorded in ``output`` (JSON lines); ``tally`` counts them.
+def resume(output: Path, tally: Tally) -> Counter[int]:
+    """How often each file, by the hash of its name, is recorded in ``output`` (JSON lines); ``tally`` counts them.
 
     A torn last line is cut off. Raises :class:`StartError` for a file with anything else in it, and leaves that alone.
     """
-    done: set[int] = set()
+    done = Counter[int]()
     if not output.exists():
         return done
     with output.open("rb+") as stream:
@@ -145,11 +145,27 @@ def resume(output: Path, tally: Tally) -> set[int]:
             if record is None:
                 break
             file, verdict = record
-            done.add(hash(file))
+            done[hash(file)] += 1
             tally.count(verdict)
             keep += len(line)
         stream.truncate(keep)
     return done
+
+
+def unrecorded(done: Counter[int]) -> Callable[[str], bool]:
+    """Says of a file, by its name, whether it is still to be judged.
+
+    Entries of an archive may have equal names: as many of these are left out as were recorded.
+    """
+
+    def wanted(file: str) -> bool:
+        known = hash(encodable(file))
+        if not done[known]:
+            return True
+        done[known] -= 1
+        return False
+
+    return wanted
 
 
 def _recorded(line: bytes) -> tuple[str, Verdict | None] | None:

@@ -111,8 +111,10 @@ def _photo(
 
 
 def _bytes(case: Case, photos: Photos) -> tuple[bytes | None, str | None]:
-    """The photo as it came in, or why it is not there; raises :class:`ChangedPhotoError`, and ``store_unavailable`` when
-    it is there and cannot be read."""
+    """The photo as it came in, or why it is not there.
+
+    Raises :class:`ChangedPhotoError`, and ``store_unavailable`` when it is there and cannot be read.
+    """
     if case.sha256 is None:
         return None, "it could not be judged, so it was not kept"
     if not case.photo:

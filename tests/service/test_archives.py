@@ -177,6 +177,18 @@ def test_resume_goes_on_inside_an_archive(tmp_path: Path) -> None:
     assert files == [f"{archive}!{name}" for name in READ if name != "bananas.jpg"]
 
 
+def test_resume_between_two_entries_of_one_name_goes_on_with_the_second(tmp_path: Path) -> None:
+    archive, output = tmp_path / "a.tar", tmp_path / "out.jsonl"
+    with tarfile.open(archive, "w") as made:
+        for _ in range(3):
+            made.add(SAMPLES / "bananas.jpg", "a.jpg")
+    output.write_text(f'{{"file": "{archive}!a.jpg", "verdict": "clear"}}\n')
+    for _ in range(2):
+        done = CliRunner().invoke(main, ["scan", str(archive), "--resume", str(output)])
+        assert done.exit_code == 0 and "3 clear" in done.output
+    assert len(output.read_text().splitlines()) == 3
+
+
 def test_failures_become_records(tmp_path: Path, detector: Detector) -> None:
     (tmp_path / "text.zip").write_text("no archive")
     items = expand([str(tmp_path / "text.zip")], everything, MOST)

@@ -211,6 +211,33 @@ def test_a_key_that_is_held_down_decides_once_and_never_unseen(open_page: Visit,
     assert len(decided(folder)) == 3
 
 
+def test_keyboards_without_latin_letters(open_page: Visit, folder: Path) -> None:
+    page = open_page()
+    press = "([key, code]) => document.body.dispatchEvent(new KeyboardEvent('keydown', { key, code, bubbles: true }))"
+    for key, code in (
+        ("\u043a", "KeyR"),
+        ("\u0e46", "KeyQ"),
+        ("\u0e31", "KeyY"),
+        ("\u011f", "KeyE"),
+        ("\u03c3", "KeyS"),
+    ):
+        settled(page)
+        page.evaluate(press, [key, code])
+    settled(page)
+    assert [entry["decision"] for entry in decided(folder)] == ["reject", "unsure"], "a Turkish letter is itself"
+
+
+def test_a_tile_that_is_not_selected_has_no_tick_in_forced_colours(open_page: Visit) -> None:
+    page = open_page(forced_colors="active")
+    settled(page)
+    page.keyboard.press("g")
+    wait(page, "document.querySelectorAll('.tile').length === 48 && !document.querySelector('.tile.waiting')")
+    colour = "getComputedStyle(document.querySelector('.tile .mark')).color"
+    assert page.evaluate(colour) == "rgba(0, 0, 0, 0)"
+    page.keyboard.press("a")
+    assert page.evaluate(colour) != "rgba(0, 0, 0, 0)"
+
+
 def test_blurred_and_grey_until_asked_and_that_is_kept(open_page: Visit) -> None:
     page = open_page()
     settled(page)
@@ -617,6 +644,11 @@ def test_a_photo_that_is_not_kept_says_so(open_page: Visit, folder: Path, detect
     page = open_page()
     page.wait_for_selector("#stage[data-shown=gone]")
     expect(page.locator("#absent")).to_contain_text("This photo is not kept any more")
+    for ended, words in ((0, "Its time ended on Jan 1, 1970"), (1, "What the model found is still there")):
+        while shown(page) % 2 != ended:
+            page.keyboard.press("n")
+            page.wait_for_selector("#stage[data-shown=gone]")
+        expect(page.locator("#absent p").first).to_have_text(re.compile(f"^{words}"))
     expect(page.locator("#headline")).to_have_text(detector.catalog[strongest(folder, shown(page))].name)
     page.keyboard.press("r")
     wait(page, "!Number(document.body.dataset.waiting)")

@@ -1,11 +1,12 @@
 """Where a package lies: a zip file or a folder, written file by file, read within bounds."""
 
 import hashlib
+import os
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 MOST_BYTES = 2_000_000_000
@@ -24,7 +25,7 @@ class Writer:
     """Writes a package to ``out``, a zip file if it ends in ``.zip``, else a folder; neither may be there before.
 
     It takes shape beside ``out`` and gets its name at the end of the ``with`` block, so that there is never half a one.
-    Raises :class:`OSError`.
+    Nobody else may read it. Raises :class:`OSError`.
     """
 
     def __init__(self, out: Path) -> None:
@@ -34,18 +35,21 @@ class Writer:
         self._draft = out.with_name(f".{out.name}.part")
         self.files: list[Filed] = []
         self._zip: zipfile.ZipFile | None = None
+        self._stream: IO[bytes] | None = None
 
     def __enter__(self) -> "Writer":
         self._drop()
         if self._out.suffix.lower() == ".zip":
-            self._zip = zipfile.ZipFile(self._draft, "w")
+            self._stream = open(os.open(self._draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb")
+            self._zip = zipfile.ZipFile(self._stream, "w")
         else:
-            self._draft.mkdir(parents=True)
+            self._draft.mkdir(mode=0o700, parents=True)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self._zip:
+        if self._zip and self._stream:
             self._zip.close()
+            self._stream.close()
         if kind is None:
             self._draft.rename(self._out)
         else:

@@ -48,7 +48,8 @@ def training(out: Path) -> None:
         from service.store import cases
 
         tally = training_set.write(cases.in_state(store.database, "decided"), store.photos, out)
-    click.echo(f"{tally.written} photos in {out}; {tally.again} were decided more than once: the latest counts")
+    where = click.format_filename(out)
+    click.echo(f"{tally.written} photos in {where}; {tally.again} were decided more than once: the latest counts")
     _end(tally.written, tally.gone)
 
 
@@ -70,7 +71,7 @@ def export_label_studio(out: Path, state: str, prefix: str | None) -> None:
         found = cases.in_state(store.database, None if state == "all" else state)
         place = out.name if prefix is None else prefix.strip("/")
         written, gone = label_studio.write(found, store.photos, names, out, place)
-    click.echo(f"{written} tasks in {out}")
+    click.echo(f"{written} tasks in {click.format_filename(out)}")
     _end(written, gone)
 
 
@@ -86,6 +87,7 @@ def import_label_studio(file: Path, moderator: str | None) -> None:
         raise click.UsageError(f"--moderator takes 1 to {_NAME_LENGTH} characters")
     with opened_store() as store:
         from service.bulk.decisions import open_decisions
+        from service.bulk.manifest import clean
         from service.exports import label_studio
 
         try:
@@ -94,7 +96,7 @@ def import_label_studio(file: Path, moderator: str | None) -> None:
             stop(f"{file} cannot be read: {error}")
         catalog = _catalog(store.settings)
         log = open_decisions(store.database, store.settings, catalog)
-        taken = label_studio.take(tasks, log, catalog, moderator)
+        taken = label_studio.take(tasks, log, catalog, clean(moderator))
     click.echo(", ".join(f"{count} {name}" for name, count in sorted(taken.counts.items())) or "nothing")
     for reason in taken.refused:
         click.echo(reason, err=True)

@@ -65,6 +65,7 @@ def export_evidence(
     if out.exists():
         raise click.UsageError(f"{out} is there already")
     with opened_store() as store:
+        from service.bulk.manifest import clean
         from service.detector import Detector
         from service.evidence.package import ChangedPhotoError, Request, write
         from service.evidence.shelf import Writer
@@ -72,12 +73,14 @@ def export_evidence(
         from service.store import cases
 
         private = load_key(_key_path(store.settings))
+        # as the store keeps text
+        listing, batch = clean(listing), clean(batch)
         found = _found(store, listing, items, batch)
         unjudged = cases.unjudged(store.database, listing, batch)
         numbers = {entry.seq for case in found for entry in case.entries}
         log = cases.stretch(store.database, numbers)
         subject = _subject(listing, items, batch)
-        request = Request(subject, by, reference, datetime.datetime.now(datetime.UTC))
+        request = Request(subject, clean(by), clean(reference), datetime.datetime.now(datetime.UTC))
         try:
             with Writer(out) as writer:
                 written = write(found, log, store.photos, Detector(store.settings), private, request, writer)
@@ -85,7 +88,8 @@ def export_evidence(
             click.echo(f"faunalens: {error}", err=True)
             sys.exit(1)
     click.echo(
-        f"{out}: {written.photos} photos, {written.decisions} decisions, signed by {fingerprint(private.public_key())}"
+        f"{click.format_filename(out)}: {written.photos} photos, {written.decisions} decisions, "
+        f"signed by {fingerprint(private.public_key())}"
     )
     if written.gone:
         click.echo(f"{written.gone} photos are not in the store any more and are missing", err=True)

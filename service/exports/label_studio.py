@@ -117,8 +117,8 @@ def _task(case: Case, path: str) -> dict[str, Any]:
     results += [_rectangle(finding, image["width"], image["height"]) for finding in findings]
     task: dict[str, Any] = {
         "data": {
-            "image": f"/data/local-files/?d={quote(path)}", "item": case.id, "sha256": case.sha256, "file": case.name,
-            "listing_id": case.listing_id, "source": case.source,
+            "image": f"/data/local-files/?d={quote(path, errors='surrogateescape')}", "item": case.id,
+            "sha256": case.sha256, "file": case.name, "listing_id": case.listing_id, "source": case.source,
             "instance": f"{case.source} {case.listing_id}" if case.listing_id else case.sha256,
         },
         "predictions": [

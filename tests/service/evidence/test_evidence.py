@@ -4,6 +4,7 @@ import base64
 import copy
 import hashlib
 import json
+import os
 import re
 import shutil
 import tracemalloc
@@ -277,6 +278,32 @@ def test_photos_under_a_key_that_is_not_given_are_not_told_as_gone(
     assert not list(tmp_path.glob("*out*"))
     monkeypatch.setenv("FAUNALENS_PHOTO_KEY", base64.b64encode(seal).decode())
     assert CliRunner().invoke(main, [*words, "--out", str(out)]).exit_code in (0, 4) and out.is_dir()
+
+
+def test_words_that_are_no_text_are_kept_as_the_store_keeps_them(filled: Filled, tmp_path: Path) -> None:
+    run("key")
+    with filled.database.writing() as session:
+        session.execute(text("UPDATE items SET listing_id = :id"), {"id": "L\ufffd9"})
+    out = tmp_path / "package"
+    for listing in ("L\udcff9", "L\t9"):
+        done = run("export", listing, "--out", str(out), "--by", "Ann\udcff", "--reference", "\udcff")
+        assert done.exit_code == 4, done.output
+        manifest = manifest_of(out)
+        assert [manifest[name] for name in ("subject", "created_by", "reference")] == [
+            "listing L\ufffd9", "Ann\ufffd", "\ufffd",
+        ]  # fmt: skip
+        shutil.rmtree(out)
+
+
+@pytest.mark.parametrize("name", ["package", "package.zip"])
+def test_nobody_else_may_read_it(name: str, filled: Filled, tmp_path: Path) -> None:
+    run("key")
+    before = os.umask(0o022)
+    try:
+        run("export", OTHER, "--out", str(tmp_path / name))
+    finally:
+        os.umask(before)
+    assert (tmp_path / name).stat().st_mode & 0o077 == 0 and verify(tmp_path / name).problems == []
 
 
 def test_what_cannot_be_done_is_told(filled: Filled, tmp_path: Path) -> None:

@@ -52,6 +52,13 @@ def test_tasks_have_photo_and_predictions(
     assert names == {*detector.contract.ids, "none", "unsure", "escalate"}
 
 
+def test_a_folder_whose_name_is_no_text(filled: Filled, tmp_path: Path) -> None:
+    out = tmp_path / "x\udcff"
+    assert run("export", "label-studio", "--out", str(out)).exit_code == 0
+    (first, *_) = json.loads((out / "tasks.json").read_text())
+    assert first["data"]["image"].startswith("/data/local-files/?d=x%FF/photos/")
+
+
 def test_annotations_become_decisions(tasks: list[dict[str, Any]], filled: Filled, tmp_path: Path) -> None:
     file = tmp_path / "export.json"
     again = answered(tasks[0], "ivory")

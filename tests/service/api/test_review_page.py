@@ -850,6 +850,19 @@ def check(page: Page) -> None:
     assert found.violations_count == 0, found.generate_report()
 
 
+@pytest.mark.parametrize("size", [(640, 360), (320, 256)], ids=["200 %", "400 %"])
+def test_a_desk_that_is_zoomed(open_page: Visit, size: tuple[int, int]) -> None:
+    width, height = size
+    page = open_page(viewport={"width": width, "height": height})
+    settled(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    frame = page.locator("#frame").bounding_box()
+    assert frame and frame["height"] >= 140 and frame["width"] >= 140
+    for button in page.locator(".actions button:visible, .look button").all():
+        box = button.bounding_box()
+        assert box and box["x"] >= 0 and box["x"] + box["width"] <= width and box["height"] >= 44
+
+
 def test_a_phone(open_page: Visit, folder: Path) -> None:
     database = open_database(None, folder)
     with database.writing() as session:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from service.imaging import ENDINGS
 from training.cli import train
 from training.intake import read_photos, summary
 from training.manifest import ManifestError, Photo, unknown_labels
@@ -42,6 +43,12 @@ def test_tree_of_categories_groups_and_objects(tmp_path: Path, capsys: pytest.Ca
     assert (photos["live_animal/b.webp"].labels, photos["live_animal/b.webp"].group) == ((), "live_animal")
     assert (photos["none/c.jpg"].labels, photos["none/c.jpg"].group) == ((), "listing")
     assert "left out, not a picture in a category's folder: 2, ivory/notes.txt for one" in capsys.readouterr().err
+
+
+def test_a_tree_has_every_file_that_a_scan_finds(tmp_path: Path) -> None:
+    names = {f"ivory/photo{ending}" for ending in ENDINGS}
+    _touch(tmp_path, *names)
+    assert {photo.file for photo in read_photos(tmp_path)} == names
 
 
 def test_splits_are_dealt_within_each_label_and_stay(tmp_path: Path) -> None:

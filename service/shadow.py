@@ -7,7 +7,6 @@ differ, and by how much the scores do. No picture outlives its turn.
 
 import contextlib
 import logging
-import os
 import queue
 import random
 import threading
@@ -18,10 +17,10 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from service.answer import Answer
 from service.detector import Detector
 from service.errors import FaunalensError
+from service.workers import LAST, step_back
 
 log = logging.getLogger("faunalens.shadow")
 _DEPTH = 4
-_LOWEST_PRIORITY = 19
 _DIFFERENCES = (0.0001, 0.001, 0.01, 0.03, 0.1, 0.3, 1.0)
 
 
@@ -74,9 +73,7 @@ class Shadow:
         self._queue.put(None)
 
     def _work(self) -> None:
-        with contextlib.suppress(OSError, AttributeError):
-            # on Linux the priority of a thread is its own; elsewhere it stays as it is
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
+        step_back(LAST)
         while (item := self._queue.get()) is not None:
             if self._busy():
                 self._metrics.pictures.labels("dropped").inc()

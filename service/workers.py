@@ -18,7 +18,9 @@ from service.admission import Admission, Ticket, too_late
 from service.fairline import FairLine
 
 Result = TypeVar("Result")
-_NICENESS = 5
+_STEPS_BACK = 5
+LAST = 39
+"""Steps from any niceness to the last, 19: Linux takes none beyond it."""
 
 
 @dataclass(eq=False, slots=True)
@@ -108,7 +110,7 @@ class Workers:
 
     def _work(self) -> None:
         """Take jobs and run them until this is closed: what a thread does."""
-        _step_back()
+        step_back(_STEPS_BACK)
         while (job := self._next()) is not None:
             started = time.perf_counter()
             result, error = _outcome(job.work)
@@ -149,9 +151,12 @@ def _deliver(done: "asyncio.Future[Any]", result: object, error: BaseException |
         done.set_exception(error)
 
 
-def _step_back() -> None:
-    """Let the thread that answers requests go first: on Linux, niceness belongs to a thread."""
+def step_back(steps: int) -> None:
+    """Let other threads go first: lower this one's priority by ``steps`` of niceness.
+
+    On Linux only: elsewhere niceness belongs to processes, and a thread's number may be another's (setpriority(2)).
+    """
     if sys.platform == "linux":
         thread = threading.get_native_id()
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + _NICENESS)
+            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + steps)

@@ -106,6 +106,15 @@ def test_it_drops_rather_than_waits(detector: Detector, tusk: bytes) -> None:
     assert slow.nice == 19 and not shadow._thread.is_alive()
 
 
+def test_where_niceness_is_a_process_no_other_one_is_touched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "darwin")
+    monkeypatch.setattr("os.setpriority", lambda *_: pytest.fail("another process was touched"))
+    shadow = Shadow(Slow(), 1.0, lambda: False, ShadowMetrics(CollectorRegistry()))  # type: ignore[arg-type]
+    shadow.close()
+    shadow._thread.join(10)
+    assert not shadow._thread.is_alive()
+
+
 def test_no_share_no_work(detector: Detector, tusk: bytes) -> None:
     slow = Slow()
     shadow = Shadow(slow, 0.0, lambda: False, ShadowMetrics(CollectorRegistry()))  # type: ignore[arg-type]

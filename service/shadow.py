@@ -91,7 +91,6 @@ class Shadow:
             self._metrics.pictures.labels("failed").inc()
             log.exception("request %s: the shadow model failed", live.request_id)
             return
-        self._metrics.pictures.labels("judged").inc()
         self._metrics.verdicts.labels(live.verdict, shadow.verdict).inc()
         for category in live.scores.keys() & shadow.scores.keys():
             self._metrics.differences.labels(category).observe(abs(live.scores[category] - shadow.scores[category]))
@@ -100,3 +99,5 @@ class Shadow:
                 "request %s: %s by %s, %s by the shadow model %s",
                 live.request_id, live.verdict, live.model.sha256[:12], shadow.verdict, shadow.model.sha256[:12],
             )  # fmt: skip
+        # the last thing, so that whoever reads it finds all of this picture counted
+        self._metrics.pictures.labels("judged").inc()

@@ -1,7 +1,7 @@
 """The console command ``faunalens``.
 
-``serve`` and ``scan`` live here, ``keys`` in :mod:`service.keycommands`; ``train``, ``evaluate`` and ``export`` are
-entry points of the training package, so that the service never imports it.
+``serve`` and ``scan`` live here, groups of commands in modules of their own. Those of the training package are entry
+points, so that the service never imports it.
 """
 
 import contextlib
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NoReturn
+from typing import IO, TYPE_CHECKING
 
 import click
 
@@ -19,6 +19,7 @@ from service.decisioncommands import decisions
 from service.errors import StartError
 from service.evidencecommands import evidence
 from service.keycommands import keys
+from service.storecommands import stop
 
 if TYPE_CHECKING:
     from service.scan import Tally
@@ -72,7 +73,7 @@ def serve(host: str | None, port: int | None) -> None:
     try:
         sys.exit(run(load_settings(host=host, port=port)))
     except StartError as error:
-        _stop(error)
+        stop(str(error))
 
 
 @main.command()
@@ -120,7 +121,7 @@ def scan(
         settings = load_settings(policy=policy, threads=threads)
         detector = Detector(settings)
     except StartError as error:
-        _stop(error)
+        stop(str(error))
     tally = bulk.Tally()
     with _writing():
         done = bulk.resume(resumed, tally) if resumed else set()
@@ -149,7 +150,7 @@ def _writing() -> Iterator[None]:
     try:
         yield
     except StartError as error:
-        _stop(error)
+        stop(str(error))
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -179,8 +180,3 @@ def _progress(wanted: bool) -> Iterator["Callable[[Tally], None]"]:
         yield lambda tally: progress.update(
             task, advance=1, description=f"{tally.priority} priority, {tally.review} review, {tally.failures} failed"
         )
-
-
-def _stop(error: StartError) -> NoReturn:
-    click.echo(f"faunalens: {error}", err=True)
-    sys.exit(3)

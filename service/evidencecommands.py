@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from service.errors import StartError
 from service.settings import Settings, load_settings
-from service.storecommands import Store, opened_store, stop
+from service.storecommands import Store, opened_store, stop, stopping
 
 if TYPE_CHECKING:
     from service.store.cases import Case
@@ -31,15 +30,11 @@ def key() -> None:
     It lies where FAUNALENS_EVIDENCE_KEY says, by default in the store. Give the public half to whoever checks packages,
     by another way than the packages. Exit code 3: it cannot be made or read.
     """
-    try:
+    with stopping():
         from service.evidence.signing import fingerprint, load_key, make_key, public_pem
 
         path = _key_path(load_settings())
         private = load_key(path) if path.exists() else make_key(path)
-    except ModuleNotFoundError as error:
-        stop(f"{error.name} is not installed: pip install 'faunalens[review]'")
-    except StartError as error:
-        stop(str(error))
     public = private.public_key()
     click.echo(f"key {path}, fingerprint {fingerprint(public)}", err=True)
     click.echo(public_pem(public), nl=False)
@@ -107,13 +102,11 @@ def verify_evidence(package: Path, public: Path | None, head: str | None) -> Non
 
     Exit code 1: it is not what was signed, and the message says what was changed. 3: the key cannot be read.
     """
-    try:
+    with stopping():
         from service.evidence.signing import read_public
         from service.evidence.verify import verify
-
+    try:
         signer = read_public(public.read_text()) if public else None
-    except ModuleNotFoundError as error:
-        stop(f"{error.name} is not installed: pip install 'faunalens[review]'")
     except (OSError, ValueError):
         stop(f"{public} is not an Ed25519 public key in PEM")
     report = verify(package, signer, head)

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 import click
 
 from service.allowance import utc_day
-from service.errors import StartError
 from service.keys import Scope, new_key, parse
 from service.keystore import KeyStore
 from service.settings import load_settings
+from service.storecommands import stopping
 
 _RATES = 1e-6, 1e6
 _MOST = 10**12
@@ -64,8 +64,7 @@ def list_keys(kind: str) -> None:
     """List the keys, with what they used today. Secrets are not kept and cannot be listed."""
     with _store() as store:
         store.check()
-        today = utc_day(datetime.datetime.now(datetime.UTC).timestamp())
-        used = store.usage(today)
+        used = store.usage(utc_day(datetime.datetime.now(datetime.UTC).timestamp()))
         rows = [
             {
                 "id": key.id, "name": key.name, "scopes": sorted(key.scopes), "rate": key.rate, "burst": key.burst,
@@ -77,8 +76,7 @@ def list_keys(kind: str) -> None:
         click.echo(json.dumps(rows, indent=1))
         return
     for row in rows:
-        shown = {**row, "scopes": ",".join(row["scopes"])}  # type: ignore[arg-type]
-        click.echo("  ".join(f"{name} {'-' if value is None else value}" for name, value in shown.items()))
+        click.echo("  ".join(f"{name} {_shown(value)}" for name, value in row.items()))
 
 
 @keys.command()
@@ -101,11 +99,14 @@ def revoke(key_id: str) -> None:
 @contextmanager
 def _store() -> Iterator[KeyStore]:
     """The configured store; a problem is told and ends the command with 3."""
-    try:
+    with stopping():
         yield KeyStore(load_settings().keys)
-    except StartError as error:
-        click.echo(f"faunalens: {error}", err=True)
-        sys.exit(3)
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, list):
+        return ",".join(value)
+    return "-" if value is None else value
 
 
 def _now() -> str:

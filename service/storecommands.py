@@ -1,4 +1,4 @@
-"""What the commands that read the store have in common."""
+"""How commands read the store, and how they say that they cannot go on."""
 
 import contextlib
 import sys
@@ -28,7 +28,7 @@ class Store:
 @contextlib.contextmanager
 def opened_store() -> Iterator[Store]:
     """The store; what goes wrong with it is told and ends the command with 3."""
-    try:
+    with stopping():
         from service.store.database import open_database
         from service.store.photos import open_photos
 
@@ -41,7 +41,16 @@ def opened_store() -> Iterator[Store]:
             yield Store(settings, database, open_photos(settings))
         finally:
             database.close()
+
+
+@contextlib.contextmanager
+def stopping() -> Iterator[None]:
+    """What keeps a command from its work, such as a missing extra ``review``, ends it as :func:`stop` does."""
+    try:
+        yield
     except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "service":
+            raise
         stop(f"{error.name} is not installed: pip install 'faunalens[review]'")
     except (StartError, FaunalensError) as error:
         stop(str(error))

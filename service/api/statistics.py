@@ -16,6 +16,7 @@ from service.api.state import bulk_of, state_of
 from service.bulk.manifest import clean
 from service.cells import harmless
 from service.errors import ErrorCode, FaunalensError
+from service.statistics.drift import Alert
 from service.statistics.intervals import Estimate
 from service.statistics.report import Drift, Fall, Report, Row, drifted, fallen, report
 from service.statistics_settings import MOST_DAYS, is_span
@@ -93,7 +94,7 @@ class ShiftInfo(BaseModel):
     share: float | None
     share_before: float | None
     ratio: float | None
-    alerts: tuple[Literal["scores", "share"], ...]
+    alerts: tuple[Alert, ...]
 
 
 class DriftInfo(BaseModel):
@@ -219,7 +220,7 @@ def _drift(drift: Drift) -> DriftInfo:
         ShiftInfo(
             category=one.category, psi=one.psi, share=one.now.count / one.now.of if one.now.of else None,
             share_before=one.before.count / one.before.of if one.before.of else None, ratio=one.ratio,
-            alerts=one.alerts,  # type: ignore[arg-type]
+            alerts=one.alerts,
         )
         for one in drift.shifts
     )  # fmt: skip

@@ -16,7 +16,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from service.cells import encodable
 from service.entries import Entry, is_picture, unreadable
@@ -24,8 +24,7 @@ from service.entries import Entry, is_picture, unreadable
 Opener = Callable[[str, IO[bytes]], Iterator[Entry]]
 _ZIPS = (".zip",)
 _TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
-# NotImplementedError: a compression that the library lacks; RuntimeError: an entry under a password
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _EXTENDED = (
     tarfile.XHDTYPE,
     tarfile.XGLTYPE,
@@ -33,7 +32,9 @@ _EXTENDED = (
     tarfile.GNUTYPE_LONGNAME,
     tarfile.GNUTYPE_LONGLINK,
 )
+# names and attributes; those of real archives have some hundred bytes
 _MOST_HEADER = 1_048_576
+# NotImplementedError: a compression that the library lacks; RuntimeError: an entry under a password
 _BROKEN = (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error, lzma.LZMAError,
            zipfile.BadZipFile, tarfile.TarError)  # fmt: skip
 
@@ -64,13 +65,18 @@ def is_link(info: zipfile.ZipInfo) -> bool:
     return stat.S_ISLNK(info.external_attr >> 16)
 
 
+def forget_headers(archive: tarfile.TarFile) -> None:
+    """Let go of the headers read so far, all of which ``tarfile`` keeps; as many as an archive likes to have."""
+    cast(Any, archive).members = []
+
+
 def _zip(file: str, stream: IO[bytes], wanted: Callable[[str], bool], max_bytes: int) -> Iterator[Entry]:
     with zipfile.ZipFile(stream) as archive:
         for info in archive.infolist():
             name = f"{file}!{encodable(info.filename)}"
             if info.is_dir() or is_link(info) or not is_picture(info.filename) or not wanted(name):
                 continue
-            if info.compress_type not in _METHODS:
+            if info.compress_type not in METHODS:
                 yield Entry(name, unreadable(NotImplementedError("neither stored nor deflated")))
                 continue
             try:
@@ -95,8 +101,7 @@ def _tar(file: str, stream: IO[bytes], wanted: Callable[[str], bool], max_bytes:
                     raise tarfile.ReadError("unexpected end of data")
                 yield Entry(name, data)
             end = info.offset_data + info.size
-            # tarfile keeps every header it has read
-            archive.members.clear()  # type: ignore[attr-defined]
+            forget_headers(archive)
         # tarfile says nothing of a file that ends inside an entry that was skipped
         if archive.fileobj is None or archive.fileobj.tell() < end:
             raise tarfile.ReadError("unexpected end of data")

@@ -17,11 +17,13 @@ from typing import IO, TYPE_CHECKING, Any
 from service.archives import Opener
 from service.entries import Entry, is_picture, unreadable
 from service.errors import ErrorCode, FaunalensError, StartError
+from service.locations import refuse
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore, RetryConfig
 
 SCHEMES = ("s3://", "gs://")
+"""Of addresses that pictures are read from; az:// can be opened too."""
 # objects fetched at once: a store answers in some 50 ms, a core needs a picture every 25
 _AHEAD = 8
 _BLOCK = 1_048_576
@@ -58,8 +60,7 @@ def read(address: str, buckets: "Mapping[str, ObjectStore]", max_bytes: int) -> 
 
     bucket, key = _parts(address)
     if bucket not in buckets or not key or key.endswith("/"):
-        message = "A picture may not be fetched from this address."
-        raise FaunalensError(ErrorCode.URL_NOT_ALLOWED, message, {"reason": "host"})
+        refuse("host")
     try:
         with _safe():
             found = obstore.get(buckets[bucket], key)
@@ -110,16 +111,16 @@ def _parts(address: str) -> tuple[str, str]:
 
 
 def open_bucket(top: str) -> "ObjectStore":
-    """The bucket at ``s3://bucket`` or ``gs://bucket``; raises :class:`StartError`."""
+    """The bucket at ``s3://bucket``, ``gs://bucket`` or ``az://container``; raises :class:`StartError`."""
     scheme, _, bucket = top.partition("://")
     if not bucket or "@" in bucket:
         raise StartError(f"an address is {scheme}://bucket/prefix; credentials belong in the environment")
     try:
-        from obstore.store import GCSStore, S3Store
+        from obstore.store import AzureStore, GCSStore, S3Store
     except ModuleNotFoundError as error:
         raise StartError(f"{scheme}:// needs the extra objects: pip install 'faunalens[objects]'") from error
+    kind = S3Store if scheme == "s3" else GCSStore if scheme == "gs" else AzureStore
     try:
-        kind = S3Store if scheme == "s3" else GCSStore
         return kind.from_url(top, retry_config=_PATIENCE)
     except Exception as error:
         # its message may quote the variable that it could not read

@@ -19,14 +19,11 @@ from service import __version__
 from service.detector import Detector
 from service.errors import FaunalensError
 from service.evidence.cover import cover
-from service.evidence.shelf import Writer
+from service.evidence.shelf import COVER, FORMAT, LOG, MANIFEST, SIGNATURE, Writer
 from service.evidence.signing import fingerprint, public_pem
 from service.exports.kept import suffix
 from service.store.cases import Case, Stretch
 from service.store.photos import Photos
-
-FORMAT = "faunalens-evidence/1"
-MANIFEST, SIGNATURE, COVER, LOG = "manifest.json", "manifest.sig", "index.html", "log.json"
 
 
 class ChangedPhotoError(Exception):

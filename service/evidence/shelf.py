@@ -1,12 +1,15 @@
-"""Where a package lies: a zip file or a folder, written file by file, read within bounds."""
+"""Where a package lies: a zip file or a folder, written file by file, read within bounds; names of its files."""
 
 import hashlib
+import shutil
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+FORMAT = "faunalens-evidence/1"
+MANIFEST, SIGNATURE, COVER, LOG = "manifest.json", "manifest.sig", "index.html", "log.json"
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 MOST_BYTES = 2_000_000_000
 
@@ -64,8 +67,6 @@ class Writer:
         return path
 
     def _drop(self) -> None:
-        import shutil
-
         if self._draft.is_dir():
             shutil.rmtree(self._draft)
         else:

@@ -114,6 +114,6 @@ def _end(written: int, gone: int) -> None:
 def _catalog(settings: "Settings") -> "Catalog":
     from service.catalog import load_catalog
     from service.contract import load_contract
-    from service.detector import DEFAULT_MODEL, shipped_weights
+    from service.detector import model_path
 
-    return load_catalog(load_contract(settings.model or shipped_weights() / DEFAULT_MODEL))
+    return load_catalog(load_contract(model_path(settings)))

@@ -34,6 +34,11 @@ def shipped_weights() -> Path:
     return inside if inside.is_dir() else Path(__file__).parent.parent / "weights"
 
 
+def model_path(settings: Settings) -> Path:
+    """The contract of the model that the settings name, by default the shipped one."""
+    return settings.model or shipped_weights() / DEFAULT_MODEL
+
+
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """One picture ready for the network: ``pixels`` uint8 ``[size, size, 3]``; ``view``: for a heat map, if wanted."""
@@ -63,7 +68,7 @@ class Detector:
     def __init__(self, settings: Settings) -> None:
         """Load and check everything, the self-test included; raises :class:`StartError` with the reason."""
         # resolved once, so that a link that is turned meanwhile cannot mix two models
-        path = (settings.model or shipped_weights() / DEFAULT_MODEL).resolve()
+        path = model_path(settings).resolve()
         self.settings = settings
         self.contract = load_contract(path)
         self.classifier = Classifier(self.contract, path.parent, settings.providers)
@@ -73,9 +78,8 @@ class Detector:
         self.catalog: Catalog = load_catalog(self.contract)
         if unknown := set(settings.notice_languages) - set(self.catalog.languages):
             raise StartError(f"FAUNALENS_NOTICE_LANGUAGES: the catalogue does not speak {', '.join(sorted(unknown))}")
-        bounds = Bounds(settings.decode_seconds, settings.decoder_bytes)
         self.memory = Memory(settings.cache, settings.cache_seconds)
-        self.decoders = Decoders(settings.decoders or available_cores(), settings.limits, bounds)
+        self.decoders = self._start_decoders(settings.decoders or available_cores())
         self._self_test(path.parent)
         give_back()
 
@@ -94,8 +98,7 @@ class Detector:
         Raises :class:`StartError`.
         """
         other = copy.copy(self)
-        bounds = Bounds(self.settings.decode_seconds, self.settings.decoder_bytes)
-        other.decoders = Decoders(decoders, self.settings.limits, bounds)
+        other.decoders = self._start_decoders(decoders)
         return other
 
     def decode(self, data: bytes, heatmap: bool = False, tolerate_truncated: bool = False) -> Decoded:
@@ -170,6 +173,10 @@ class Detector:
         """Raise ``unknown_category`` unless the model has ``category``, or none is named."""
         if category and category not in self.contract.ids:
             raise FaunalensError(ErrorCode.UNKNOWN_CATEGORY, f"The model has no category {category!r}.")
+
+    def _start_decoders(self, count: int) -> Decoders:
+        bounds = Bounds(self.settings.decode_seconds, self.settings.decoder_bytes)
+        return Decoders(count, self.settings.limits, bounds)
 
     def _nearest(self, seen: Seen) -> str:
         reviews = {category.id: category.thresholds["review"] for category in self.contract.categories}

@@ -49,9 +49,10 @@ def session(
     Raises :class:`StartError` when this onnxruntime lacks a provider, or cannot use it here: it would go on, slowly, on
     the CPU. Raises what onnxruntime raises when it cannot use the network.
     """
+    available = onnxruntime.get_available_providers()
     for provider in providers:
-        if _ONNXRUNTIME[provider] not in onnxruntime.get_available_providers():
-            has = ", ".join(name for name, other in _ONNXRUNTIME.items() if other in _available())
+        if _ONNXRUNTIME[provider] not in available:
+            has = ", ".join(name for name, other in _ONNXRUNTIME.items() if other in available)
             raise StartError(
                 f"FAUNALENS_PROVIDERS names {provider}, which this onnxruntime lacks (it has {has}): install "
                 f"{_PACKAGES[provider]} in place of onnxruntime"
@@ -68,11 +69,6 @@ def session(
     # otherwise a failure on a GPU would move the network to the CPU
     opened.disable_fallback()
     return opened
-
-
-def _available() -> list[str]:
-    names: list[str] = onnxruntime.get_available_providers()
-    return names
 
 
 def _options(provider: Provider, size: int) -> dict[str, Any]:

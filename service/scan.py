@@ -14,8 +14,8 @@ from typing import get_args
 from service.answer import FileAnswer, FileFailure
 from service.cells import encodable
 from service.detector import Detector
-from service.entries import Entry
-from service.errors import ErrorCode, FaunalensError, StartError
+from service.entries import Entry, unreadable
+from service.errors import FaunalensError, StartError
 from service.imaging import ENDINGS
 from service.policy import Policy, Verdict
 from service.records import Record
@@ -97,8 +97,7 @@ def _read(path: str, max_bytes: int) -> bytes:
         with open(path, "rb") as stream:
             data = stream.read(max_bytes + 1)
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise FaunalensError(ErrorCode.UNREADABLE_FILE, "The file cannot be read.", {"reason": reason}) from error
+        raise unreadable(error) from error
     return data
 
 

@@ -1,6 +1,6 @@
 """The tables. Times are seconds since the epoch (UTC, float); JSON is kept as text.
 
-An item is one picture of a batch. What the review page will need is here too: the findings of an item with their
+An item is one picture of a batch. What the review page reads is here too: the findings of an item with their
 probabilities, and the index that a queue by verdict, probability and age reads.
 """
 

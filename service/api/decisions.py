@@ -10,6 +10,7 @@ from starlette.responses import Response, StreamingResponse
 
 from service.api.cursor import pages
 from service.api.failures import error_docs
+from service.api.observe import REQUEST_ID
 from service.api.review import KEYED, ItemId, Window, moderator_of, reviews_of, shown
 from service.api.state import bulk_of, state_of
 from service.detector import Detector
@@ -68,7 +69,7 @@ async def decide_items(request: Request, verdicts: Verdicts, window: Window = ""
         bulk_of(request).decisions.decide_all, verdicts.items, moderator_of(request, window), verdicts.decision,
         verdicts.category,
     )  # fmt: skip
-    request_id = request.scope["faunalens.request_id"]
+    request_id = request.scope[REQUEST_ID]
     return {
         "entries": [made.fields for made in done if not isinstance(made, FaunalensError)],
         "failures": [

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 
 from service.answer import ErrorAnswer
 from service.api.headers import SECURITY
-from service.api.observe import HEADER, note
+from service.api.observe import HEADER, REQUEST_ID, note
 from service.api.protocol import ANSWERED
 from service.api.state import state_of
 from service.errors import ErrorCode, FaunalensError
@@ -33,7 +33,7 @@ def respond(request: Request, error: FaunalensError) -> JSONResponse:
 
     It carries the request id; 503 and 429 also ``Retry-After``, 401 ``WWW-Authenticate``.
     """
-    request_id = request.scope.get("faunalens.request_id")
+    request_id = request.scope.get(REQUEST_ID)
     if ANSWERED not in request.scope or error.code is ErrorCode.INTERNAL_ERROR:
         state_of(request).metrics.failures(error.code.code).inc()
     note(request.scope, code=error.code.code)

@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -15,13 +15,12 @@ from service.bulk.manifest import clean
 from service.errors import ErrorCode
 from service.store.decisions import Moderator
 from service.store.reviews import ReviewItem, Reviews, Wanted, holder
-from service.store.tables import LARGEST, LISTING_LENGTH
+from service.store.tables import LARGEST, LISTING_LENGTH, ReviewState
 
 router = APIRouter(prefix="/v1", tags=["review"])
 KEYED = (
     ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN, ErrorCode.STORE_UNAVAILABLE, ErrorCode.INVALID_PARAMETER,
 )  # fmt: skip
-State = Literal["open", "second", "unsure", "escalated", "decided"]
 ItemId = Annotated[int, Path(ge=0, le=LARGEST)]
 Window = Annotated[
     str,
@@ -37,7 +36,7 @@ class Filter(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    state: State = "open"
+    state: ReviewState = ReviewState.OPEN
     category: str | None = Field(None, max_length=64)
     batch_id: str | None = Field(None, max_length=32)
     source: str | None = Field(None, max_length=LISTING_LENGTH)

@@ -140,22 +140,22 @@ def _warn(contract: "Contract", split: str) -> None:
 
 
 def _robustness(scored: "Scored", detector: "Detector", main: str, out: Path, negatives: int) -> None:
-    from training import pictures
-    from training.robustness import robustness, write_csv
+    from training import pictures, tables
+    from training.robustness import robustness
 
     core = [category.id for category in detector.contract.categories if category.maturity == "core"]
     rows = robustness(scored, detector, core if main in core else [*core, main], negatives)
-    write_csv(rows, out / "robustness.csv")
+    tables.write_csv(rows, out / "robustness.csv")
     pictures.robustness_chart(rows, main, out / "robustness.png")
 
 
 def _sizes(scored: "Scored", detector: "Detector", main: str, out: Path, rounds: int) -> None:
-    from training import pictures
-    from training.sizes import sizes, write_sizes
+    from training import pictures, tables
+    from training.sizes import sizes
 
     try:
         rows = sizes(scored, detector, main, rounds)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
-    write_sizes(rows, out / "sizes.csv")
+    tables.write_csv(rows, out / "sizes.csv")
     pictures.sizes_chart(rows, out / "sizes.png")

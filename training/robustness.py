@@ -4,13 +4,11 @@ Thresholds stay where the unchanged photos of the split put them (1 % false posi
 own path as lossless PNG, so that nothing but the evasion changes them.
 """
 
-import csv
 import io
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -90,12 +88,3 @@ def _scores(detector: Detector, photos: Sequence[Photo], name: str, strength: in
 
     with ThreadPoolExecutor(available_cores()) as pool:
         return np.array(list(pool.map(one, photos)))
-
-
-def write_csv(rows: Sequence[Row], path: Path) -> None:
-    """The rows as CSV, four decimals."""
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, asdict(rows[0]).keys(), lineterminator="\n")
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(row).items()})

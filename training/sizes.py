@@ -4,11 +4,9 @@ The threshold stays where the unchanged photos of the split put it (1 % false po
 pasted in the same way, so that a score for the paste itself shows as false alarms.
 """
 
-import csv
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -85,12 +83,3 @@ def _scores(
 
     with ThreadPoolExecutor(available_cores()) as pool:
         return np.array(list(pool.map(one, range(len(things)))))
-
-
-def write_sizes(rows: Sequence[SizeRow], path: Path) -> None:
-    """The rows as CSV, four decimals."""
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, asdict(rows[0]).keys(), lineterminator="\n")
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(row).items()})

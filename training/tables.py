@@ -1,11 +1,17 @@
-"""Reports as Markdown tables, for the model card and for eyes."""
+"""Reports as tables: Markdown for the model card and for eyes, CSV for programs."""
 
+import csv
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from training.evaluation import SMALL
 from training.operating import Point
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 _NOTE = f"\\* Fewer than {SMALL} photos: a small sample."
 
@@ -23,6 +29,16 @@ def markdown(report: dict[str, Any]) -> str:
     """Categories, kinds, groups and sources of :func:`training.evaluation.report`; small samples are marked."""
     parts = (_categories(report), _precision(report), _kinds(report), _groups(report), _NOTE)
     return "\n\n".join(parts) + "\n"
+
+
+def write_csv(rows: "Sequence[DataclassInstance]", path: Path) -> None:
+    """The fields of ``rows``, all of one kind and at least one, as CSV; numbers with four decimals."""
+    lines = [asdict(row) for row in rows]
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, lines[0].keys(), lineterminator="\n")
+        writer.writeheader()
+        for line in lines:
+            writer.writerow({k: round(v, 4) if isinstance(v, float) else v for k, v in line.items()})
 
 
 def operating_points(table: Mapping[str, Sequence[Point]], chosen: Mapping[str, Point]) -> str:

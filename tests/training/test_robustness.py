@@ -13,7 +13,8 @@ from training.evaluation import Scored, score_photos
 from training.evasions import EVASIONS
 from training.manifest import Photo
 from training.pictures import robustness_chart
-from training.robustness import CLEAN, Row, robustness, write_csv
+from training.robustness import CLEAN, Row, robustness
+from training.tables import write_csv
 
 SAMPLES = Path(__file__).parents[2] / "docs" / "samples"
 

@@ -13,7 +13,8 @@ from training import sizes as module
 from training.evaluation import Scored, score_photos
 from training.manifest import Photo
 from training.pictures import sizes_chart
-from training.sizes import SizeRow, sizes, write_sizes
+from training.sizes import SizeRow, sizes
+from training.tables import write_csv
 
 pytestmark = pytest.mark.training
 SAMPLES = Path(__file__).parents[2] / "docs" / "samples"
@@ -50,7 +51,7 @@ def test_every_size_has_a_row(scored: Scored, detector: Detector, tmp_path: Path
     assert [row.share for row in rows] == [0.05, 0.4]
     assert all((row.objects, row.pictures, row.others) == (1, 3, 1) for row in rows)
     assert all(0 <= row.recall <= 1 for row in rows)
-    write_sizes(rows, tmp_path / "sizes.csv")
+    write_csv(rows, tmp_path / "sizes.csv")
     with (tmp_path / "sizes.csv").open() as stream:
         assert [float(row["share"]) for row in csv.DictReader(stream)] == [0.05, 0.4]
 

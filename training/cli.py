@@ -153,7 +153,8 @@ def export(
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{out / contract.file}: {(out / contract.file).stat().st_size / 1e6:.1f} MB, sha256 {contract.sha256}")
-    compared = select(photos, "val")[:: max(1, len(select(photos, "val")) // validate)][:validate]
+    val = select(photos, "val")
+    compared = val[:: max(1, len(val) // validate)][:validate]
     worst = exporting.largest_difference(network, Classifier(contract, out), compared)
     click.echo(
         f"largest differences over {len(compared)} photos: " + ", ".join(f"{k} {v:.2e}" for k, v in worst.items())

@@ -15,10 +15,9 @@ from tqdm import tqdm
 
 from training.cutouts import crop_to, cut_out, paste
 from training.dataset import read_rgb
-from training.manifest import Photo, select
+from training.manifest import COLUMNS, Photo, select
 
 SOURCE = "faunalens/composites"
-COLUMNS = ("file", "split", "label", "group", "kind", "instance", "source")
 _QUALITY = 88
 
 

@@ -14,18 +14,17 @@ from PIL import Image
 
 from service.classifier import Classifier
 from service.contract import Category, Contract, Preprocessing, SelfTest, file_sha256
-from service.imaging import Limits, prepare
+from service.imaging import prepare
 from training.calibration import calibrate
 from training.crossfit import OutOfFold
-from training.dataset import read_pixels
+from training.dataset import LIMITS, read_pixels
 from training.halves import store_halves
-from training.manifest import Photo, label_counts, select
+from training.manifest import SPLITS, Photo, label_counts, select
 from training.network import Network, preprocessing
 from training.padding import with_fixed_padding
 from training.recipe import Recipe
 from training.thresholds import choose_thresholds
 
-LIMITS = Limits()
 _SELFTEST_SIDE = 160
 
 
@@ -75,7 +74,7 @@ def export(
     if scores:
         contract = fitted(draft, _scored(photos, scores), scores.logits, "train and val, out of fold")
     else:
-        val = [p for p in select(photos, "val") if p.source not in recipe.leave_out_sources]
+        val = select(photos, "val", recipe.leave_out_sources)
         contract = fitted(draft, val, score(Classifier(draft, folder), val))
     contract = contract.model_copy(update={"selftest": _self_test(contract, folder, picture)})
     (folder / f"{name}.json").write_text(contract.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -113,7 +112,7 @@ def largest_difference(network: Network, classifier: Classifier, photos: Sequenc
 def _draft(recipe: Recipe, rule: Preprocessing, name: str, onnx_path: Path, photos: Sequence[Photo]) -> Contract:
     """A contract without choices: probabilities are plain sigmoids, thresholds one half."""
     plain = {"temperature": 1.0, "bias": 0.0, "fitted_on": "nothing"}
-    by_split = {split: label_counts(select(photos, split)) for split in ("train", "val", "test")}
+    by_split = {split: label_counts(select(photos, split)) for split in SPLITS}
     categories = tuple(
         Category.model_validate({
             "id": category, "maturity": maturity, "calibration": plain,

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 WINDOWS = ("whole", "top left", "top right", "bottom left", "bottom right", "middle")
-ALL, WHOLE, QUARTERS = slice(0, 6), slice(0, 1), slice(1, 5)
-MIDDLE = 5
+ALL, WHOLE, QUARTERS = slice(0, len(WINDOWS)), slice(0, 1), slice(1, 5)
+MIDDLE = WINDOWS.index("middle")
 CLIP = 4.0
 REACH = 0.25
 _ROUNDS = 200

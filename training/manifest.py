@@ -3,9 +3,9 @@
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from service.errors import FaunalensError
@@ -14,7 +14,7 @@ from training.recipe import Recipe
 SPLITS = ("train", "val", "test")
 GROUPS = ("product", "listing", "lookalike", "live_animal")
 NONE = "none"
-_COLUMNS = ("file", "split", "label", "group", "kind", "instance", "source")
+COLUMNS = ("file", "split", "label", "group", "kind", "instance", "source")
 
 
 class ManifestError(ValueError):
@@ -23,7 +23,7 @@ class ManifestError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """One row. ``label`` holds the categories shown, joined by ``|`` in the file; empty means none."""
+    """One row. ``labels``: the categories shown, joined by ``|`` in the file's column ``label``; empty means none."""
 
     path: Path
     file: str
@@ -57,7 +57,7 @@ def read_manifest(root: Path, exclusions: Path | None = None) -> list[Photo]:
         reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""), restval="")
     except UnicodeDecodeError as error:
         raise ManifestError(f"{path} is not UTF-8: {error}") from error
-    missing = set(_COLUMNS) - set(reader.fieldnames or ())
+    missing = set(COLUMNS) - set(reader.fieldnames or ())
     if missing:
         raise ManifestError(f"{path} lacks the columns {sorted(missing)}")
     photos = [_photo(root, row, number) for number, row in enumerate(reader, 2)]
@@ -72,9 +72,9 @@ def read_exclusions(path: Path) -> dict[str, str]:
         return {row["file"]: row["why"] for row in csv.DictReader(stream)}
 
 
-def select(photos: Iterable[Photo], split: str) -> list[Photo]:
-    """The photos of one split, in manifest order."""
-    return [photo for photo in photos if photo.split == split]
+def select(photos: Iterable[Photo], split: str, left_out: Collection[str] = ()) -> list[Photo]:
+    """The photos of one split, in manifest order, but none of the sources ``left_out``."""
+    return [photo for photo in photos if photo.split == split and photo.source not in left_out]
 
 
 def apply_recipe(photos: Iterable[Photo], recipe: Recipe) -> list[Photo]:
@@ -86,9 +86,7 @@ def apply_recipe(photos: Iterable[Photo], recipe: Recipe) -> list[Photo]:
         if known == photo.labels:
             kept.append(photo)
         elif known:
-            kept.append(
-                Photo(photo.path, photo.file, photo.split, known, photo.group, photo.kind, photo.instance, photo.source)
-            )
+            kept.append(replace(photo, labels=known))
     return kept
 
 

@@ -63,7 +63,7 @@ def quantize(model: Path, photos: Sequence[Photo], folder: Path, name: str, coun
 
 def _fitted(draft: Contract, folder: Path, photos: Sequence[Photo]) -> Contract:
     left_out = draft.training.get("recipe", {}).get("leave_out_sources", [])
-    val = [photo for photo in select(photos, "val") if photo.source not in left_out]
+    val = select(photos, "val", left_out)
     return fitted(draft, val, score(Classifier(draft, folder), val))
 
 

@@ -39,19 +39,11 @@ def run_recipe(recipe: Recipe, photos: Sequence[Photo], out: Path, hardware: Har
     return out / FINAL
 
 
-def training_photos(recipe: Recipe, photos: Sequence[Photo]) -> list[Photo]:
-    """The photos that the network's epochs draw from."""
-    return _photos(recipe, photos, {"train"})
-
-
 def fitted_photos(recipe: Recipe, photos: Sequence[Photo]) -> list[Photo]:
     """The photos that the last step fits the kernel head on: with folds, those of val too."""
     folds = recipe.kernel is not None and recipe.kernel.folds > 0
-    return _photos(recipe, photos, {"train", "val"} if folds else {"train"})
-
-
-def _photos(recipe: Recipe, photos: Sequence[Photo], splits: set[str]) -> list[Photo]:
-    return [p for p in photos if p.split in splits and p.source not in recipe.leave_out_sources]
+    splits = ("train", "val") if folds else ("train",)
+    return [photo for photo in photos if photo.split in splits and photo.source not in recipe.leave_out_sources]
 
 
 def average(paths: Sequence[Path]) -> Network:

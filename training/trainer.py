@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from service.contract import Preprocessing
 from training.dataset import EvaluationPhotos, TrainingDraws, kind_index
-from training.manifest import Photo
+from training.manifest import Photo, select
 from training.network import Network, preprocessing
 from training.recipe import Recipe, RecipeError
 from training.refit import kernel_head
@@ -60,9 +60,8 @@ class Trainer:
     def __init__(self, recipe: Recipe, photos: Sequence[Photo], out: Path, hardware: Hardware) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.out, self.hardware = recipe, out, hardware
-        left_out = set(recipe.leave_out_sources)
-        self.train_photos = [p for p in photos if p.split == "train" and p.source not in left_out]
-        self.val_photos = [p for p in photos if p.split == "val" and p.source not in left_out]
+        self.train_photos = select(photos, "train", recipe.leave_out_sources)
+        self.val_photos = select(photos, "val", recipe.leave_out_sources)
         self.network = Network(recipe, len(kind_index(self.train_photos)) if recipe.kind_weight else 0)
         self.network.freeze(recipe.frozen_stages)
         self.network.to(hardware.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -227,8 +226,8 @@ def predict(
     return np.concatenate(logits).astype(np.float64), np.concatenate(wanted).astype(np.float64)
 
 
-def load_network(path: Path, averaged: bool = True) -> tuple[Network, Recipe]:
-    """The (averaged) network of a checkpoint, in evaluation mode on the CPU, with its recipe.
+def load_network(path: Path) -> tuple[Network, Recipe]:
+    """The averaged network of a checkpoint, in evaluation mode on the CPU, with its recipe.
 
     Raises ValueError when the file is no checkpoint.
     """
@@ -237,7 +236,7 @@ def load_network(path: Path, averaged: bool = True) -> tuple[Network, Recipe]:
     except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
         raise ValueError(f"{path} is no checkpoint of a run") from error
     recipe = Recipe.model_validate(state["recipe"])
-    weights = state["average" if averaged else "network"]
+    weights = state["average"]
     kinds = weights["kind_head.weight"].shape[0] if "kind_head.weight" in weights else 0
     network = Network(recipe, kinds)
     if recipe.kernel and "kernel.landmarks" in weights:

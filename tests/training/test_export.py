@@ -13,7 +13,8 @@ from PIL import Image
 from service.classifier import Classifier
 from service.contract import Contract, file_sha256, load_contract
 from service.imaging import prepare
-from training.export import LIMITS, export, largest_difference, score
+from training.dataset import LIMITS
+from training.export import export, largest_difference, score
 from training.manifest import Photo, select
 from training.network import Network
 from training.recipe import Kernel, Recipe

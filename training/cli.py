@@ -100,7 +100,7 @@ def compose(
 
     Only photos of the training split are used. Give the folder to train as --extra.
     """
-    from service.cores import available_cores
+    from service.runtime.cores import available_cores
     from training.composites import write
 
     try:

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from service.contract import Preprocessing
-from service.cores import available_cores
 from service.imaging import Limits, decode, prepare
+from service.runtime.cores import available_cores
 from training.augment import augment
 from training.manifest import Photo, named
 from training.recipe import Recipe

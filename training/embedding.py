@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from service.cores import available_cores
+from service.runtime.cores import available_cores
 from training.kernel import window_means
 from training.network import Network
 from training.padding import with_fixed_padding

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from service.answer import Answer
-from service.cores import available_cores
 from service.detector import Detector
+from service.runtime.cores import available_cores
 from training.manifest import Photo, named
 from training.statistics import (
     Flags,

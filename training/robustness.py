@@ -16,8 +16,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from service.cores import available_cores
 from service.detector import Detector
+from service.runtime.cores import available_cores
 from training.dataset import read_rgb
 from training.evaluation import Scored
 from training.evasions import EVASIONS, STRENGTHS, evade

@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from service.cores import available_cores
 from service.detector import Detector
+from service.runtime.cores import available_cores
 from training.composites import cut
 from training.cutouts import paste
 from training.dataset import read_rgb

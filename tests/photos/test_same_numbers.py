@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from service.detector import Detector
-from service.scan import scan
+from service.scanning.scan import scan
 from training.evaluation import Scored, score_photos
 from training.manifest import Photo, read_manifest, select
 

@@ -10,7 +10,7 @@ import timm
 import torch
 from PIL import Image
 
-from training.manifest import Photo, read_manifest
+from training.photos.manifest import Photo, read_manifest
 from training.recipe import Recipe
 
 COLUMNS = ("file", "split", "label", "group", "kind", "instance", "source")

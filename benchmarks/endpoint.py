@@ -21,8 +21,8 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.servers import wait_ready
-from service.cores import available_cores
 from service.detector import Detector
+from service.runtime.cores import available_cores
 from service.settings import Settings
 
 ROOT = Path(__file__).parent.parent

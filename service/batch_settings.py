@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, SecretStr, field_validator, model_validat
 from pydantic_settings import NoDecode
 
 from service.errors import FaunalensError
-from service.locations import is_pattern, parse
+from service.outbound.locations import is_pattern, parse
 
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - a prefix, not a secret
 _KEY_BYTES = 32

@@ -1,6 +1,6 @@
 """The console command ``faunalens``.
 
-``serve`` and ``scan`` live here, groups of commands in modules of their own. Those of the training package are entry
+``serve`` and ``scan`` live here, groups of commands in :mod:`service.commands`. Those of the training package are entry
 points, so that the service never imports it.
 """
 
@@ -14,15 +14,15 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from service import __version__
-from service.auditcommands import audit
-from service.decisioncommands import decisions
+from service.commands.audit import audit
+from service.commands.decisions import decisions
+from service.commands.evidence import evidence
+from service.commands.keys import keys
+from service.commands.store import stop
 from service.errors import StartError
-from service.evidencecommands import evidence
-from service.keycommands import keys
-from service.storecommands import stop
 
 if TYPE_CHECKING:
-    from service.scan import Tally
+    from service.scanning.scan import Tally
 
 _GROUP = "faunalens.commands"
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -105,13 +105,13 @@ def scan(
     Exit code: 0 nothing found, 4 findings, 8 failures, 12 both, 1 records could not be written, 2 wrong usage,
     3 could not start. With --resume it counts what was recorded before, too.
     """
-    from service import scan as bulk
     from service.cells import encodable
     from service.detector import Detector
-    from service.providers import pictures_at_once
-    from service.records import WRITERS
+    from service.runtime.providers import pictures_at_once
+    from service.scanning import scan as bulk
+    from service.scanning.records import WRITERS
+    from service.scanning.sources import expand
     from service.settings import load_settings
-    from service.sources import expand
 
     if resumed and (output or kind not in (None, "jsonl")):
         raise click.UsageError("--resume names the output itself and writes jsonl")

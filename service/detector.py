@@ -16,13 +16,13 @@ from service.answer import Answer, Box, Finding, ImageInfo, ModelName, PolicyNam
 from service.catalog import Catalog, load_catalog
 from service.classifier import Classifier, Scores
 from service.contract import load_contract
-from service.cores import available_cores
-from service.decoders import Bounds, Decoders
+from service.decoding.decoders import Bounds, Decoders
 from service.errors import ErrorCode, FaunalensError, StartError
-from service.heap import give_back
-from service.memory import Memory
 from service.policy import SHIPPED as SHIPPED_POLICIES
 from service.policy import Judgement, Policy, find_policy, load_policies, verdict_of
+from service.runtime.cores import available_cores
+from service.runtime.heap import give_back
+from service.runtime.memory import Memory
 from service.settings import Settings
 
 DEFAULT_MODEL = "faunalens-2.json"
@@ -102,7 +102,7 @@ class Detector:
         return other
 
     def decode(self, data: bytes, heatmap: bool = False, tolerate_truncated: bool = False) -> Decoded:
-        """Decode one picture; raises what :meth:`service.decoders.Decoders.prepare` does."""
+        """Decode one picture; raises what :meth:`service.decoding.decoders.Decoders.prepare` does."""
         started = time.perf_counter()
         header, pixels = self.decoders.prepare(data, self.contract.preprocessing, tolerate_truncated)
         view = self.decoders.view(data, self.settings.heatmap_side, header.truncated) if heatmap else None

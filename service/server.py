@@ -14,13 +14,13 @@ from typing import Any
 
 import uvicorn
 
-from service import logs
 from service.api.app import create_app
 from service.api.protocol import guarded
 from service.api.state import State
 from service.api.turnstile import Turnstile
 from service.errors import StartError
 from service.settings import Settings
+from service.telemetry import logs
 
 log = logging.getLogger("faunalens")
 START_FAILED = 3

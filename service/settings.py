@@ -19,7 +19,7 @@ from pydantic_settings import (
 from service.batch_settings import BatchSettings
 from service.errors import StartError, problems
 from service.imaging import MAX_VIEW_SIDE, Limits
-from service.locations import is_pattern
+from service.outbound.locations import is_pattern
 from service.statistics_settings import StatisticsSettings
 
 # Read elsewhere: where settings are, and where the photo collection and the torture corpora are.

@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from service.answer import Answer
 from service.detector import Detector
 from service.errors import FaunalensError
-from service.workers import LAST, step_back
+from service.runtime.workers import LAST, step_back
 
 log = logging.getLogger("faunalens.shadow")
 _DEPTH = 4

@@ -52,12 +52,12 @@ def train(
     Progress is shown per epoch, with AUROC and recall on the val split. Stop it at any time: the same command goes on
     from the last finished epoch and ends with the same weights.
     """
-    from training.dataset import keep_in_memory
-    from training.intake import summary
-    from training.manifest import apply_recipe, check, lacking, unknown_labels
+    from training.fitting.runs import fitted_photos, run_recipe
+    from training.fitting.trainer import choose_hardware
+    from training.photos.dataset import keep_in_memory
+    from training.photos.intake import summary
+    from training.photos.manifest import apply_recipe, check, lacking, unknown_labels
     from training.recipe import load_recipe
-    from training.runs import fitted_photos, run_recipe
-    from training.trainer import choose_hardware
 
     chosen = load_recipe(
         recipe, trunk=trunk, trunk_weights=trunk_weights, size=size, epochs=epochs, seed=seed, kind_weight=kind_weight,
@@ -100,8 +100,8 @@ def compose(
 
     Only photos of the training split are used. Give the folder to train as --extra.
     """
-    from service.cores import available_cores
-    from training.composites import write
+    from service.runtime.cores import available_cores
+    from training.synthesis.composites import write
 
     try:
         made = write([*read(data, labels), *extra_photos(extra)], out, count, shares, seed, jobs or available_cores())
@@ -141,10 +141,10 @@ def export(
     import sys
 
     from service.classifier import Classifier
-    from training import export as exporting
-    from training.crossfit import kept_scores
-    from training.manifest import apply_recipe, select
-    from training.trainer import load_network
+    from training.exporting import export as exporting
+    from training.fitting.crossfit import kept_scores
+    from training.fitting.trainer import load_network
+    from training.photos.manifest import apply_recipe, select
 
     try:
         network, recipe = load_network(checkpoint)
@@ -176,7 +176,7 @@ def quantize(model: Path | None, data: Path, labels: Path | None, out: Path, cou
     """
     from service.contract import load_contract
     from service.detector import DEFAULT_MODEL, shipped_weights
-    from training import quantize as quantizing
+    from training.exporting import quantize as quantizing
 
     model = model or shipped_weights() / DEFAULT_MODEL
     source = load_contract(model)

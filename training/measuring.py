@@ -11,7 +11,7 @@ from training.options import DATA, LABELS, MODEL, of_split, read_for
 if TYPE_CHECKING:
     from service.contract import Contract
     from service.detector import Detector
-    from training.evaluation import Scored
+    from training.evaluating.evaluation import Scored
 
 
 @click.command(cls=TrainingCommand)
@@ -49,7 +49,7 @@ def evaluate(
 
     from service.detector import Detector
     from service.settings import load_settings
-    from training import evaluation, pictures, tables
+    from training.evaluating import evaluation, pictures, tables
 
     detector = Detector(load_settings(model=model))
     _warn(detector.contract, split)
@@ -108,7 +108,7 @@ def thresholds(
 
     from service.detector import Detector
     from service.settings import load_settings
-    from training import evaluation, operating, pictures, tables
+    from training.evaluating import evaluation, operating, pictures, tables
 
     detector = Detector(load_settings(model=model))
     _warn(detector.contract, split)
@@ -133,15 +133,15 @@ def thresholds(
 
 
 def _warn(contract: "Contract", split: str) -> None:
-    from training.crossfit import fitted_on_val
+    from training.fitting.crossfit import fitted_on_val
 
     if split == "val" and fitted_on_val(contract):
         click.echo(f"{contract.name} was fitted on its collection's val photos: on these it looks too good", err=True)
 
 
 def _robustness(scored: "Scored", detector: "Detector", main: str, out: Path, negatives: int) -> None:
-    from training import pictures, tables
-    from training.robustness import robustness
+    from training.evaluating import pictures, tables
+    from training.evaluating.robustness import robustness
 
     core = [category.id for category in detector.contract.categories if category.maturity == "core"]
     rows = robustness(scored, detector, core if main in core else [*core, main], negatives)
@@ -150,8 +150,8 @@ def _robustness(scored: "Scored", detector: "Detector", main: str, out: Path, ne
 
 
 def _sizes(scored: "Scored", detector: "Detector", main: str, out: Path, rounds: int) -> None:
-    from training import pictures, tables
-    from training.sizes import sizes
+    from training.evaluating import pictures, tables
+    from training.evaluating.sizes import sizes
 
     try:
         rows = sizes(scored, detector, main, rounds)

@@ -18,7 +18,7 @@ from service.bulk.gathering import Gathering
 from service.bulk.manifest import clean
 from service.bulk.webhooks import target
 from service.errors import ErrorCode, FaunalensError
-from service.keys import Key, Scope
+from service.keys.key import Key, Scope
 from service.store.batches import NewBatch
 from service.store.tables import LISTING_LENGTH, URL_LENGTH
 

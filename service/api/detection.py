@@ -9,7 +9,6 @@ from fastapi import APIRouter, Query, Request
 from starlette.background import BackgroundTasks
 from starlette.responses import Response
 
-from service.admission import Ticket
 from service.answer import Answer, Answers, FileAnswer, FileFailure
 from service.api.bodies import BINARY, FILES, MULTIPART, Upload, is_multipart, read_image, read_uploads
 from service.api.connection import while_connected
@@ -20,9 +19,10 @@ from service.api.observe import REQUEST_ID, note
 from service.api.state import State, state_of
 from service.detector import Detector, Seen
 from service.errors import ErrorCode, FaunalensError
-from service.fetch import Fetcher
-from service.memory import key_of
+from service.outbound.fetch import Fetcher
 from service.policy import Policy
+from service.runtime.admission import Ticket
+from service.runtime.memory import key_of
 
 router = APIRouter(tags=["detection"])
 

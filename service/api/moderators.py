@@ -12,7 +12,7 @@ from service.api.door import key_of
 from service.api.failures import error_docs
 from service.api.review import KEYED, moderator_of, reviews_of
 from service.api.state import bulk_of, state_of
-from service.keys import Scope
+from service.keys.key import Scope
 from service.store.preferences import Preferences, prefer, preferences
 
 router = APIRouter(prefix="/v1/review", tags=["review"])

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.protocol import ANSWERED, SURPLUS
 from service.api.state import State
-from service.metrics import Metrics
+from service.telemetry.metrics import Metrics
 
 log = logging.getLogger("faunalens.request")
 HEADER = "X-Request-ID"

@@ -1,6 +1,6 @@
 """Which addresses are open, and which scope the others need."""
 
-from service.keys import Scope
+from service.keys.key import Scope
 
 # A load balancer has no key, and the pages that explain the API tell nothing that is not in the repository.
 STATISTICS, STATISTICS_PAGE, STATISTICS_ASSETS = "/v1/stats", "/stats", "/stats-assets/"

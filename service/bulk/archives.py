@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, cast
 
-from service.archives import METHODS, forget_headers, is_link
 from service.bulk.spool import Spool
-from service.entries import is_hidden
 from service.errors import ErrorCode, FaunalensError
+from service.scanning.archives import METHODS, forget_headers, is_link
+from service.scanning.entries import is_hidden
 
 _CHUNK = 65_536
 _TABLE_ENTRY = 512

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from service.detector import Detector, Seen
 from service.errors import ErrorCode, FaunalensError
 from service.fingerprint import fingerprints
-from service.metrics import Metrics
 from service.policy import Policy
+from service.runtime.workers import LAST, step_back
 from service.store.claims import Claimed, Claims, Outcome, Sample
 from service.store.photos import Photos
 from service.store.tallies import Tallies
-from service.workers import LAST, step_back
+from service.telemetry.metrics import Metrics
 
 log = logging.getLogger("faunalens.batches")
 _PATIENCE_SECONDS, _LOOK_SECONDS, _IDLE_SECONDS = 1.0, 0.01, 0.5

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from service.errors import StartError
-from service.objects import open_bucket
+from service.scanning.objects import open_bucket
 from service.store.clock import now
 
 _PROBE = "0" * 32

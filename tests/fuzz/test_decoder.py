@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.containers import breaks_off, gif_frames
-from service.cost import proven_cheap
+from service.decoding.containers import breaks_off, gif_frames
+from service.decoding.cost import proven_cheap
 from service.errors import FaunalensError
 from service.imaging import FORMATS, Limits, decode
 from tests.conftest import encoded

@@ -10,7 +10,7 @@ import timm
 import torch
 from PIL import Image
 
-from training.manifest import COLUMNS, Photo, read_manifest
+from training.photos.manifest import COLUMNS, Photo, read_manifest
 from training.recipe import Recipe
 
 SHOWN = (("ivory", "product"), ("rhino_horn", "product"), ("none", "listing"), ("none", "lookalike"))

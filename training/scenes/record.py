@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from training import manifest
+from training.photos import manifest
 from training.scenes.backgrounds import Background
 from training.scenes.kind import Kind
 from training.scenes.kinds import KINDS

@@ -8,8 +8,8 @@ from fastapi import FastAPI
 
 from service.api.app import create_app
 from service.errors import ErrorCode, FaunalensError
-from service.keys import Scope, new_key
-from service.keystore import KeyStore
+from service.keys.key import Scope, new_key
+from service.keys.keystore import KeyStore
 from service.settings import Settings
 from tests.live import serving
 from tests.service.api.batches import HOST, PICTURES

@@ -15,7 +15,7 @@ from service.api import rules
 from service.api.app import create_app
 from service.api.signals import reload_on_hangup
 from service.detector import DEFAULT_MODEL, shipped_weights
-from service.keys import Scope
+from service.keys.key import Scope
 from service.settings import Settings
 from tests.live import until
 from tests.models import second_model

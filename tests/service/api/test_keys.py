@@ -8,8 +8,8 @@ import pytest
 from fastapi import FastAPI
 
 from service.api.app import create_app
-from service.keys import Scope, new_key
-from service.keystore import KeyStore
+from service.keys.key import Scope, new_key
+from service.keys.keystore import KeyStore
 from service.settings import Settings
 from tests.live import serving, until
 

@@ -17,8 +17,8 @@ from service.api.app import create_app
 from service.cli import main
 from service.detector import Detector
 from service.errors import StartError
-from service.keys import Scope, new_key
-from service.keystore import KeyStore
+from service.keys.key import Scope, new_key
+from service.keys.keystore import KeyStore
 from service.settings import Settings, load_settings
 from tests.conftest import SAMPLES
 from tests.filled import Filled

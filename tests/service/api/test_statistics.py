@@ -14,8 +14,8 @@ from fastapi import FastAPI
 
 from service.api.app import create_app
 from service.errors import StartError
-from service.keys import Scope, new_key
-from service.keystore import KeyStore
+from service.keys.key import Scope, new_key
+from service.keys.keystore import KeyStore
 from service.settings import Settings, load_settings
 from service.store.tallies import today
 from tests.conftest import SAMPLES

@@ -12,8 +12,8 @@ from sqlalchemy import text
 
 from service.api.app import create_app
 from service.detector import Detector
-from service.keys import Scope, new_key
-from service.keystore import KeyStore
+from service.keys.key import Scope, new_key
+from service.keys.keystore import KeyStore
 from service.settings import Settings
 from service.store.kinds import Kind
 from tests.browser import PATIENCE, chromium

@@ -14,7 +14,7 @@ from service.store.decision_log import DecisionLog
 from service.store.kinds import Kind
 from tests.conftest import SAMPLES
 from tests.filled import Filled
-from training.intake import read_photos
+from training.photos.intake import read_photos
 
 
 def run(*words: str) -> Result:

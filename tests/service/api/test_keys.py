@@ -8,35 +8,26 @@ import pytest
 from fastapi import FastAPI
 
 from service.api.app import create_app
-from service.keys.key import Scope, new_key
+from service.keys.key import Scope
 from service.keys.keystore import KeyStore
 from service.settings import Settings
+from tests.keyed import NOW, add_key, new_store
 from tests.live import serving, until
 
 JPEG = {"Content-Type": "image/jpeg"}
-NOW = "2026-01-01T00:00:00+00:00"
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> KeyStore:
-    made = KeyStore(tmp_path_factory.mktemp("keys") / "keys.db")
-    made.create_file()
-    return made
+    return new_store(tmp_path_factory.mktemp("keys") / "keys.db")
 
 
 @pytest.fixture(scope="module")
 def keys(store: KeyStore) -> dict[str, str]:
     """Key texts by name."""
-    texts = {}
-    for name, scopes, limits in (
-        ("detect", {Scope.DETECT}, {}),
-        ("review", {Scope.REVIEW}, {}),
-        ("admin", {Scope.ADMIN}, {}),
-        ("slow", {Scope.DETECT}, {"rate": 0.5, "burst": 2}),
-        ("small", {Scope.DETECT}, {"quota": 3}),
-    ):
-        texts[name], key = new_key(name, frozenset(scopes), NOW, **limits)  # type: ignore[arg-type]
-        store.add(key)
+    texts = {scope.value: add_key(store, scope, scope) for scope in Scope}
+    texts["slow"] = add_key(store, "slow", Scope.DETECT, rate=0.5, burst=2)
+    texts["small"] = add_key(store, "small", Scope.DETECT, quota=3)
     return texts
 
 
@@ -121,10 +112,9 @@ def test_a_quota_counts_files_and_reaches_the_store(
 
 
 def test_revoked_keys_are_refused_within_seconds(http: httpx.Client, store: KeyStore) -> None:
-    text, key = new_key("short", frozenset({Scope.DETECT}), NOW)
-    store.add(key)
+    text = add_key(store, "short", Scope.DETECT)
     until(lambda: http.get("/v1/model", headers=bearer(text)).status_code == 200, 10)
-    store.revoke(key.id, NOW)
+    store.revoke(text.split("_")[1], NOW)
     until(lambda: http.get("/v1/model", headers=bearer(text)).status_code == 401)
 
 

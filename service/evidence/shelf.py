@@ -47,11 +47,13 @@ class Writer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self._zip:
-            self._zip.close()
-        if kind is None:
-            self._draft.rename(self._out)
-        else:
+        try:
+            if self._zip:
+                self._zip.close()
+            if kind is None:
+                self._draft.rename(self._out)
+        finally:
+            # whatever kept it from its name, a full disk for one
             self._drop()
 
     def add(self, path: str, data: bytes) -> str:

@@ -15,7 +15,8 @@ from service.bulk.manifest import clean
 from service.errors import ErrorCode
 from service.store.decisions import Moderator
 from service.store.reviews import ReviewItem, Reviews, Wanted, holder
-from service.store.tables import LARGEST, LISTING_LENGTH, ReviewState
+from service.store.states import ReviewState
+from service.store.tables import LARGEST, LISTING_LENGTH
 
 router = APIRouter(prefix="/v1", tags=["review"])
 KEYED = (

@@ -10,7 +10,8 @@ from service.errors import ErrorCode, FaunalensError
 from service.store import outbox
 from service.store.clock import now
 from service.store.database import Database
-from service.store.tables import Batch, BatchState, Item, ItemState
+from service.store.states import BatchState, ItemState
+from service.store.tables import Batch, Item
 from service.store.tallies import RANKS
 
 _RECENT = 100

@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 from service.chain import BEGINNING, digest, link
 from service.store.database import Database
 from service.store.kinds import STATES, Kind, standing
-from service.store.tables import Decision, Review, ReviewState
+from service.store.states import ReviewState
+from service.store.tables import Decision, Review
 
 _LOCK = 0x464C4443
 _PAGE = 500

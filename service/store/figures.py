@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from service.store.database import Database
 from service.store.kinds import Kind
-from service.store.tables import Batch, Decision, Finding, Item, ItemState, Review, ReviewState
+from service.store.states import ItemState, ReviewState
+from service.store.tables import Batch, Decision, Finding, Item, Review
 from service.store.tallies import RANKS
 
 

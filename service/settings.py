@@ -16,7 +16,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from service.batch_settings import BatchSettings
+from service.batch_settings import BatchSettings, listed
 from service.errors import StartError, problems
 from service.imaging import MAX_VIEW_SIDE, Limits
 from service.outbound.locations import is_pattern
@@ -133,8 +133,8 @@ class Settings(BatchSettings, StatisticsSettings, BaseSettings):
 
     @field_validator("url_hosts", "providers", mode="before")
     @classmethod
-    def _split(cls, value: object) -> object:
-        return [part.strip().lower() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    def _split_own_names(cls, value: object) -> object:
+        return listed(value, str.lower)
 
     @model_validator(mode="after")
     def _check_second_opinion(self) -> Self:

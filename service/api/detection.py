@@ -3,7 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Query, Request
 from starlette.background import BackgroundTasks
@@ -20,7 +20,7 @@ from service.api.state import State, state_of
 from service.detector import Detector, Seen
 from service.errors import ErrorCode, FaunalensError
 from service.outbound.fetch import Fetcher
-from service.policy import Policy
+from service.policy import Policy, Verdict
 from service.runtime.admission import Ticket
 from service.runtime.memory import key_of
 
@@ -208,7 +208,7 @@ def _noted(answer: Answer | Answers) -> dict[str, object]:
     if isinstance(answer, Answer):
         times = {f"{stage}_ms": round(answer.timing_ms[stage], 2) for stage in ("decode", "infer")}
         return {"verdict": answer.verdict, **times, **({"cached": True} if answer.cached else {})}
-    verdicts = dict.fromkeys(("clear", "review", "priority"), 0)
+    verdicts = dict.fromkeys(get_args(Verdict), 0)
     for result in answer.results:
         verdicts[result.verdict] += 1
     return {**verdicts, "failed": len(answer.failures)}

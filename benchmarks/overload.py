@@ -32,13 +32,13 @@ from PIL import Image
 
 from benchmarks.open_loop import Client
 from benchmarks.overload_report import Row, combined, table, write
+from benchmarks.processes import cpu_seconds
 from benchmarks.servers import wait_ready
 
 ROOT = Path(__file__).parent.parent
 with socket.create_server(("127.0.0.1", 0)) as _probe:
     PORT = int(_probe.getsockname()[1])
 CONNECTIONS = 2 * (os.cpu_count() or 1)
-_TICK = os.sysconf("SC_CLK_TCK")
 
 
 def request_bytes(headers: str) -> bytes:
@@ -49,12 +49,6 @@ def request_bytes(headers: str) -> bytes:
     body = buffer.getvalue()
     head = f"POST /v1/detect HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/jpeg\r\n{headers}"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
-
-
-def cpu_seconds(pid: int) -> float:
-    """Processor time that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICK
 
 
 def memory_mb(pid: int) -> float:

@@ -16,12 +16,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.endpoint import photo
+from benchmarks.processes import cpu_seconds
 from benchmarks.servers import wait_ready
 
 ROOT = Path(__file__).parent.parent
 PORT = 8767
 CLIENTS = 2
-_TICK = os.sysconf("SC_CLK_TCK")
 
 
 class Service:
@@ -54,12 +54,7 @@ class Service:
         pid = self.process.pid
         tasks = Path(f"/proc/{pid}/task").iterdir()
         pids = [str(pid), *(child for task in tasks for child in (task / "children").read_text().split())]
-        return sum(_cpu_seconds(pid) for pid in pids)
-
-
-def _cpu_seconds(pid: str) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICK
+        return sum(cpu_seconds(int(pid)) for pid in pids)
 
 
 def measure(services: list[Service], options: argparse.Namespace) -> list[list[float]]:

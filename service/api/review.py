@@ -13,6 +13,7 @@ from service.api.failures import error_docs
 from service.api.state import bulk_of, state_of
 from service.bulk.manifest import clean
 from service.errors import ErrorCode
+from service.store.clock import iso
 from service.store.decisions import Moderator
 from service.store.reviews import ReviewItem, Reviews, Wanted, holder
 from service.store.states import ReviewState
@@ -119,13 +120,13 @@ def shown(item: ReviewItem, moderator: Moderator) -> dict[str, Any]:
     """A photo as it is sent."""
     yours = item.claimed_until is not None and item.claimed_by == holder(moderator.id, moderator.session)
     return {
-        **item.fields, "claimed_until": _time(item.claimed_until), "yours": yours, "photo": item.photo,
-        "photo_until": _time(item.purge_at),
+        **item.fields, "claimed_until": _shown_time(item.claimed_until), "yours": yours, "photo": item.photo,
+        "photo_until": _shown_time(item.purge_at),
     }  # fmt: skip
 
 
-def _time(seconds: float | None) -> str | None:
-    return None if seconds is None else datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat()
+def _shown_time(seconds: float | None) -> str | None:
+    return None if seconds is None else iso(seconds)
 
 
 def _seconds(time: datetime.datetime | None) -> float | None:

@@ -15,7 +15,7 @@ from service.detector import Detector
 from service.settings import Settings
 from service.shadow import Shadow, ShadowMetrics
 from tests.conftest import SAMPLES
-from tests.live import until
+from tests.live import ready, until
 from tests.models import second_model
 
 GRAVE = ("review", "priority")
@@ -59,9 +59,7 @@ def test_the_shadow_changes_no_answer_and_reports_disagreement(
 
 def test_a_broken_shadow_stops_nothing(tmp_path: Path, tusk: bytes, caplog: pytest.LogCaptureFixture) -> None:
     app = create_app(Settings(shadow_model=tmp_path / "none.json", shadow_share=1.0))
-    with TestClient(app) as client, caplog.at_level(logging.ERROR, "faunalens"):
-        while client.get("/readyz").status_code == 503:
-            pass
+    with caplog.at_level(logging.ERROR, "faunalens"), ready(app) as client:
         assert client.post("/v1/detect", content=tusk).status_code == 200
     assert "no shadow model: no model contract" in caplog.text
 

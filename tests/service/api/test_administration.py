@@ -17,7 +17,7 @@ from service.api.signals import reload_on_hangup
 from service.detector import DEFAULT_MODEL, shipped_weights
 from service.keys.key import Scope
 from service.settings import Settings
-from tests.live import until
+from tests.live import ready, until
 from tests.models import second_model
 
 
@@ -39,9 +39,7 @@ def application(shelf: Path) -> FastAPI:
 
 @pytest.fixture
 def swapping(application: FastAPI) -> Iterator[TestClient]:
-    with TestClient(application, raise_server_exceptions=False) as client:
-        while client.get("/readyz").status_code == 503:
-            pass
+    with ready(application) as client:
         yield client
 
 

@@ -13,6 +13,7 @@ from service.keys.keystore import KeyStore
 from service.settings import Settings
 from tests.keyed import NOW, add_key, new_store
 from tests.live import serving, until
+from tests.service.api.test_observe import lines
 
 JPEG = {"Content-Type": "image/jpeg"}
 
@@ -118,10 +119,6 @@ def test_revoked_keys_are_refused_within_seconds(http: httpx.Client, store: KeyS
     until(lambda: http.get("/v1/model", headers=bearer(text)).status_code == 401)
 
 
-def request_lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
-    return [record.__dict__["fields"] for record in caplog.records if record.name == "faunalens.request"]
-
-
 def test_uses_are_logged_without_the_secret(
     http: httpx.Client, keys: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -129,14 +126,14 @@ def test_uses_are_logged_without_the_secret(
         http.get("/v1/model?secret=1", headers={**bearer(keys["review"]), "X-Request-ID": "audited-1"})
         http.get("/metrics", headers=bearer(keys["review"]))
         # written once the response is out
-        until(lambda: len(request_lines(caplog)) == 2)
-    key_id, lines = keys["review"][3:15], request_lines(caplog)
+        until(lambda: len(lines(caplog)) == 2)
+    key_id, logged = keys["review"][3:15], lines(caplog)
     used = {"request_id": "audited-1", "key": key_id, "method": "GET", "route": "/v1/model", "status": 200}
-    assert lines[0].items() >= used.items()
-    assert (lines[1]["route"], lines[1]["status"], lines[1]["code"]) == ("other", 403, "forbidden")
+    assert logged[0].items() >= used.items()
+    assert (logged[1]["route"], logged[1]["status"], logged[1]["code"]) == ("other", 403, "forbidden")
     assert f"key {key_id}: refused, it has not the scope admin" in caplog.text
     ours = [record.getMessage() for record in caplog.records if record.name.startswith("faunalens")]
-    everything = f"{ours} {lines}"
+    everything = f"{ours} {logged}"
     assert keys["review"][16:] not in everything and "secret=1" not in everything
 
 

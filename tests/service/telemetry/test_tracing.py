@@ -10,6 +10,7 @@ from service.api.app import create_app
 from service.errors import StartError
 from service.settings import Settings
 from service.telemetry.tracing import Tracing
+from tests.live import ready
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -23,9 +24,7 @@ def exporter() -> InMemorySpanExporter:
 def traced(exporter: InMemorySpanExporter) -> Iterator[TestClient]:
     app = create_app(Settings())
     app.state.faunalens.tracing = Tracing(SimpleSpanProcessor(exporter))
-    with TestClient(app, raise_server_exceptions=False) as client:
-        while client.get("/readyz").status_code == 503:
-            pass
+    with ready(app) as client:
         yield client
 
 

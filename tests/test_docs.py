@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -146,6 +147,18 @@ def test_readme_shell_blocks_name_real_commands() -> None:
     lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("make ")]
     assert {line.split()[1] for line in lines} >= {"serve", "test", "scan"}
     assert {line.split()[1] for line in lines} <= targets
+
+
+def test_what_pages_tell_to_install_is_there() -> None:
+    """The package is on no index, so it is the checkout that is installed."""
+    pages = [ROOT / "README.md", *DOCS.rglob("*.md")]
+    told = [line for page in pages for line in re.findall(r"pip install ([^`\n#]+)", page.read_text(encoding="utf-8"))]
+    extras = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
+    named = [re.search(r"'\.\[([\w,]+)\]'", line) for line in told]
+    assert len(named) >= 8
+    assert [
+        line for line, match in zip(told, named, strict=True) if not match or not set(match[1].split(",")) <= extras
+    ] == []
 
 
 def test_samples_are_described() -> None:

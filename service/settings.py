@@ -24,6 +24,8 @@ from service.statistics_settings import StatisticsSettings
 
 # Read elsewhere: where settings are, and where the photo collection and the torture corpora are.
 _OTHER_VARIABLES = {"FAUNALENS_CONFIG", "FAUNALENS_DATA", "FAUNALENS_TORTURE"}
+_LIST = "docs/settings.md lists them all"
+_LINKS = "a Kubernetes Service whose name begins so makes them: set enableServiceLinks: false"
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0)]
 Provider = Literal["cpu", "openvino", "cuda", "tensorrt"]
@@ -181,4 +183,8 @@ def _refuse_unknown_variables() -> None:
     known = {f"FAUNALENS_{name}".upper() for name in Settings.model_fields} | _OTHER_VARIABLES
     unknown = sorted(name for name in os.environ if name.startswith("FAUNALENS_") and name.upper() not in known)
     if unknown:
-        raise StartError(f"unknown settings: {', '.join(unknown)} (docs/settings.md lists them all)")
+        raise StartError(f"unknown settings: {', '.join(unknown)} ({_LINKS if _is_linked(unknown) else _LIST})")
+
+
+def _is_linked(unknown: list[str]) -> bool:
+    return any(name.endswith("_SERVICE_HOST") for name in unknown)

@@ -38,6 +38,17 @@ def test_bad_settings_are_named(name: str, value: str, message: str, monkeypatch
         load_settings()
 
 
+def test_unknown_variables_are_named_and_those_of_kubernetes_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAUNALENS_PROT", "9001")
+    with pytest.raises(StartError, match=r"unknown settings: FAUNALENS_PROT \(docs/settings\.md lists them all\)"):
+        load_settings()
+    monkeypatch.setenv("FAUNALENS_SERVICE_HOST", "10.0.0.1")
+    with pytest.raises(
+        StartError, match=r"FAUNALENS_SERVICE_HOST \(a Kubernetes Service .* enableServiceLinks: false\)"
+    ):
+        load_settings()
+
+
 def test_unknown_key_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "faunalens.toml"
     file.write_text("prot = 9001\n")

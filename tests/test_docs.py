@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from service.api.app import create_app
+from service.api.rules import OPEN
 from service.cli import main
 from service.errors import ErrorCode
 from service.settings import Settings
@@ -58,6 +59,12 @@ def test_every_endpoint_has_a_heading(tmp_path: Path) -> None:
         for operation in methods.values():
             refused = operation["responses"].get("422", {}).get("description", "")
             assert "invalid_parameter" in refused or "parameters" not in operation, operation["summary"]
+
+
+def test_every_open_address_is_said_to_be_open() -> None:
+    lines = (DOCS / "keys.md").read_text(encoding="utf-8").splitlines()
+    row = next(line for line in lines if line.endswith("| open |"))
+    assert set(re.findall(r"`(/\S+)`", row)) == OPEN
 
 
 def test_every_command_and_option_is_documented() -> None:

@@ -3,7 +3,9 @@
 The environment wins over the file. ``docs/settings.md`` lists them all; a test fails when one is missing there.
 """
 
+import ipaddress
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -24,6 +26,7 @@ from service.statistics_settings import StatisticsSettings
 
 # Read elsewhere: where settings are, and where the photo collection and the torture corpora are.
 _OTHER_VARIABLES = {"FAUNALENS_CONFIG", "FAUNALENS_DATA", "FAUNALENS_TORTURE"}
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]+)?")
 _LIST = "docs/settings.md lists them all"
 _LINKS = "a Kubernetes Service whose name begins so makes them: set enableServiceLinks: false"
 Positive = Annotated[int, Field(gt=0)]
@@ -136,7 +139,27 @@ class Settings(BatchSettings, StatisticsSettings, BaseSettings):
     @field_validator("url_hosts", "providers", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return [part.strip().lower() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        return [part.lower() for part in _parts(value)] if isinstance(value, str) else value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, value: str) -> str:
+        """A browser never names an origin that is written otherwise, so nobody would be let in."""
+        wrong = [part for part in _parts(value) if part != "*" and not _ORIGIN.fullmatch(part)]
+        if wrong:
+            raise ValueError(f"{', '.join(wrong)} is not an origin: scheme, host and perhaps port, without a path")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, value: str) -> str:
+        """uvicorn takes what it cannot read for a name that no proxy ever has."""
+        for part in _parts(value) if value != "*" else ():
+            try:
+                ipaddress.ip_network(part)
+            except ValueError as error:
+                raise ValueError(f"not an address or a network: {error}") from error
+        return value
 
     @model_validator(mode="after")
     def _check_second_opinion(self) -> Self:
@@ -163,6 +186,10 @@ class Settings(BatchSettings, StatisticsSettings, BaseSettings):
     def limits(self) -> Limits:
         """The limits on one image."""
         return Limits(self.max_bytes, self.max_pixels, self.max_frames)
+
+
+def _parts(value: str) -> list[str]:
+    return [part.strip() for part in value.split(",") if part.strip()]
 
 
 def load_settings(**changes: object) -> Settings:

@@ -30,6 +30,16 @@ def test_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.Monk
         ("FAUNALENS_RETENTION_HOURS", "inf", "retention_hours"),
         ("FAUNALENS_EVIDENCE_HOURS", "1e9", "evidence_hours"),
         ("FAUNALENS_PHOTOS", "ftp://x", "^invalid settings: photos must begin"),
+        (
+            "FAUNALENS_CORS_ORIGINS",
+            "https://a.example,https://b.example/",
+            "cors_origins: https://b.example/ is not an",
+        ),
+        ("FAUNALENS_CORS_ORIGINS", "moderation.example", "cors_origins: moderation.example is not an origin"),
+        ("FAUNALENS_CORS_ORIGINS", "https://Moderation.example", "is not an origin"),
+        ("FAUNALENS_TRUSTED_PROXIES", "10.0.0.1/8", "trusted_proxies: not an address or a network: .*host bits set"),
+        ("FAUNALENS_TRUSTED_PROXIES", "127.0.0.1, proxy", "trusted_proxies: not an address or a network: 'proxy'"),
+        ("FAUNALENS_TRUSTED_PROXIES", "*, 127.0.0.1", "trusted_proxies: not an address or a network"),
     ],
 )
 def test_bad_settings_are_named(name: str, value: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,6 +57,16 @@ def test_unknown_variables_are_named_and_those_of_kubernetes_explained(monkeypat
         StartError, match=r"FAUNALENS_SERVICE_HOST \(a Kubernetes Service .* enableServiceLinks: false\)"
     ):
         load_settings()
+
+
+@pytest.mark.parametrize("value", ["", "*", "https://a.example, http://localhost:3000", "https://[::1]:8443,"])
+def test_origins_that_a_browser_names(value: str) -> None:
+    assert load_settings(cors_origins=value).cors_origins == value
+
+
+@pytest.mark.parametrize("value", ["", "*", "127.0.0.1, 10.0.0.0/8", "::1,fd00::/8,"])
+def test_proxies_by_address_and_network(value: str) -> None:
+    assert load_settings(trusted_proxies=value).trusted_proxies == value
 
 
 def test_unknown_key_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

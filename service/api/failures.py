@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Match
 
 from service.answer import ErrorAnswer
 from service.api.headers import SECURITY
@@ -82,7 +83,21 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     }
     response = respond(request, FaunalensError(code, messages[code]))
     response.headers.update(http.headers or {})
+    if code is ErrorCode.METHOD_NOT_ALLOWED and (methods := _allowed(request)):
+        response.headers["Allow"] = ", ".join(methods)
     return response
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods of this address; the framework names those of its first route. Empty: it belongs to a mounted app."""
+    routes: list[BaseRoute] = request.app.routes
+    # HEAD is taken where GET is
+    seen = (("GET", "GET"), ("HEAD", "GET"), ("POST", "POST"), ("PUT", "PUT"), ("DELETE", "DELETE"))
+    return [
+        method
+        for method, routed in seen
+        if any(route.matches({**request.scope, "method": routed})[0] is Match.FULL for route in routes)
+    ]
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:

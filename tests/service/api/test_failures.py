@@ -1,5 +1,6 @@
 import logging
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 
@@ -40,3 +41,8 @@ def test_every_code_leaves_in_the_shape_and_is_counted_once(code: ErrorCode) -> 
     assert ("Retry-After" in response.headers) == (code.status in (429, 503))
     counted = {other: metrics.failures(other.code)._value.get() - count for other, count in before.items()}
     assert counted == {other: float(other is code) for other in ErrorCode}
+
+
+def test_allow_names_every_method_of_an_address(http: httpx.Client) -> None:
+    allowed = {path: http.patch(path).headers["allow"] for path in ("/v1/batches", "/v1/model", "/v1/detect")}
+    assert allowed == {"/v1/batches": "GET, HEAD, POST", "/v1/model": "GET, HEAD", "/v1/detect": "POST"}

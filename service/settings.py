@@ -37,7 +37,7 @@ Provider = Literal["cpu", "openvino", "cuda", "tensorrt"]
 class Settings(BatchSettings, StatisticsSettings, BaseSettings):
     """Checked at start; an unknown key in the file or a value out of range stops the service with its name."""
 
-    model_config = SettingsConfigDict(env_prefix="FAUNALENS_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="FAUNALENS_", extra="forbid", frozen=True, allow_inf_nan=False)
 
     model: Path | None = Field(None, description="The model contract, weights/<name>.json; the shipped one by default")
     policies: Path | None = Field(None, description="A policy file that replaces the shipped service/policies.toml")
@@ -59,7 +59,7 @@ class Settings(BatchSettings, StatisticsSettings, BaseSettings):
     providers: Annotated[tuple[Provider, ...], NoDecode, Field(min_length=1)] = Field(
         ("cpu",), description="Where the network runs, the preferred one first: cpu, openvino, cuda, tensorrt"
     )
-    max_bytes: Positive = Field(20_000_000, description="Largest image, bytes")
+    max_bytes: Annotated[int, Field(gt=0, le=2_000_000_000)] = Field(20_000_000, description="Largest image, bytes")
     max_pixels: Positive = Field(50_000_000, description="Largest image, pixels, from its header")
     max_frames: Positive = Field(1_000, description="Most frames of an animated image")
     decoders: Annotated[int, Field(ge=0, le=256)] = Field(

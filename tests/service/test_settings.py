@@ -29,6 +29,13 @@ def test_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.Monk
         ("FAUNALENS_DECODER_BYTES", "99999999999999999999", "decoder_bytes"),
         ("FAUNALENS_RETENTION_HOURS", "inf", "retention_hours"),
         ("FAUNALENS_EVIDENCE_HOURS", "1e9", "evidence_hours"),
+        ("FAUNALENS_MAX_BYTES", "2000000001", "max_bytes"),
+        ("FAUNALENS_READ_SECONDS", "inf", "read_seconds: Input should be a finite number"),
+        ("FAUNALENS_BODY_SECONDS", "Infinity", "body_seconds"),
+        ("FAUNALENS_CACHE_SECONDS", "nan", "cache_seconds"),
+        ("FAUNALENS_MAX_WAIT_RATIO", "inf", "max_wait_ratio"),
+        ("FAUNALENS_BATCH_UPLOAD_SECONDS", "inf", "batch_upload_seconds"),
+        ("FAUNALENS_DRIFT_PSI", "inf", "drift_psi"),
         ("FAUNALENS_PHOTOS", "ftp://x", "^invalid settings: photos must begin"),
         (
             "FAUNALENS_CORS_ORIGINS",

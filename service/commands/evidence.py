@@ -34,7 +34,10 @@ def key() -> None:
     try:
         from service.evidence.signing import fingerprint, load_key, make_key, public_pem
 
-        path = _key_path(load_settings())
+        settings = load_settings()
+        path = _key_path(settings)
+        if settings.evidence_key is None and not settings.store.is_dir():
+            raise StartError(f"there is no store at {settings.store}: set FAUNALENS_STORE, or FAUNALENS_EVIDENCE_KEY")
         private = load_key(path) if path.exists() else make_key(path)
     except ModuleNotFoundError as error:
         stop(f"{error.name} is not installed: pip install 'faunalens[review]'")

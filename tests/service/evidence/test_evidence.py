@@ -262,6 +262,14 @@ def test_a_photo_that_was_exchanged_in_the_store_is_not_exported(filled: Filled,
     assert not out.exists() and not list(tmp_path.glob(".package*"))
 
 
+def test_a_key_needs_a_store_or_a_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAUNALENS_STORE", str(tmp_path / "missing"))
+    done = run("key")
+    assert done.exit_code == 3 and f"there is no store at {tmp_path / 'missing'}: set FAUNALENS_STORE" in done.output
+    monkeypatch.setenv("FAUNALENS_EVIDENCE_KEY", str(tmp_path / "key.pem"))
+    assert run("key").exit_code == 0 and (tmp_path / "key.pem").is_file()
+
+
 def test_what_cannot_be_done_is_told(filled: Filled, tmp_path: Path) -> None:
     out = str(tmp_path / "p.zip")
     assert "evidence key" in run("export", LISTING, "--out", out).output

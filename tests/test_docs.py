@@ -59,6 +59,11 @@ def test_every_endpoint_has_a_heading(tmp_path: Path) -> None:
         for operation in methods.values():
             refused = operation["responses"].get("422", {}).get("description", "")
             assert "invalid_parameter" in refused or "parameters" not in operation, operation["summary"]
+            answers = {status: answer for status, answer in operation["responses"].items() if status in ("200", "202")}
+            assert all(answer.get("content") for answer in answers.values()), operation["summary"]
+            unread = {"400", "408"} - operation["responses"].keys()
+            if "application/json" in operation.get("requestBody", {}).get("content", {}):
+                assert not unread, operation["summary"]
 
 
 def test_every_open_address_is_said_to_be_open() -> None:

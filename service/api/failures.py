@@ -75,6 +75,9 @@ async def _validation(request: Request, error: Exception) -> JSONResponse:
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     http = cast(HTTPException, error)
+    if isinstance(http.__cause__, FaunalensError):
+        # the framework reads bodies of JSON itself, and takes whatever goes wrong for its own 400
+        return respond(request, http.__cause__)
     code = {404: ErrorCode.NOT_FOUND, 405: ErrorCode.METHOD_NOT_ALLOWED}.get(http.status_code, ErrorCode.MALFORMED_BODY)
     messages = {
         ErrorCode.NOT_FOUND: "There is nothing at this address.",

@@ -1,4 +1,7 @@
 import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -7,6 +10,7 @@ from fastapi.testclient import TestClient
 from service.api.app import create_app
 from service.errors import ErrorCode, FaunalensError
 from service.settings import Settings
+from tests.live import serving
 
 
 def test_an_unexpected_error_has_the_shape_and_tells_nothing(caplog: pytest.LogCaptureFixture) -> None:
@@ -46,3 +50,18 @@ def test_every_code_leaves_in_the_shape_and_is_counted_once(code: ErrorCode) -> 
 def test_allow_names_every_method_of_an_address(http: httpx.Client) -> None:
     allowed = {path: http.patch(path).headers["allow"] for path in ("/v1/batches", "/v1/model", "/v1/detect")}
     assert allowed == {"/v1/batches": "GET, HEAD, POST", "/v1/model": "GET, HEAD", "/v1/detect": "POST"}
+
+
+def test_what_ends_a_body_of_json_is_told(tmp_path: Path) -> None:
+    app = create_app(Settings(batches="on", store=tmp_path, max_held_bytes=1000, read_seconds=1))
+    headers = {"Content-Type": "application/json"}
+    with serving(app) as (host, port), httpx.Client(base_url=f"http://{host}:{port}", timeout=60) as http:
+        full = http.post("/v1/review/claims", content=b'{"source": "' + b"x" * 2000 + b'"}', headers=headers)
+        assert (full.status_code, full.json()["error"]["code"]) == (503, "overloaded") and "Retry-After" in full.headers
+
+        def slow() -> Iterator[bytes]:
+            yield b"{"
+            time.sleep(3)
+
+        late = http.post("/v1/review/claims", content=slow(), headers=headers)
+        assert (late.status_code, late.json()["error"]["code"]) == (408, "request_timeout")

@@ -21,7 +21,7 @@ router = APIRouter(prefix="/v1", tags=["review"])
 KEYED = (
     ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN, ErrorCode.STORE_UNAVAILABLE, ErrorCode.INVALID_PARAMETER,
 )  # fmt: skip
-WITH_BODY = (*KEYED, ErrorCode.MALFORMED_BODY, ErrorCode.REQUEST_TIMEOUT)
+WITH_BODY = (*KEYED, ErrorCode.MALFORMED_BODY, ErrorCode.REQUEST_TIMEOUT, ErrorCode.TOO_MANY_BYTES)
 State = Literal["open", "second", "unsure", "escalated", "decided"]
 ItemId = Annotated[int, Path(ge=0, le=LARGEST)]
 Window = Annotated[

@@ -52,11 +52,13 @@ def test_allow_names_every_method_of_an_address(http: httpx.Client) -> None:
     assert allowed == {"/v1/batches": "GET, HEAD, POST", "/v1/model": "GET, HEAD", "/v1/detect": "POST"}
 
 
-def test_what_ends_a_body_of_json_is_told(tmp_path: Path) -> None:
-    app = create_app(Settings(batches="on", store=tmp_path, max_held_bytes=1000, read_seconds=1))
+def test_what_ends_a_body_of_json_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    app = create_app(Settings(batches="on", store=tmp_path, max_held_bytes=100_000, read_seconds=1))
     headers = {"Content-Type": "application/json"}
     with serving(app) as (host, port), httpx.Client(base_url=f"http://{host}:{port}", timeout=60) as http:
-        full = http.post("/v1/review/claims", content=b'{"source": "' + b"x" * 2000 + b'"}', headers=headers)
+        monkeypatch.setattr("service.api.intake.MAX_JSON_BYTES", 200_000)
+        full = http.post("/v1/review/claims", content=b"x" * 100_001, headers=headers)
+        monkeypatch.undo()
         assert (full.status_code, full.json()["error"]["code"]) == (503, "overloaded") and "Retry-After" in full.headers
 
         def slow() -> Iterator[bytes]:
@@ -65,3 +67,6 @@ def test_what_ends_a_body_of_json_is_told(tmp_path: Path) -> None:
 
         late = http.post("/v1/review/claims", content=slow(), headers=headers)
         assert (late.status_code, late.json()["error"]["code"]) == (408, "request_timeout")
+        for size, code in ((65_536, "invalid_parameter"), (65_537, "too_many_bytes")):
+            words = b'{"source": "' + b"x" * (size - 14) + b'"}'
+            assert http.post("/v1/review/claims", content=words, headers=headers).json()["error"]["code"] == code

@@ -106,6 +106,7 @@ def configure(settings: Settings, app: Callable[..., Any], turnstile: Turnstile 
     return uvicorn.Config(
         app, settings.host.strip("[]"), settings.port, log_level=settings.log_level, access_log=False, log_config=None,
         server_header=False, ws="none", timeout_graceful_shutdown=settings.shutdown_seconds,
+        timeout_keep_alive=settings.keep_alive_seconds,
         http=guarded(settings.read_seconds, settings.max_head_bytes, settings.max_connections, refusal, count),
         proxy_headers=bool(settings.trusted_proxies), forwarded_allow_ips=settings.trusted_proxies,
     )  # fmt: skip

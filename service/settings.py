@@ -76,6 +76,9 @@ class Settings(BatchSettings, StatisticsSettings, BaseSettings):
         10.0, description="Longest wait for the head of a request, the next piece of a body, or a client to read on"
     )
     body_seconds: Seconds = Field(30.0, description="Longest time for a whole body to come in, seconds")
+    keep_alive_seconds: Annotated[int, Field(ge=1, le=86_400)] = Field(
+        5, description="How long an idle connection stays open for the next request, seconds"
+    )
     max_head_bytes: Annotated[int, Field(ge=1024)] = Field(
         32_768, description="Longest request line and headers together, bytes"
     )

@@ -123,12 +123,14 @@ def scan(
     except StartError as error:
         stop(str(error))
     tally = bulk.Tally()
-    with _writing():
+    file = resumed or output
+    advice = "; go on with --resume" if file and kind in (None, "jsonl") else ""
+    with _writing(advice):
         done = bulk.resume(resumed, tally) if resumed else set()
     given = bulk.lines_of_stdin() if paths in ((), ("-",)) else iter(paths)
-    files = expand(bulk.find_files(given), lambda file: hash(encodable(file)) not in done, settings.max_bytes)
-    on_terminal = not (resumed or output) and sys.stdout.isatty()
-    with _writing(), _output(resumed or output, append=bool(resumed)) as stream, _progress(not on_terminal) as step:
+    files = expand(bulk.find_files(given), lambda name: hash(encodable(name)) not in done, settings.max_bytes)
+    on_terminal = not file and sys.stdout.isatty()
+    with _writing(advice), _output(file, append=bool(resumed)) as stream, _progress(not on_terminal) as step:
         writer = WRITERS[kind or ("table" if on_terminal else "jsonl")](stream, detector.contract.ids)
         workers = pictures_at_once(settings.providers, settings.threads)
         for record in bulk.scan(detector, detector.policy(None), files, workers, tolerate_truncated):
@@ -142,8 +144,8 @@ def scan(
 
 
 @contextlib.contextmanager
-def _writing() -> Iterator[None]:
-    """A full disk, say, ends the run with a sentence; what was written stays, and --resume goes on from there.
+def _writing(advice: str) -> Iterator[None]:
+    """A full disk, say, ends the run with a sentence and ``advice``; what was written stays.
 
     So does a path that cannot be meant.
     """
@@ -154,7 +156,7 @@ def _writing() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        click.echo(f"faunalens: the records cannot be written: {error.strerror}; go on with --resume", err=True)
+        click.echo(f"faunalens: the records cannot be written: {error.strerror}{advice}", err=True)
         sys.exit(1)
 
 
@@ -162,9 +164,13 @@ def _writing() -> Iterator[None]:
 def _output(path: Path | None, append: bool) -> Iterator[IO[str]]:
     if path is None:
         yield sys.stdout
-    else:
-        with path.open("a" if append else "w", encoding="utf-8", newline="") as stream:
-            yield stream
+        return
+    try:
+        stream = path.open("a" if append else "w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise StartError(f"{path} cannot be written: {error.strerror}") from error
+    with stream:
+        yield stream
 
 
 @contextlib.contextmanager

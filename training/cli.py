@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from service.finite import FiniteRange
 from training.command import TrainingCommand
 from training.options import DATA, LABELS, extra_photos, read, read_for
 
@@ -23,7 +24,7 @@ EXTRA_HELP = "Folder of more training photos with manifest.csv, such as composit
 @click.option("--size", type=int, help="Input size in pixels; replaces the recipe's.")
 @click.option("--epochs", type=int, help="Number of epochs; replaces the recipe's.")
 @click.option("--seed", type=int, help="Seed; replaces the recipe's.")
-@click.option("--kind-weight", type=float, help="Weight of the auxiliary kind loss; replaces the recipe's.")
+@click.option("--kind-weight", type=FiniteRange(), help="Weight of the auxiliary kind loss; replaces the recipe's.")
 @click.option("--leave-out-source", multiple=True, help="Leave every photo of this source out of training; repeatable.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="cpu or cuda; default: cuda when there is one.")
 @click.option(
@@ -83,7 +84,7 @@ def train(
 @click.option("--extra", type=click.Path(exists=True, path_type=Path), multiple=True, help="Folder of rendered scenes whose subjects are pasted too; repeatable.")  # fmt: skip
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the pictures and their manifest.csv.")  # fmt: skip
 @click.option("--count", type=click.IntRange(1), default=1000, show_default=True, help="Number of pictures.")
-@click.option("--shares", type=click.FloatRange(0, 1, min_open=True), nargs=2, default=(0.06, 0.8), show_default=True, help="Smallest and largest share of the picture that an object's box covers.")  # fmt: skip
+@click.option("--shares", type=FiniteRange(0, 1, min_open=True), nargs=2, default=(0.06, 0.8), show_default=True, help="Smallest and largest share of the picture that an object's box covers.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed.")
 @click.option("--jobs", type=click.IntRange(1), help="Processes; default: one per core.")
 def compose(

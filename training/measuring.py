@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from service.finite import FiniteRange
 from training.command import TrainingCommand
 from training.options import DATA, LABELS, MODEL, of_split, read_for
 
@@ -86,11 +87,9 @@ def evaluate(
 @LABELS
 @click.option("--split", type=click.Choice(["val", "test"]), default="val", show_default=True, help="The labelled photos to measure on.")  # fmt: skip
 @click.option("--category", multiple=True, help="Category to set a threshold for; repeatable; default: core ones with products in the split.")  # fmt: skip
-@click.option("--prevalence", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.001, show_default=True, help="Share of your photos that show a category.")  # fmt: skip
-@click.option(
-    "--photos-per-day", type=click.FloatRange(1), required=True, help="Photos that your service judges a day."
-)
-@click.option("--review-capacity", type=click.FloatRange(0, min_open=True), required=True, help="Findings that your moderators can look at a day.")  # fmt: skip
+@click.option("--prevalence", type=FiniteRange(0, 1, min_open=True, max_open=True), default=0.001, show_default=True, help="Share of your photos that show a category.")  # fmt: skip
+@click.option("--photos-per-day", type=FiniteRange(1), required=True, help="Photos that your service judges a day.")
+@click.option("--review-capacity", type=FiniteRange(0, min_open=True), required=True, help="Findings that your moderators can look at a day.")  # fmt: skip
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for thresholds.md, thresholds.png and policies.toml.")  # fmt: skip
 def thresholds(
     model: Path | None,

@@ -12,6 +12,7 @@ from service import __version__
 from service.api import administration, detection, failures, information, pages, rules
 from service.api.cut_off import CutOff
 from service.api.door import DEADLINE_HEADER, KEY_HEADER, SESSION_HEADER, Door
+from service.api.head import Head
 from service.api.headers import SecurityHeaders
 from service.api.intake import Intake
 from service.api.observe import HEADER as REQUEST_ID_HEADER
@@ -77,6 +78,7 @@ async def _running(state: State) -> AsyncIterator[None]:
 def _add_middleware(app: FastAPI, state: State) -> None:
     """The one that was added last meets a request first."""
     bounds = state.settings
+    app.add_middleware(Head)
     app.add_middleware(
         Intake,
         gap=bounds.read_seconds,
@@ -95,7 +97,7 @@ def _add_middleware(app: FastAPI, state: State) -> None:
 def _cors(origins: str) -> dict[str, Any]:
     return {
         "allow_origins": [origin.strip() for origin in origins.split(",")],
-        "allow_methods": ["GET", "POST", "PUT", "DELETE"],
+        "allow_methods": ["GET", "HEAD", "POST", "PUT", "DELETE"],
         "allow_headers": [
             "Authorization", "Content-Type", DEADLINE_HEADER, KEY_HEADER, REQUEST_ID_HEADER, SESSION_HEADER,
         ],

@@ -115,15 +115,20 @@ def _malformed(error: MultiPartException, settings: Settings) -> FaunalensError:
 
 
 async def counted(request: Request, most: int) -> AsyncGenerator[bytes, None]:
-    """The body in chunks; raises ``too_many_bytes`` past ``most`` bytes, ``malformed_body`` when the client leaves."""
+    """The body in chunks; raises ``too_many_bytes`` past ``most`` bytes, ``malformed_body`` when the client leaves.
+
+    A body whose length is said beforehand is refused before it comes: a client that expects 100-continue keeps it.
+    """
+    too_many = FaunalensError(ErrorCode.TOO_MANY_BYTES, f"The request has more than {most} bytes.", {"max_bytes": most})
+    # the server has checked that it is a number
+    if int(request.headers.get("content-length", 0)) > most:
+        raise too_many
     received = 0
     try:
         async for chunk in request.stream():
             received += len(chunk)
             if received > most:
-                raise FaunalensError(
-                    ErrorCode.TOO_MANY_BYTES, f"The request has more than {most} bytes.", {"max_bytes": most}
-                )
+                raise too_many
             yield chunk
     except ClientDisconnect as error:
         raise FaunalensError(ErrorCode.MALFORMED_BODY, "The client went away before its body ended.") from error

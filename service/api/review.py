@@ -23,6 +23,7 @@ router = APIRouter(prefix="/v1", tags=["review"])
 KEYED = (
     ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN, ErrorCode.STORE_UNAVAILABLE, ErrorCode.INVALID_PARAMETER,
 )  # fmt: skip
+WITH_BODY = (*KEYED, ErrorCode.MALFORMED_BODY, ErrorCode.REQUEST_TIMEOUT, ErrorCode.TOO_MANY_BYTES)
 ItemId = Annotated[int, Path(ge=0, le=LARGEST)]
 Window = Annotated[
     str,
@@ -87,7 +88,7 @@ async def review_queue(request: Request, page: Annotated[Page, Query()], window:
     return Queue(items=[shown(item, moderator_of(request, window)) for item in items])
 
 
-@router.post("/review/claims", responses=error_docs(*KEYED))
+@router.post("/review/claims", responses=error_docs(*WITH_BODY))
 async def claim_items(request: Request, claim: Claim, window: Window = "") -> Queue:
     """Take the next photos: nobody else gets them until FAUNALENS_REVIEW_CLAIM_SECONDS have passed.
 

@@ -1,5 +1,6 @@
 """``faunalens decisions export training|label-studio`` and ``faunalens decisions import label-studio``."""
 
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,8 +47,9 @@ def training(out: Path) -> None:
         from service.store import cases
 
         tally = training_set.write(cases.in_state(store.database, "decided"), store.photos, out)
+    _check_written(out, tally.written, tally.gone)
     click.echo(f"{tally.written} photos in {out}; {tally.again} were decided more than once: the latest counts")
-    _end(tally.written, tally.gone)
+    _end(tally.gone)
 
 
 @export_decisions.command("label-studio")
@@ -69,8 +71,9 @@ def export_label_studio(out: Path, state: str, prefix: str | None) -> None:
         found = cases.in_state(store.database, None if state == "all" else state)
         place = out.name if prefix is None else prefix.strip("/")
         written, gone = label_studio.write(found, store.photos, names, out, place)
+    _check_written(out, written, gone)
     click.echo(f"{written} tasks in {out}")
-    _end(written, gone)
+    _end(gone)
 
 
 @import_decisions.command("label-studio")
@@ -105,10 +108,18 @@ def _must_be_new(out: Path) -> None:
         raise click.UsageError(f"{out} is there already")
 
 
-def _end(written: int, gone: int) -> None:
+def _check_written(out: Path, written: int, gone: int) -> None:
+    """Leaves no folder where there was nothing to write: the same command may be run again later."""
+    if not (written or gone):
+        shutil.rmtree(out)
+        click.echo("faunalens: there is nothing to write", err=True)
+        sys.exit(1)
+
+
+def _end(gone: int) -> None:
     if gone:
         click.echo(f"{gone} photos are not in the store any more and are missing", err=True)
-    sys.exit(4 if gone else 0 if written else 1)
+    sys.exit(4 if gone else 0)
 
 
 def _catalog(settings: "Settings") -> "Catalog":

@@ -2,7 +2,6 @@
 
 import datetime
 import json
-import math
 import re
 import sys
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 import click
 
 from service.commands.store import stopping
+from service.finite import FiniteRange
 from service.keys.allowance import utc_day
 from service.keys.key import Scope, new_key, parse
 from service.keys.keystore import KeyStore
@@ -35,7 +35,7 @@ def keys() -> None:
     "--scope", "scopes", type=click.Choice([scope.value for scope in Scope]), multiple=True, required=True,
     help="What it may be used for; repeatable.",
 )  # fmt: skip
-@click.option("--rate", type=click.FloatRange(*_RATES), help="Pictures per second (default: unlimited).")
+@click.option("--rate", type=FiniteRange(*_RATES), help="Pictures per second (default: unlimited).")
 @click.option("--burst", type=click.IntRange(1, _MOST), help="Pictures at once (default: one second of the rate).")
 @click.option("--quota", type=click.IntRange(0, _MOST), help="Pictures per UTC day (default: unlimited).")
 def create(name: str, scopes: tuple[str, ...], rate: float | None, burst: int | None, quota: int | None) -> None:
@@ -45,8 +45,6 @@ def create(name: str, scopes: tuple[str, ...], rate: float | None, burst: int | 
     """
     if not _NAME.fullmatch(name):
         raise click.UsageError("--name takes 1 to 64 letters, digits, spaces and . _ @ -")
-    if rate is not None and math.isnan(rate):
-        raise click.UsageError("--rate takes a number")
     if burst and not rate:
         raise click.UsageError("--burst needs --rate")
     with _store() as store:

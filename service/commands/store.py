@@ -29,12 +29,13 @@ class Store:
 def opened_store() -> Iterator[Store]:
     """The store; what goes wrong with it is told and ends the command with 3."""
     with stopping():
-        from service.store.database import open_database
+        from service.store.database import FILE, open_database
         from service.store.photos import open_photos
 
         settings = load_settings()
         url = settings.database.get_secret_value() if settings.database else None
-        if not settings.store.is_dir() and url is None:
+        # a folder alone may be a volume that is not mounted: a new database there would say that all is well
+        if url is None and not (settings.store / FILE).is_file():
             raise StartError(f"there is no store at {settings.store}")
         database = open_database(url, settings.store)
         try:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import BinaryIO, get_args
 
 from service.answer import FileAnswer, FileFailure
 from service.cells import encodable
@@ -135,7 +135,9 @@ def resume(output: Path, tally: Tally) -> set[int]:
     done: set[int] = set()
     if not output.exists():
         return done
-    with output.open("rb+") as stream:
+    if not output.is_file():
+        raise StartError(f"{output} cannot be resumed: it is not a file")
+    with _opened(output) as stream:
         keep = 0
         for number, line in enumerate(stream, 1):
             record = _recorded(line)
@@ -149,6 +151,13 @@ def resume(output: Path, tally: Tally) -> set[int]:
             keep += len(line)
         stream.truncate(keep)
     return done
+
+
+def _opened(output: Path) -> BinaryIO:
+    try:
+        return output.open("rb+")
+    except OSError as error:
+        raise StartError(f"{output} cannot be resumed: {error.strerror}") from error
 
 
 def _recorded(line: bytes) -> tuple[str, Verdict | None] | None:

@@ -20,6 +20,8 @@ _MOST_HASHES = 500
 _BANDS: tuple[InstrumentedAttribute[int], ...] = (
     Fingerprint.band_0, Fingerprint.band_1, Fingerprint.band_2, Fingerprint.band_3,
 )  # fmt: skip
+# numpy counts bits since 2.0 only, and Blender's module needs 1.26
+_ONES = np.array([value.bit_count() for value in range(1 << BAND_BITS)], dtype=np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +92,10 @@ def _near(session: Session, item_id: int) -> list[tuple[int, ...]]:
     newest = func.max(Fingerprint.item_id).desc()
     others = select(*_BANDS).where(or_(*alike), Fingerprint.item_id != item_id)
     query = others.group_by(*_BANDS).order_by(newest).limit(_MOST_CANDIDATES)
-    found = np.array(session.execute(query).all(), dtype=np.uint64).reshape(-1, len(_BANDS))
-    hashes = (found << np.arange(0, BAND_BITS * len(_BANDS), BAND_BITS, dtype=np.uint64)).sum(axis=1)
-    distances = np.bitwise_count(hashes[:, None] ^ np.array(wanted, dtype=np.uint64))
+    found = np.array(session.execute(query).all(), dtype=np.uint16).reshape(-1, len(_BANDS))
+    sought = np.array([bands(value) for value in wanted], dtype=np.uint16)
+    differing = (np.bitwise_xor.outer(*pair) for pair in zip(found.T, sought.T, strict=True))
+    distances = np.sum([_ONES[pieces] for pieces in differing], axis=0, dtype=np.int64)
     ranks = (2 * distances + (np.arange(len(wanted)) >= len(own))).min(axis=1)
     chosen = [place for place in np.argsort(ranks, kind="stable") if ranks[place] // 2 <= NEAR]
     return [(*found[place].tolist(), int(ranks[place])) for place in chosen[:_MOST_HASHES]]

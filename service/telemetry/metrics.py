@@ -58,6 +58,7 @@ class DriftMetrics:
         """Show these from now on; what cannot be said is left out."""
         self._psi.clear()
         self._ratio.clear()
+        self._alert.clear()
         for shift in shifts:
             if shift.psi is not None:
                 self._psi.labels(shift.category).set(shift.psi)

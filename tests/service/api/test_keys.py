@@ -7,6 +7,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from service.api import rules
 from service.api.app import create_app
 from service.keys.key import Scope
 from service.keys.keystore import KeyStore
@@ -55,6 +56,9 @@ def test_probes_and_pages_are_open(http: httpx.Client) -> None:
 
 def test_without_a_key_nothing_else_is(http: httpx.Client, app: FastAPI, keys: dict[str, str], tusk: bytes) -> None:
     closed = [(method, path) for path, methods in app.openapi()["paths"].items() for method in methods]
+    for method, path in closed:
+        responses = app.openapi()["paths"][path][method]["responses"]
+        assert rules.is_open(path) or {"401", "403"} <= responses.keys(), (method, path)
     closed += [("get", "/v1/nowhere"), ("post", "/v1/detect/"), ("get", "/docs-assets"), ("get", "//v1/model")]
     wrong = keys["detect"][:-1] + ("A" if keys["detect"][-1] != "A" else "B")
     for headers in ({}, bearer(wrong), {"X-API-Key": "x"}, {"Authorization": f"Basic {keys['detect']}"}):

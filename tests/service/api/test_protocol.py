@@ -139,3 +139,16 @@ def test_a_request_that_offers_another_protocol_keeps_its_body(served: Served, v
             connection.sendall(head[start : start + size])
         connection.sendall(picture)
         assert connection.recv(65_536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_an_idle_connection_stays_open_as_long_as_is_set() -> None:
+    request, stays = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n", []
+    for seconds in (1, 60):
+        app = create_app(Settings(auth="off", keep_alive_seconds=seconds))
+        with serving(app) as address, socket.create_connection(address, timeout=30) as connection:
+            connection.sendall(request)
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 200")
+            # uvicorn's own five seconds lie between
+            readable, _, _ = select.select([connection], [], [], 4 if seconds == 1 else 7)
+            stays.append(not readable)
+    assert stays == [False, True]

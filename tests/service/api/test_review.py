@@ -137,6 +137,8 @@ def test_audit_verify(clients: dict[str, httpx.Client], folder: Path, monkeypatc
     database.close()
     monkeypatch.setenv("FAUNALENS_STORE", str(folder / "nowhere"))
     assert verify() == (3, f"faunalens: there is no store at {folder / 'nowhere'}\n")
+    (folder / "nowhere").mkdir()
+    assert verify()[0] == 3 and not list((folder / "nowhere").iterdir()), "a volume that is not mounted, say"
 
 
 def test_photos_and_what_is_known_of_them(clients: dict[str, httpx.Client], folder: Path) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from service.commands.store import Store, opened_store, stop, stopping
-from service.errors import StartError
 from service.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -36,8 +35,6 @@ def key() -> None:
 
         settings = load_settings()
         path = _key_path(settings)
-        if settings.evidence_key is None and not settings.store.is_dir():
-            raise StartError(f"there is no store at {settings.store}: set FAUNALENS_STORE, or FAUNALENS_EVIDENCE_KEY")
         private = load_key(path) if path.exists() else make_key(path)
     public = private.public_key()
     click.echo(f"key {path}, fingerprint {fingerprint(public)}", err=True)

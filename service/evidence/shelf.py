@@ -1,13 +1,16 @@
-"""Where a package lies: a zip file or a folder, written file by file, read within bounds."""
+"""Where a package lies: a zip file or a folder, written file by file, read within bounds; names of its files."""
 
 import hashlib
 import os
+import shutil
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
+FORMAT = "faunalens-evidence/1"
+MANIFEST, SIGNATURE, COVER, LOG = "manifest.json", "manifest.sig", "index.html", "log.json"
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 MOST_BYTES = 2_000_000_000
 
@@ -47,12 +50,14 @@ class Writer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self._zip and self._stream:
-            self._zip.close()
-            self._stream.close()
-        if kind is None:
-            self._draft.rename(self._out)
-        else:
+        try:
+            if self._zip and self._stream:
+                with self._stream:
+                    self._zip.close()
+            if kind is None:
+                self._draft.rename(self._out)
+        finally:
+            # whatever kept it from its name, a full disk for one
             self._drop()
 
     def add(self, path: str, data: bytes) -> str:
@@ -68,8 +73,6 @@ class Writer:
         return path
 
     def _drop(self) -> None:
-        import shutil
-
         if self._draft.is_dir():
             shutil.rmtree(self._draft)
         else:

@@ -16,7 +16,8 @@ from service.store.database import Database
 from service.store.decision_log import Entry, append, lock, said, stands
 from service.store.kinds import Kind, SecondOpinion, last_of, state_after, state_before
 from service.store.reviews import holder, locked, unknown_item
-from service.store.tables import Batch, Decision, Item, Review, ReviewState
+from service.store.states import ReviewState
+from service.store.tables import Batch, Decision, Item, Review
 
 MADE, UNDONE = "decision.made", "decision.undone"
 _BACK = 500

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Any, Literal
 
-from service.store.tables import ReviewState
+from service.store.states import ReviewState
 
 SecondOpinion = Literal["off", "confirm", "all"]
 

@@ -12,7 +12,8 @@ from service.errors import ErrorCode, FaunalensError
 from service.store.clock import now
 from service.store.database import Database
 from service.store.results import Result
-from service.store.tables import Batch, Decision, Finding, Item, Review, ReviewState
+from service.store.states import ReviewState
+from service.store.tables import Batch, Decision, Finding, Item, Review
 
 _SOURCES = 200
 

@@ -13,12 +13,12 @@ from sqlalchemy import text
 
 from service.api.app import create_app
 from service.detector import Detector
-from service.keys import Scope, new_key
-from service.keystore import KeyStore
+from service.keys.key import Scope
 from service.settings import Settings
 from service.store.database import open_database
 from tests.browser import PATIENCE, chromium, settled, wait
 from tests.conftest import SAMPLES
+from tests.keyed import add_key, new_store
 from tests.live import serving
 from tests.review_queue import fill
 
@@ -66,11 +66,8 @@ def keyed_page(
 ) -> Iterator[tuple[Visit, dict[str, str]]]:
     """The same with keys, which come too, and second opinions."""
     fill(folder, detector, COUNT)
-    store, shown = KeyStore(tmp_path / "keys.db"), {}
-    store.create_file()
-    for name, scopes in KEYED.items():
-        shown[name], key = new_key(name, frozenset(scopes), "2026-01-01T00:00:00+00:00")
-        store.add(key)
+    store = new_store(tmp_path / "keys.db")
+    shown = {name: add_key(store, name, *scopes) for name, scopes in KEYED.items()}
     settings = Settings(
         auth="on", keys=store.path, batches="on", store=folder, retention_hours=1, second_opinion="confirm"
     )

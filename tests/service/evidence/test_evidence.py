@@ -89,6 +89,15 @@ def test_the_cover_page_is_harmless_and_alone(package: Path) -> None:
     assert page.index("<details>") < page.index("<img"), "photos are shown when asked for"
 
 
+def test_a_key_where_no_store_is_says_which_settings_place_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAUNALENS_STORE", str(tmp_path / "none"))
+    done = run("key")
+    assert done.exit_code == 3 and "its folder is not there (FAUNALENS_STORE or FAUNALENS_EVIDENCE_KEY" in done.stderr
+    assert not (tmp_path / "none").exists()
+    monkeypatch.setenv("FAUNALENS_EVIDENCE_KEY", str(tmp_path / "key.pem"))
+    assert run("key").exit_code == 0 and (tmp_path / "key.pem").is_file()
+
+
 def test_it_verifies_offline(package: Path, filled: Filled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     public = tmp_path / "signer.pem"
     public.write_text(run("key").stdout)

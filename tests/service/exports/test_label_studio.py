@@ -14,7 +14,7 @@ from service.store.decision_log import DecisionLog
 from service.store.kinds import Kind
 from tests.conftest import SAMPLES
 from tests.filled import Filled
-from training.intake import read_photos
+from training.photos.intake import read_photos
 
 
 def run(*words: str) -> Result:
@@ -113,4 +113,6 @@ def test_decided_ones_go_out_with_their_answer(filled: Filled, tmp_path: Path) -
     assert answers == [["ivory"], ["none"], ["escalate"]]
     done = run("import", "label-studio", str(tmp_path / "t" / "tasks.json"))
     assert (done.exit_code, done.output) == (0, "3 unchanged\n"), "what stands is what counts"
-    assert run("export", "label-studio", "--out", str(tmp_path / "u"), "--state", "unsure").exit_code == 1
+    done = run("export", "label-studio", "--out", str(tmp_path / "u"), "--state", "unsure")
+    assert done.exit_code == 1 and "nothing to write" in done.output
+    assert not (tmp_path / "u").exists(), "the same command may be run again"

@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol
+from typing import Protocol
 
 FORMAT = "faunalens-evidence/1"
 MANIFEST, SIGNATURE, COVER, LOG = "manifest.json", "manifest.sig", "index.html", "log.json"
@@ -38,22 +38,20 @@ class Writer:
         self._draft = out.with_name(f".{out.name}.part")
         self.files: list[Filed] = []
         self._zip: zipfile.ZipFile | None = None
-        self._stream: IO[bytes] | None = None
 
     def __enter__(self) -> "Writer":
         self._drop()
         if self._out.suffix.lower() == ".zip":
-            self._stream = open(os.open(self._draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb")
-            self._zip = zipfile.ZipFile(self._stream, "w")
+            os.close(os.open(self._draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            self._zip = zipfile.ZipFile(self._draft, "w")
         else:
             self._draft.mkdir(mode=0o700, parents=True)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
-            if self._zip and self._stream:
-                with self._stream:
-                    self._zip.close()
+            if self._zip:
+                self._zip.close()
             if kind is None:
                 self._draft.rename(self._out)
         finally:

@@ -6,11 +6,11 @@ from collections import Counter
 import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
-from service.metrics import DriftMetrics
 
 from service.statistics.drift import Shift, psi, shifts
 from service.statistics.intervals import Part
 from service.store.tallies import BINS, EDGES, Key
+from service.telemetry.metrics import DriftMetrics
 
 
 def counts(day: str, photos: int, findings: int, scores: np.ndarray, category: str = "ivory") -> Counter[Key]:

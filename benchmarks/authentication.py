@@ -15,9 +15,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from service.api.door import Door
 from service.api.state import State
-from service.keys import Key, new_key
-from service.keys import Scope as KeyScope
-from service.keystore import KeyStore
+from service.keys.key import Key, new_key
+from service.keys.key import Scope as KeyScope
+from service.keys.keystore import KeyStore
 from service.settings import Settings
 
 

@@ -1,6 +1,6 @@
 """End-to-end ``POST /v1/detect`` beside the bare loop (decode + infer on all cores), interleaved in one run.
 
-Usage: ``python benchmarks/endpoint.py [--rounds 5] [--seconds 6] [--concurrency 8]``; needs ``wrk`` on the PATH. The
+Usage: ``python -m benchmarks.endpoint [--rounds 5] [--seconds 6] [--concurrency 8]``; needs ``wrk`` on the PATH. The
 photo is a rendered sample enlarged to 1600 x 1200 pixels with noise, JPEG quality 90 (2 megapixels). The load
 generator runs on the same cores as the service, so the ratio understates the service.
 """
@@ -15,14 +15,14 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.request
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from service.cores import available_cores
+from benchmarks.servers import wait_ready
 from service.detector import Detector
+from service.runtime.cores import available_cores
 from service.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -92,24 +92,13 @@ def main() -> None:
             'wrk.headers["Content-Type"] = "image/jpeg"\n'
         )
         try:
-            _wait()
+            wait_ready(server, f"http://127.0.0.1:{PORT}/readyz")
             ratios = [_round(detector, data, str(script), options) for _ in range(options.rounds)]
         finally:
             server.terminate()
             server.wait()
     print(f"endpoint / bare loop: median {statistics.median(ratios):.3f}, "
           f"min {min(ratios):.3f}, max {max(ratios):.3f}")  # fmt: skip
-
-
-def _wait() -> None:
-    for _ in range(100):
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{PORT}/readyz", timeout=2).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise SystemExit("the service did not become ready")
 
 
 def _round(detector: Detector, data: bytes, script: str, options: argparse.Namespace) -> float:

@@ -22,10 +22,3 @@ def bin_of(name: str) -> Path:
         frozen = subprocess.run([folder / "bin/python", "-m", "pip", "freeze"], check=True, capture_output=True)
         done.write_bytes(frozen.stdout)
     return folder / "bin"
-
-
-def versions(name: str) -> str:
-    """The versions that matter of an installed environment, for the report."""
-    wanted = {requirement.split("<")[0].split("[")[0] for requirement in (*ENVIRONMENTS[name], "onnxruntime", "pillow")}
-    lines = (CACHE / "peers" / name / "installed.txt").read_text().splitlines()
-    return ", ".join(line for line in lines if line.split("==")[0].lower() in wanted)

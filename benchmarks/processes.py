@@ -47,6 +47,12 @@ class Family:
         return False
 
 
+def cpu_seconds(pid: int) -> float:
+    """User and system time of one process."""
+    fields = _stat(pid)
+    return (fields[_UTIME] + fields[_STIME]) / _TICK
+
+
 def _pids() -> list[int]:
     return [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
 

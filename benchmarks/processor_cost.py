@@ -1,6 +1,6 @@
 """Processor time that a request costs the service, in milliseconds, its decoder processes included.
 
-Usage: ``python benchmarks/processor_cost.py [--rounds 5] [--requests 60] [--against PATH]``; Linux. Two clients post
+Usage: ``python -m benchmarks.processor_cost [--rounds 5] [--requests 60] [--against PATH]``; Linux. Two clients post
 the photo of ``benchmarks/endpoint.py``. Only the service's own processor time is counted, so the clients and other work
 on the machine disturb it less than they disturb times. With ``--against``, the service of another checkout is measured
 beside this one: rounds take turns, and the ratio of the medians is printed.
@@ -12,16 +12,16 @@ import os
 import statistics
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from endpoint import photo
+from benchmarks.endpoint import photo
+from benchmarks.processes import cpu_seconds
+from benchmarks.servers import wait_ready
 
 ROOT = Path(__file__).parent.parent
 PORT = 8767
 CLIENTS = 2
-_TICK = os.sysconf("SC_CLK_TCK")
 
 
 class Service:
@@ -33,21 +33,6 @@ class Service:
         command = [sys.executable, "-c", "from service.cli import main; main()", "serve"]
         self.process = subprocess.Popen(command, env=environment, cwd=checkout)
         self.port = port
-
-    def wait_ready(self) -> None:
-        """Until it answers."""
-        for _ in range(300):
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
-            try:
-                connection.request("GET", "/readyz")
-                if connection.getresponse().status == 200:
-                    return
-            except OSError:
-                pass
-            finally:
-                connection.close()
-            time.sleep(0.1)
-        raise SystemExit("the service did not become ready")
 
     def milliseconds(self, data: bytes, requests: int) -> float:
         """Mean processor time of a request."""
@@ -69,19 +54,14 @@ class Service:
         pid = self.process.pid
         tasks = Path(f"/proc/{pid}/task").iterdir()
         pids = [str(pid), *(child for task in tasks for child in (task / "children").read_text().split())]
-        return sum(_cpu_seconds(pid) for pid in pids)
-
-
-def _cpu_seconds(pid: str) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICK
+        return sum(cpu_seconds(int(pid)) for pid in pids)
 
 
 def measure(services: list[Service], options: argparse.Namespace) -> list[list[float]]:
     """Milliseconds a request by service and round; the first requests only warm up."""
     data = photo()
     for service in services:
-        service.wait_ready()
+        wait_ready(service.process, f"http://127.0.0.1:{service.port}/readyz")
         service.milliseconds(data, 20)
     costs: list[list[float]] = [[] for _ in services]
     for turn in range(options.rounds):

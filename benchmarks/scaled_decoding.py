@@ -17,8 +17,8 @@ from PIL import Image
 from service.detector import Detector
 from service.imaging import prepare
 from service.settings import Settings
-from training.dataset import read_rgb
-from training.manifest import Photo, read_manifest, select
+from training.photos.dataset import read_rgb
+from training.photos.manifest import Photo, read_manifest, select
 
 FACTOR = 5
 

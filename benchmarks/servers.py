@@ -37,7 +37,7 @@ def running(command: list[str], health: str, folder: Path, variables: dict[str, 
                                    env={**os.environ, **variables, MARK: mark})  # fmt: skip
         try:
             try:
-                _wait(process, health)
+                wait_ready(process, health)
             except RuntimeError as error:
                 log.seek(0)
                 raise RuntimeError(f"{error}: {log.read()[-2000:].decode(errors='replace')}") from error
@@ -46,7 +46,8 @@ def running(command: list[str], health: str, folder: Path, variables: dict[str, 
             _end(process, family)
 
 
-def _wait(process: "subprocess.Popen[bytes]", health: str) -> None:
+def wait_ready(process: "subprocess.Popen[bytes]", health: str) -> None:
+    """Until ``health`` answers 200; raises RuntimeError when ``process`` ends, or never becomes ready."""
     end = time.monotonic() + _START_SECONDS
     while time.monotonic() < end:
         if process.poll() is not None:

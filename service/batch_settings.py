@@ -3,6 +3,7 @@
 import base64
 import binascii
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -10,7 +11,7 @@ from pydantic import BaseModel, Field, SecretStr, field_validator, model_validat
 from pydantic_settings import NoDecode
 
 from service.errors import FaunalensError
-from service.locations import is_pattern, parse
+from service.outbound.locations import is_pattern, parse
 
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - a prefix, not a secret
 _KEY_BYTES = 32
@@ -75,13 +76,13 @@ class BatchSettings(BaseModel):
 
     @field_validator("batch_buckets", mode="before")
     @classmethod
-    def _split_buckets(cls, value: object) -> object:
-        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    def _split(cls, value: object) -> object:
+        return listed(value)
 
     @field_validator("webhook_hosts", "notice_languages", mode="before")
     @classmethod
-    def _split_webhook_hosts(cls, value: object) -> object:
-        return [part.strip().lower() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    def _split_names(cls, value: object) -> object:
+        return listed(value, str.lower)
 
     @model_validator(mode="after")
     def _check_batches(self) -> Self:
@@ -118,6 +119,11 @@ class BatchSettings(BaseModel):
     def photo_bytes(self) -> bytes | None:
         """The key by which stored photos are sealed."""
         return _decoded(self.photo_key.get_secret_value()) if self.photo_key else None
+
+
+def listed(value: object, change: Callable[[str], str] = str) -> object:
+    """The parts of a text between its commas, each after ``change``; what is no text stays as it is."""
+    return [change(part.strip()) for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 def _decoded(text: str) -> bytes:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from service.contract import Contract
 from service.errors import StartError
-from service.providers import BATCH, batches, session
+from service.runtime.providers import BATCH, batches, session
+from service.runtime.together import Outputs, Together
 from service.settings import Provider
-from service.together import Outputs, Together
 
 _OUTPUTS = ("logits", "map", "embedding")
 
@@ -33,7 +33,7 @@ class Scores:
 class Classifier:
     """One onnxruntime session. :meth:`run` may be called from many threads.
 
-    Each call uses one core. On a GPU, calls are made together, see :mod:`service.together`.
+    Each call uses one core. On a GPU, calls are made together, see :mod:`service.runtime.together`.
     """
 
     def __init__(self, contract: Contract, folder: Path, providers: Sequence[Provider] = ("cpu",)) -> None:

@@ -1,27 +1,29 @@
 """The console command ``faunalens``.
 
-``serve`` and ``scan`` live here, ``keys`` in :mod:`service.keycommands`; ``train``, ``evaluate`` and ``export`` are
-entry points of the training package, so that the service never imports it.
+``serve`` and ``scan`` live here, groups of commands in :mod:`service.commands`. Those of the training package are entry
+points, so that the service never imports it.
 """
 
 import contextlib
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NoReturn
+from typing import IO, TYPE_CHECKING
 
 import click
 
 from service import __version__
-from service.auditcommands import audit
-from service.decisioncommands import decisions
+from service.commands.audit import audit
+from service.commands.decisions import decisions
+from service.commands.evidence import evidence
+from service.commands.keys import keys
+from service.commands.store import stop
 from service.errors import StartError
-from service.evidencecommands import evidence
-from service.keycommands import keys
 
 if TYPE_CHECKING:
-    from service.scan import Tally
+    from service.scanning.scan import Tally
 
 _GROUP = "faunalens.commands"
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -72,7 +74,7 @@ def serve(host: str | None, port: int | None) -> None:
     try:
         sys.exit(run(load_settings(host=host, port=port)))
     except StartError as error:
-        _stop(error)
+        stop(str(error))
 
 
 @main.command()
@@ -104,13 +106,12 @@ def scan(
     Exit code: 0 nothing found, 4 findings, 8 failures, 12 both, 1 records could not be written, 2 wrong usage,
     3 could not start. With --resume it counts what was recorded before, too.
     """
-    from service import scan as bulk
-    from service.cells import encodable
     from service.detector import Detector
-    from service.providers import pictures_at_once
-    from service.records import WRITERS
+    from service.runtime.providers import pictures_at_once
+    from service.scanning import scan as bulk
+    from service.scanning.records import WRITERS
+    from service.scanning.sources import expand
     from service.settings import load_settings
-    from service.sources import expand
 
     if resumed and (output or kind not in (None, "jsonl")):
         raise click.UsageError("--resume names the output itself and writes jsonl")
@@ -120,14 +121,16 @@ def scan(
         settings = load_settings(policy=policy, threads=threads)
         detector = Detector(settings)
     except StartError as error:
-        _stop(error)
+        stop(str(error))
     tally = bulk.Tally()
-    with _writing():
-        done = bulk.resume(resumed, tally) if resumed else set()
+    file = resumed or output
+    advice = "; go on with --resume" if file and kind in (None, "jsonl") else ""
+    with _writing(advice):
+        wanted = bulk.unrecorded(bulk.resume(resumed, tally) if resumed else Counter())
     given = bulk.lines_of_stdin() if paths in ((), ("-",)) else iter(paths)
-    files = expand(bulk.find_files(given), lambda file: hash(encodable(file)) not in done, settings.max_bytes)
-    on_terminal = not (resumed or output) and sys.stdout.isatty()
-    with _writing(), _output(resumed or output, append=bool(resumed)) as stream, _progress(not on_terminal) as step:
+    files = expand(bulk.find_files(given), wanted, settings.max_bytes)
+    on_terminal = not file and sys.stdout.isatty()
+    with _writing(advice), _output(file, append=bool(resumed)) as stream, _progress(not on_terminal) as step:
         writer = WRITERS[kind or ("table" if on_terminal else "jsonl")](stream, detector.contract.ids)
         workers = pictures_at_once(settings.providers, settings.threads)
         for record in bulk.scan(detector, detector.policy(None), files, workers, tolerate_truncated):
@@ -141,19 +144,19 @@ def scan(
 
 
 @contextlib.contextmanager
-def _writing() -> Iterator[None]:
-    """A full disk, say, ends the run with a sentence; what was written stays, and --resume goes on from there.
+def _writing(advice: str) -> Iterator[None]:
+    """A full disk, say, ends the run with a sentence and ``advice``; what was written stays.
 
     So does a path that cannot be meant.
     """
     try:
         yield
     except StartError as error:
-        _stop(error)
+        stop(str(error))
     except BrokenPipeError:
         raise
     except OSError as error:
-        click.echo(f"faunalens: the records cannot be written: {error.strerror}; go on with --resume", err=True)
+        click.echo(f"faunalens: the records cannot be written: {error.strerror}{advice}", err=True)
         sys.exit(1)
 
 
@@ -161,9 +164,13 @@ def _writing() -> Iterator[None]:
 def _output(path: Path | None, append: bool) -> Iterator[IO[str]]:
     if path is None:
         yield sys.stdout
-    else:
-        with path.open("a" if append else "w", encoding="utf-8", newline="") as stream:
-            yield stream
+        return
+    try:
+        stream = path.open("a" if append else "w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise StartError(f"{path} cannot be written: {error.strerror}") from error
+    with stream:
+        yield stream
 
 
 @contextlib.contextmanager
@@ -179,8 +186,3 @@ def _progress(wanted: bool) -> Iterator["Callable[[Tally], None]"]:
         yield lambda tally: progress.update(
             task, advance=1, description=f"{tally.priority} priority, {tally.review} review, {tally.failures} failed"
         )
-
-
-def _stop(error: StartError) -> NoReturn:
-    click.echo(f"faunalens: {error}", err=True)
-    sys.exit(3)

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from service.errors import StartError, problems
 
 Maturity = Literal["core", "experimental"]
-OPERATING_POINTS = ("sensitive", "review", "priority")
+OperatingPoint = Literal["sensitive", "review", "priority"]
 
 
 class _Frozen(BaseModel):

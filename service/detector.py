@@ -16,13 +16,13 @@ from service.answer import Answer, Box, Finding, ImageInfo, ModelName, PolicyNam
 from service.catalog import Catalog, load_catalog
 from service.classifier import Classifier, Scores
 from service.contract import load_contract
-from service.cores import available_cores
-from service.decoders import Bounds, Decoders
+from service.decoding.decoders import Bounds, Decoders
 from service.errors import ErrorCode, FaunalensError, StartError
-from service.heap import give_back
-from service.memory import Memory
 from service.policy import SHIPPED as SHIPPED_POLICIES
 from service.policy import Judgement, Policy, find_policy, load_policies, verdict_of
+from service.runtime.cores import available_cores
+from service.runtime.heap import give_back
+from service.runtime.memory import Memory
 from service.settings import Settings
 
 DEFAULT_MODEL = "faunalens-2.json"
@@ -32,6 +32,11 @@ def shipped_weights() -> Path:
     """Folder of the shipped weights: inside the installed package, or at the top of a checkout."""
     inside = Path(__file__).parent / "weights"
     return inside if inside.is_dir() else Path(__file__).parent.parent / "weights"
+
+
+def model_path(settings: Settings) -> Path:
+    """The contract of the model that the settings name, by default the shipped one."""
+    return settings.model or shipped_weights() / DEFAULT_MODEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ class Detector:
     def __init__(self, settings: Settings) -> None:
         """Load and check everything, the self-test included; raises :class:`StartError` with the reason."""
         # resolved once, so that a link that is turned meanwhile cannot mix two models
-        path = (settings.model or shipped_weights() / DEFAULT_MODEL).resolve()
+        path = model_path(settings).resolve()
         self.settings = settings
         self.contract = load_contract(path)
         self.classifier = Classifier(self.contract, path.parent, settings.providers)
@@ -73,9 +78,8 @@ class Detector:
         self.catalog: Catalog = load_catalog(self.contract)
         if unknown := set(settings.notice_languages) - set(self.catalog.languages):
             raise StartError(f"FAUNALENS_NOTICE_LANGUAGES: the catalogue does not speak {', '.join(sorted(unknown))}")
-        bounds = Bounds(settings.decode_seconds, settings.decoder_bytes)
         self.memory = Memory(settings.cache, settings.cache_seconds)
-        self.decoders = Decoders(settings.decoders or available_cores(), settings.limits, bounds)
+        self.decoders = self._start_decoders(settings.decoders or available_cores())
         self._self_test(path.parent)
         give_back()
 
@@ -94,12 +98,11 @@ class Detector:
         Raises :class:`StartError`.
         """
         other = copy.copy(self)
-        bounds = Bounds(self.settings.decode_seconds, self.settings.decoder_bytes)
-        other.decoders = Decoders(decoders, self.settings.limits, bounds)
+        other.decoders = self._start_decoders(decoders)
         return other
 
     def decode(self, data: bytes, heatmap: bool = False, tolerate_truncated: bool = False) -> Decoded:
-        """Decode one picture; raises what :meth:`service.decoders.Decoders.prepare` does."""
+        """Decode one picture; raises what :meth:`service.decoding.decoders.Decoders.prepare` does."""
         started = time.perf_counter()
         header, pixels = self.decoders.prepare(data, self.contract.preprocessing, tolerate_truncated)
         view = self.decoders.view(data, self.settings.heatmap_side, header.truncated) if heatmap else None
@@ -170,6 +173,10 @@ class Detector:
         """Raise ``unknown_category`` unless the model has ``category``, or none is named."""
         if category and category not in self.contract.ids:
             raise FaunalensError(ErrorCode.UNKNOWN_CATEGORY, f"The model has no category {category!r}.")
+
+    def _start_decoders(self, count: int) -> Decoders:
+        bounds = Bounds(self.settings.decode_seconds, self.settings.decoder_bytes)
+        return Decoders(count, self.settings.limits, bounds)
 
     def _nearest(self, seen: Seen) -> str:
         reviews = {category.id: category.thresholds["review"] for category in self.contract.categories}

@@ -9,13 +9,15 @@ A photo has several: of the whole, of what a plain border leaves, and of two cen
 each, they find copies that were cropped or framed.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 BITS, BANDS = 64, 4
 NEAR = 7
-_BAND_BITS = BITS // BANDS
+BAND_BITS = BITS // BANDS
 _SIDE, _KEPT = 32, 8
 _FAINT = 1.0
 _CUTS = (0.06, 0.12)
@@ -52,7 +54,12 @@ def distance(first: int, second: int) -> int:
 
 def bands(value: int) -> tuple[int, ...]:
     """The hash in ``BANDS`` pieces, by which it is looked up."""
-    return tuple(value >> shift & _MASK for shift in range(0, BITS, _BAND_BITS))
+    return tuple(value >> shift & _MASK for shift in range(0, BITS, BAND_BITS))
+
+
+def joined(pieces: Iterable[int]) -> int:
+    """The hash whose :func:`bands` are ``pieces``."""
+    return sum(piece << BAND_BITS * number for number, piece in enumerate(pieces))
 
 
 def around(band: int) -> list[int]:
@@ -60,7 +67,7 @@ def around(band: int) -> list[int]:
 
     Two hashes that differ in at most ``NEAR`` bits have a piece that differs in at most one: none is missed.
     """
-    return [band, *(band ^ 1 << bit for bit in range(_BAND_BITS))]
+    return [band, *(band ^ 1 << bit for bit in range(BAND_BITS))]
 
 
 def _inner(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -94,6 +101,6 @@ def _cosines() -> NDArray[np.float64]:
 
 
 _COSINES = _cosines()
-_MASK = 2**_BAND_BITS - 1
+_MASK = 2**BAND_BITS - 1
 # columns begin at frequency 1, so every other column, from the first, changes its sign when mirrored
 _ODD = int("10" * (BITS // 2), 2)

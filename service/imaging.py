@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from service.containers import breaks_off, gif_frames
 from service.contract import Preprocessing
+from service.decoding.containers import breaks_off, gif_frames
 from service.errors import ErrorCode, FaunalensError
 
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\..*")

@@ -11,12 +11,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from service.contract import OPERATING_POINTS, Category, Contract
+from service.contract import Category, Contract, OperatingPoint
 from service.errors import ErrorCode, FaunalensError, StartError, problems
 
 SHIPPED = Path(__file__).parent / "policies.toml"
 Verdict = Literal["clear", "review", "priority"]
-Threshold = Annotated[float, Field(ge=0, le=1)] | Literal["sensitive", "review", "priority", "off"]
+Threshold = Annotated[float, Field(ge=0, le=1)] | Literal[OperatingPoint, "off"]
 _NEVER = 2.0
 
 
@@ -75,8 +75,9 @@ class Policy:
         for category, probability in probabilities.items():
             review, priority = self.thresholds[category]
             if probability >= min(review, priority):
-                threshold, verdict = (priority, "priority") if probability >= priority else (review, "review")
-                found.append(Judgement(category, probability, threshold, verdict))  # type: ignore[arg-type]
+                verdict: Verdict = "priority" if probability >= priority else "review"
+                threshold = priority if verdict == "priority" else review
+                found.append(Judgement(category, probability, threshold, verdict))
         return sorted(found, key=lambda judgement: -judgement.probability)
 
 
@@ -122,6 +123,5 @@ def _number(threshold: Threshold, category: Category) -> float:
     if threshold == "off":
         return _NEVER
     if isinstance(threshold, str):
-        assert threshold in OPERATING_POINTS
         return category.thresholds[threshold]
     return threshold

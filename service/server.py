@@ -1,6 +1,7 @@
 """Runs the application under uvicorn; stops with a clear message when it must not start."""
 
 import contextlib
+import errno
 import gc
 import ipaddress
 import logging
@@ -14,17 +15,18 @@ from typing import Any
 
 import uvicorn
 
-from service import logs
 from service.api.app import create_app
 from service.api.protocol import guarded
 from service.api.state import State
 from service.api.turnstile import Turnstile
 from service.errors import StartError
 from service.settings import Settings
+from service.telemetry import logs
 
 log = logging.getLogger("faunalens")
 START_FAILED = 3
 CUT_OFF = 1
+_NOT_HERE = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
 
 class Server(uvicorn.Server):
@@ -63,11 +65,11 @@ def run(settings: Settings) -> int:
 
     Returns the exit code: 0, 1 when requests were cut off at the end, or 3 when the service could not start. Raises
     :class:`StartError` when keys are required and there are none, or off where others can reach the service, and when
-    it is to listen on what is no address.
+    the address cannot be listened on.
     """
     with logs.written(settings):
         check_exposure(settings)
-        check_address(settings.host)
+        check_address(settings.host, settings.port)
         _raise_file_limit()
         return _serve(settings)
 
@@ -104,6 +106,7 @@ def configure(settings: Settings, app: Callable[..., Any], turnstile: Turnstile 
     return uvicorn.Config(
         app, settings.host.strip("[]"), settings.port, log_level=settings.log_level, access_log=False, log_config=None,
         server_header=False, ws="none", timeout_graceful_shutdown=settings.shutdown_seconds,
+        timeout_keep_alive=settings.keep_alive_seconds,
         http=guarded(settings.read_seconds, settings.max_head_bytes, settings.max_connections, refusal, count),
         proxy_headers=bool(settings.trusted_proxies), forwarded_allow_ips=settings.trusted_proxies,
     )  # fmt: skip
@@ -121,12 +124,28 @@ def check_exposure(settings: Settings) -> None:
     log.warning("API keys are off: everyone who can reach %s is let in", settings.host)
 
 
-def check_address(host: str) -> None:
-    """Raises :class:`StartError` when ``host`` is no address; whether it is this machine's, uvicorn tells."""
+def check_address(host: str, port: int) -> None:
+    """Raises :class:`StartError` when ``host`` is no address, or cannot be listened on: before the model is loaded."""
     try:
-        socket.getaddrinfo(host.strip("[]") or None, 0, flags=socket.AI_PASSIVE)
+        found = socket.getaddrinfo(host.strip("[]") or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         raise StartError(f"FAUNALENS_HOST names {host!r}, which is no address to listen on") from error
+    failures = [failure for family, *_, address in found if (failure := _failure_to_bind(family, address))]
+    # of a name with several addresses one may be of a family that this machine has not; uvicorn tells then
+    if len(failures) == len(found) or any(failure.errno not in _NOT_HERE for failure in failures):
+        raise StartError(f"cannot listen on {host or 'any address'}, port {port}: {failures[0].strerror}")
+
+
+def _failure_to_bind(family: int, address: Any) -> OSError | None:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                tried.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            tried.bind(address)
+    except OSError as error:
+        return error
+    return None
 
 
 def is_loopback(host: str) -> bool:

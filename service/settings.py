@@ -3,7 +3,9 @@
 The environment wins over the file. ``docs/settings.md`` lists them all; a test fails when one is missing there.
 """
 
+import ipaddress
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -16,14 +18,17 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from service.batch_settings import BatchSettings
+from service.batch_settings import BatchSettings, listed
 from service.errors import StartError, problems
 from service.imaging import MAX_VIEW_SIDE, Limits
-from service.locations import is_pattern
+from service.outbound.locations import is_pattern
 from service.statistics_settings import StatisticsSettings
 
 # Read elsewhere: where settings are, and where the photo collection and the torture corpora are.
 _OTHER_VARIABLES = {"FAUNALENS_CONFIG", "FAUNALENS_DATA", "FAUNALENS_TORTURE"}
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]+)?")
+_LIST = "docs/settings.md lists them all"
+_LINKS = "a Kubernetes Service whose name begins so makes them: set enableServiceLinks: false"
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0)]
 Provider = Literal["cpu", "openvino", "cuda", "tensorrt"]
@@ -32,7 +37,7 @@ Provider = Literal["cpu", "openvino", "cuda", "tensorrt"]
 class Settings(BatchSettings, StatisticsSettings, BaseSettings):
     """Checked at start; an unknown key in the file or a value out of range stops the service with its name."""
 
-    model_config = SettingsConfigDict(env_prefix="FAUNALENS_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="FAUNALENS_", extra="forbid", frozen=True, allow_inf_nan=False)
 
     model: Path | None = Field(None, description="The model contract, weights/<name>.json; the shipped one by default")
     policies: Path | None = Field(None, description="A policy file that replaces the shipped service/policies.toml")
@@ -54,7 +59,7 @@ class Settings(BatchSettings, StatisticsSettings, BaseSettings):
     providers: Annotated[tuple[Provider, ...], NoDecode, Field(min_length=1)] = Field(
         ("cpu",), description="Where the network runs, the preferred one first: cpu, openvino, cuda, tensorrt"
     )
-    max_bytes: Positive = Field(20_000_000, description="Largest image, bytes")
+    max_bytes: Annotated[int, Field(gt=0, le=2_000_000_000)] = Field(20_000_000, description="Largest image, bytes")
     max_pixels: Positive = Field(50_000_000, description="Largest image, pixels, from its header")
     max_frames: Positive = Field(1_000, description="Most frames of an animated image")
     decoders: Annotated[int, Field(ge=0, le=256)] = Field(
@@ -71,6 +76,9 @@ class Settings(BatchSettings, StatisticsSettings, BaseSettings):
         10.0, description="Longest wait for the head of a request, the next piece of a body, or a client to read on"
     )
     body_seconds: Seconds = Field(30.0, description="Longest time for a whole body to come in, seconds")
+    keep_alive_seconds: Annotated[int, Field(ge=1, le=86_400)] = Field(
+        5, description="How long an idle connection stays open for the next request, seconds"
+    )
     max_head_bytes: Annotated[int, Field(ge=1024)] = Field(
         32_768, description="Longest request line and headers together, bytes"
     )
@@ -133,8 +141,28 @@ class Settings(BatchSettings, StatisticsSettings, BaseSettings):
 
     @field_validator("url_hosts", "providers", mode="before")
     @classmethod
-    def _split(cls, value: object) -> object:
-        return [part.strip().lower() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    def _split_own_names(cls, value: object) -> object:
+        return listed(value, str.lower)
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, value: str) -> str:
+        """A browser never names an origin that is written otherwise, so nobody would be let in."""
+        wrong = [part for part in _parts(value) if part != "*" and not _ORIGIN.fullmatch(part)]
+        if wrong:
+            raise ValueError(f"{', '.join(wrong)} is not an origin: scheme, host and perhaps port, without a path")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, value: str) -> str:
+        """uvicorn takes what it cannot read for a name that no proxy ever has."""
+        for part in _parts(value) if value != "*" else ():
+            try:
+                ipaddress.ip_network(part)
+            except ValueError as error:
+                raise ValueError(f"not an address or a network: {error}") from error
+        return value
 
     @model_validator(mode="after")
     def _check_second_opinion(self) -> Self:
@@ -163,6 +191,10 @@ class Settings(BatchSettings, StatisticsSettings, BaseSettings):
         return Limits(self.max_bytes, self.max_pixels, self.max_frames)
 
 
+def _parts(value: str) -> list[str]:
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
 def load_settings(**changes: object) -> Settings:
     """Settings from environment and file; ``changes`` that are not None win. Raises :class:`StartError`."""
     file = os.environ.get("FAUNALENS_CONFIG")
@@ -181,4 +213,8 @@ def _refuse_unknown_variables() -> None:
     known = {f"FAUNALENS_{name}".upper() for name in Settings.model_fields} | _OTHER_VARIABLES
     unknown = sorted(name for name in os.environ if name.startswith("FAUNALENS_") and name.upper() not in known)
     if unknown:
-        raise StartError(f"unknown settings: {', '.join(unknown)} (docs/settings.md lists them all)")
+        raise StartError(f"unknown settings: {', '.join(unknown)} ({_LINKS if _is_linked(unknown) else _LIST})")
+
+
+def _is_linked(unknown: list[str]) -> bool:
+    return any(name.endswith("_SERVICE_HOST") for name in unknown)

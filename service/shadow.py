@@ -7,7 +7,6 @@ differ, and by how much the scores do. No picture outlives its turn.
 
 import contextlib
 import logging
-import os
 import queue
 import random
 import threading
@@ -18,10 +17,10 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from service.answer import Answer
 from service.detector import Detector
 from service.errors import FaunalensError
+from service.runtime.workers import LAST, step_back
 
 log = logging.getLogger("faunalens.shadow")
 _DEPTH = 4
-_LOWEST_PRIORITY = 19
 _DIFFERENCES = (0.0001, 0.001, 0.01, 0.03, 0.1, 0.3, 1.0)
 
 
@@ -74,9 +73,7 @@ class Shadow:
         self._queue.put(None)
 
     def _work(self) -> None:
-        with contextlib.suppress(OSError, AttributeError):
-            # on Linux the priority of a thread is its own; elsewhere it stays as it is
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
+        step_back(LAST)
         while (item := self._queue.get()) is not None:
             if self._busy():
                 self._metrics.pictures.labels("dropped").inc()
@@ -94,7 +91,6 @@ class Shadow:
             self._metrics.pictures.labels("failed").inc()
             log.exception("request %s: the shadow model failed", live.request_id)
             return
-        self._metrics.pictures.labels("judged").inc()
         self._metrics.verdicts.labels(live.verdict, shadow.verdict).inc()
         for category in live.scores.keys() & shadow.scores.keys():
             self._metrics.differences.labels(category).observe(abs(live.scores[category] - shadow.scores[category]))
@@ -103,3 +99,5 @@ class Shadow:
                 "request %s: %s by %s, %s by the shadow model %s",
                 live.request_id, live.verdict, live.model.sha256[:12], shadow.verdict, shadow.model.sha256[:12],
             )  # fmt: skip
+        # the last thing, so that whoever reads it finds all of this picture counted
+        self._metrics.pictures.labels("judged").inc()

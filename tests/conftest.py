@@ -14,6 +14,7 @@ from service.api.app import create_app
 from service.detector import Detector
 from service.settings import Settings
 from tests.filled import Filled, fill
+from tests.live import ready
 
 # most tests are about something else; those about keys turn them on
 os.environ.setdefault("FAUNALENS_AUTH", "off")
@@ -42,9 +43,7 @@ def app() -> FastAPI:
 @pytest.fixture(scope="session")
 def client(app: FastAPI) -> Iterator[TestClient]:
     """A client of a ready application."""
-    with TestClient(app, raise_server_exceptions=False) as started:
-        while started.get("/readyz").status_code == 503:
-            pass
+    with ready(app) as started:
         yield started
 
 

@@ -1,4 +1,4 @@
-"""A real server on a real port, in a thread of this process, so that tests can reach inside."""
+"""Applications that are ready: for a client in this process, or on a real port, where tests can still reach inside."""
 
 import contextlib
 import socket
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
 from service.api.state import State
 from service.api.turnstile import Turnstile
@@ -30,6 +31,14 @@ def serving(app: FastAPI) -> Iterator[tuple[str, int]]:
         server.should_exit = True
         thread.join(60)
         listening.close()
+
+
+@contextlib.contextmanager
+def ready(app: FastAPI) -> Iterator[TestClient]:
+    """A client of ``app``, whose model is loaded; what fails unexpectedly is answered, as over HTTP."""
+    with TestClient(app, raise_server_exceptions=False) as client:
+        until(lambda: client.get("/readyz").status_code != 503)
+        yield client
 
 
 def ticks(pid: int) -> int:

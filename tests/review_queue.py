@@ -16,7 +16,8 @@ from service.fingerprint import bands, fingerprints
 from service.store.clock import now
 from service.store.database import open_database
 from service.store.photos import Photos
-from service.store.tables import Batch, BatchState, Finding, Fingerprint, Item, ItemState, Review, ReviewState
+from service.store.states import BatchState, ItemState, ReviewState
+from service.store.tables import Batch, Finding, Fingerprint, Item, Review
 from tests.conftest import SAMPLES
 
 _RANKS = {"review": 1, "priority": 2}

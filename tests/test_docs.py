@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from service.api.app import create_app
+from service.api.rules import OPEN
 from service.cli import main
 from service.errors import ErrorCode
 from service.settings import Settings
@@ -57,6 +59,17 @@ def test_every_endpoint_has_a_heading(tmp_path: Path) -> None:
         for operation in methods.values():
             refused = operation["responses"].get("422", {}).get("description", "")
             assert "invalid_parameter" in refused or "parameters" not in operation, operation["summary"]
+            answers = {status: answer for status, answer in operation["responses"].items() if status in ("200", "202")}
+            assert all(answer.get("content") for answer in answers.values()), operation["summary"]
+            unread = {"400", "408", "413"} - operation["responses"].keys()
+            if "application/json" in operation.get("requestBody", {}).get("content", {}):
+                assert not unread, operation["summary"]
+
+
+def test_every_open_address_is_said_to_be_open() -> None:
+    lines = (DOCS / "keys.md").read_text(encoding="utf-8").splitlines()
+    row = next(line for line in lines if line.endswith("| open |"))
+    assert set(re.findall(r"`(/\S+)`", row)) == OPEN
 
 
 def test_every_command_and_option_is_documented() -> None:
@@ -146,6 +159,18 @@ def test_readme_shell_blocks_name_real_commands() -> None:
     lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("make ")]
     assert {line.split()[1] for line in lines} >= {"serve", "test", "scan"}
     assert {line.split()[1] for line in lines} <= targets
+
+
+def test_what_pages_tell_to_install_is_there() -> None:
+    """The package is on no index, so it is the checkout that is installed."""
+    pages = [ROOT / "README.md", *DOCS.rglob("*.md")]
+    told = [line for page in pages for line in re.findall(r"pip install ([^`\n#]+)", page.read_text(encoding="utf-8"))]
+    extras = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
+    named = [re.search(r"'\.\[([\w,]+)\]'", line) for line in told]
+    assert len(named) >= 8
+    assert [
+        line for line, match in zip(told, named, strict=True) if not match or not set(match[1].split(",")) <= extras
+    ] == []
 
 
 def test_samples_are_described() -> None:

@@ -10,11 +10,11 @@ from PIL import Image
 from service.contract import load_contract
 from service.detector import DEFAULT_MODEL
 from tests.conftest import ROOT
-from training.evaluation import SMALL
-from training.evasions import EVASIONS, STRENGTHS
-from training.robustness import CLEAN
-from training.sizes import SHARES
-from training.tables import markdown
+from training.evaluating.evaluation import SMALL
+from training.evaluating.evasions import EVASIONS, STRENGTHS
+from training.evaluating.robustness import CLEAN
+from training.evaluating.sizes import SHARES
+from training.evaluating.tables import markdown
 
 WEIGHTS = ROOT / "weights"
 CONTRACT = load_contract(WEIGHTS / DEFAULT_MODEL)

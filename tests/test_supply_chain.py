@@ -55,6 +55,26 @@ def names(requirements: list[str]) -> set[str]:
     return {normal(re.split(r"[<>=!~;\[ ]", text)[0]) for text in requirements}
 
 
+def test_nothing_of_numpy_is_newer_than_the_lowest_that_is_allowed() -> None:
+    """Blender's module keeps it at 1.26; what follows came with 2.0."""
+    assert "numpy>=1.26" in PROJECT["project"]["dependencies"]
+    later = re.compile(r"\bnp\.(?:bitwise_count|unique_\w+|vecdot|matrix_transpose|permute_dims|concat|pow|astype)\b")
+    paths = [path for folder in ("service", "training") for path in sorted((ROOT / folder).rglob("*.py"))]
+    assert [path.name for path in paths if later.search(path.read_text(encoding="utf-8"))] == []
+
+
+@pytest.mark.parametrize(
+    ("extra", "package", "needed"),
+    [("review", "sqlalchemy", (2, 0, 42)), ("objects", "obstore", (0, 9))],  # Values.cte; archives in a bucket
+)
+def test_the_lowest_versions_that_are_allowed_have_what_is_used(
+    extra: str, package: str, needed: tuple[int, ...]
+) -> None:
+    extras = PROJECT["project"]["optional-dependencies"][extra]
+    (least,) = (text.partition(">=")[2] for text in extras if text.startswith(package))
+    assert tuple(map(int, least.split("."))) >= needed
+
+
 @pytest.mark.parametrize("file", ["requirements.lock", "requirements-build.lock"])
 def test_every_locked_package_has_hashes(file: str) -> None:
     entries = re.split(r"\n(?=\S)", (ROOT / file).read_text().strip())

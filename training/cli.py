@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from service.finite import FiniteRange
 from training.command import TrainingCommand
 from training.options import DATA, LABELS, extra_photos, read, read_for
 
@@ -23,7 +24,7 @@ EXTRA_HELP = "Folder of more training photos with manifest.csv, such as composit
 @click.option("--size", type=int, help="Input size in pixels; replaces the recipe's.")
 @click.option("--epochs", type=int, help="Number of epochs; replaces the recipe's.")
 @click.option("--seed", type=int, help="Seed; replaces the recipe's.")
-@click.option("--kind-weight", type=float, help="Weight of the auxiliary kind loss; replaces the recipe's.")
+@click.option("--kind-weight", type=FiniteRange(), help="Weight of the auxiliary kind loss; replaces the recipe's.")
 @click.option("--leave-out-source", multiple=True, help="Leave every photo of this source out of training; repeatable.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="cpu or cuda; default: cuda when there is one.")
 @click.option(
@@ -52,13 +53,13 @@ def train(
     Progress is shown per epoch, with AUROC and recall on the val split. Stop it at any time: the same command goes on
     from the last finished epoch and ends with the same weights.
     """
-    from training.copies import near, told
-    from training.dataset import keep_in_memory
-    from training.intake import summary
-    from training.manifest import apply_recipe, check, lacking, unknown_labels
+    from training.fitting.runs import fitted_photos, run_recipe
+    from training.fitting.trainer import choose_hardware
+    from training.photos.copies import near, told
+    from training.photos.dataset import keep_in_memory
+    from training.photos.intake import summary
+    from training.photos.manifest import apply_recipe, check, lacking, unknown_labels
     from training.recipe import load_recipe
-    from training.runs import fitted_photos, run_recipe
-    from training.trainer import choose_hardware
 
     chosen = load_recipe(
         recipe, trunk=trunk, trunk_weights=trunk_weights, size=size, epochs=epochs, seed=seed, kind_weight=kind_weight,
@@ -86,7 +87,7 @@ def train(
 @click.option("--extra", type=click.Path(exists=True, path_type=Path), multiple=True, help="Folder of rendered scenes whose subjects are pasted too; repeatable.")  # fmt: skip
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the pictures and their manifest.csv.")  # fmt: skip
 @click.option("--count", type=click.IntRange(1), default=1000, show_default=True, help="Number of pictures.")
-@click.option("--shares", type=click.FloatRange(0, 1, min_open=True), nargs=2, default=(0.06, 0.8), show_default=True, help="Smallest and largest share of the picture that an object's box covers.")  # fmt: skip
+@click.option("--shares", type=FiniteRange(0, 1, min_open=True), nargs=2, default=(0.06, 0.8), show_default=True, help="Smallest and largest share of the picture that an object's box covers.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed.")
 @click.option("--jobs", type=click.IntRange(1), help="Processes; default: one per core.")
 def compose(
@@ -103,8 +104,8 @@ def compose(
 
     Only photos of the training split are used. Give the folder to train as --extra.
     """
-    from service.cores import available_cores
-    from training.composites import write
+    from service.runtime.cores import available_cores
+    from training.synthesis.composites import write
 
     if shares[0] > shares[1]:
         raise click.UsageError("--shares takes the smallest share first")
@@ -146,10 +147,10 @@ def export(
     import sys
 
     from service.classifier import Classifier
-    from training import export as exporting
-    from training.crossfit import kept_scores
-    from training.manifest import apply_recipe, select
-    from training.trainer import load_network
+    from training.exporting import export as exporting
+    from training.fitting.crossfit import kept_scores
+    from training.fitting.trainer import load_network
+    from training.photos.manifest import apply_recipe, select
 
     try:
         network, recipe = load_network(checkpoint)
@@ -158,7 +159,8 @@ def export(
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{out / contract.file}: {(out / contract.file).stat().st_size / 1e6:.1f} MB, sha256 {contract.sha256}")
-    compared = select(photos, "val")[:: max(1, len(select(photos, "val")) // validate)][:validate]
+    val = select(photos, "val")
+    compared = val[:: max(1, len(val) // validate)][:validate]
     worst = exporting.largest_difference(network, Classifier(contract, out), compared)
     click.echo(
         f"largest differences over {len(compared)} photos: " + ", ".join(f"{k} {v:.2e}" for k, v in worst.items())
@@ -180,7 +182,7 @@ def quantize(model: Path | None, data: Path, labels: Path | None, out: Path, cou
     """
     from service.contract import load_contract
     from service.detector import DEFAULT_MODEL, shipped_weights
-    from training import quantize as quantizing
+    from training.exporting import quantize as quantizing
 
     model = model or shipped_weights() / DEFAULT_MODEL
     source = load_contract(model)

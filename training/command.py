@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from service.errors import FaunalensError, StartError
-from training.manifest import ManifestError
+from training.photos.manifest import ManifestError
 from training.recipe import RecipeError
 
 _OURS = ("service", "training")

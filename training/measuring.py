@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from service.finite import FiniteRange
 from training.command import TrainingCommand
 from training.options import DATA, LABELS, MODEL, of_split, read_for
 
@@ -13,8 +14,8 @@ _PLAIN = Path(__file__).parent / "plain.toml"
 if TYPE_CHECKING:
     from service.contract import Contract
     from service.detector import Detector
-    from training.evaluation import Scored
-    from training.manifest import Photo
+    from training.evaluating.evaluation import Scored
+    from training.photos.manifest import Photo
 
 
 @click.command(cls=TrainingCommand)
@@ -52,7 +53,7 @@ def evaluate(
 
     from service.detector import Detector
     from service.settings import load_settings
-    from training import evaluation, pictures, tables
+    from training.evaluating import evaluation, pictures, tables
 
     detector = Detector(load_settings(model=model))
     _warn(detector.contract, split)
@@ -89,11 +90,9 @@ def evaluate(
 @LABELS
 @click.option("--split", type=click.Choice(["val", "test"]), default="val", show_default=True, help="The labelled photos to measure on.")  # fmt: skip
 @click.option("--category", multiple=True, help="Category to set a threshold for; repeatable; default: core ones with products in the split.")  # fmt: skip
-@click.option("--prevalence", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.001, show_default=True, help="Share of your photos that show a category.")  # fmt: skip
-@click.option(
-    "--photos-per-day", type=click.FloatRange(1), required=True, help="Photos that your service judges a day."
-)
-@click.option("--review-capacity", type=click.FloatRange(0, min_open=True), required=True, help="Findings that your moderators can look at a day.")  # fmt: skip
+@click.option("--prevalence", type=FiniteRange(0, 1, min_open=True, max_open=True), default=0.001, show_default=True, help="Share of your photos that show a category.")  # fmt: skip
+@click.option("--photos-per-day", type=FiniteRange(1), required=True, help="Photos that your service judges a day.")
+@click.option("--review-capacity", type=FiniteRange(0, min_open=True), required=True, help="Findings that your moderators can look at a day.")  # fmt: skip
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for thresholds.md, thresholds.png and policies.toml.")  # fmt: skip
 def thresholds(
     model: Path | None,
@@ -111,7 +110,7 @@ def thresholds(
 
     from service.detector import Detector
     from service.settings import load_settings
-    from training import evaluation, operating, pictures, tables
+    from training.evaluating import evaluation, operating, pictures, tables
 
     detector = Detector(load_settings(model=model, policies=_PLAIN, policy="default"))
     _warn(detector.contract, split)
@@ -137,7 +136,7 @@ def thresholds(
 
 
 def _warn(contract: "Contract", split: str) -> None:
-    from training.crossfit import fitted_on_val
+    from training.fitting.crossfit import fitted_on_val
 
     if split == "val" and fitted_on_val(contract):
         click.echo(f"{contract.name} was fitted on its collection's val photos: on these it looks too good", err=True)
@@ -150,22 +149,22 @@ def _lacking(photos: "list[Photo]") -> str | None:
 
 
 def _robustness(scored: "Scored", detector: "Detector", main: str, out: Path, negatives: int) -> None:
-    from training import pictures
-    from training.robustness import robustness, write_csv
+    from training.evaluating import pictures, tables
+    from training.evaluating.robustness import robustness
 
     core = [category.id for category in detector.contract.categories if category.maturity == "core"]
     rows = robustness(scored, detector, core if main in core else [*core, main], negatives)
-    write_csv(rows, out / "robustness.csv")
+    tables.write_csv(rows, out / "robustness.csv")
     pictures.robustness_chart(rows, main, out / "robustness.png")
 
 
 def _sizes(scored: "Scored", detector: "Detector", main: str, out: Path, rounds: int) -> None:
-    from training import pictures
-    from training.sizes import sizes, write_sizes
+    from training.evaluating import pictures, tables
+    from training.evaluating.sizes import sizes
 
     try:
         rows = sizes(scored, detector, main, rounds)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
-    write_sizes(rows, out / "sizes.csv")
+    tables.write_csv(rows, out / "sizes.csv")
     pictures.sizes_chart(rows, out / "sizes.png")

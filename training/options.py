@@ -7,7 +7,7 @@ import click
 
 if TYPE_CHECKING:
     from service.contract import Contract
-    from training.manifest import Photo
+    from training.photos.manifest import Photo
 
 EXCLUSIONS = Path(__file__).parent / "exclusions.csv"
 MODEL = click.option(
@@ -27,8 +27,8 @@ LABELS = click.option(
 
 def read(data: Path, labels: Path | None) -> "list[Photo]":
     """The photos that ``--data`` and ``--labels`` name, less those of exclusions.csv; what is there twice is told."""
-    from training.copies import told
-    from training.intake import read_photos
+    from training.photos.copies import told
+    from training.photos.intake import read_photos
 
     photos = read_photos(data, labels, EXCLUSIONS)
     for sentence in told(photos):
@@ -38,7 +38,7 @@ def read(data: Path, labels: Path | None) -> "list[Photo]":
 
 def read_for(contract: "Contract", data: Path, labels: Path | None) -> "list[Photo]":
     """The photos of :func:`read` with the labels that the weights know; the others are named on standard error."""
-    from training.manifest import apply_recipe, unknown_labels
+    from training.photos.manifest import apply_recipe, unknown_labels
     from training.recipe import Recipe
 
     photos = read(data, labels)
@@ -52,7 +52,7 @@ def read_for(contract: "Contract", data: Path, labels: Path | None) -> "list[Pho
 
 def of_split(photos: "list[Photo]", split: str) -> "list[Photo]":
     """The photos of one split; raises :class:`ManifestError` when there are none."""
-    from training.manifest import ManifestError, select
+    from training.photos.manifest import ManifestError, select
 
     chosen = select(photos, split)
     if not chosen:

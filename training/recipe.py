@@ -14,7 +14,7 @@ class RecipeError(ValueError):
 
 
 class Augmentation(BaseModel):
-    """Probabilities (0..1) and ranges of the training augmentations; see :mod:`training.augment`."""
+    """Probabilities (0..1) and ranges of the training augmentations; see :mod:`training.synthesis.augment`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -38,7 +38,7 @@ class Augmentation(BaseModel):
 
 
 class Kernel(BaseModel):
-    """The kernel head that is fitted after the last epoch, see :mod:`training.kernel`."""
+    """The kernel head that is fitted after the last epoch, see :mod:`training.fitting.kernel`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -51,12 +51,16 @@ class Kernel(BaseModel):
     weights: dict[str, float] = Field(
         default_factory=dict, description="weight of a source's photos in the fit, `source/product` its products' alone"
     )
-    collages: int = Field(0, ge=0, description="collages of four photos made for the fit, see training/collages.py")
+    collages: int = Field(
+        0, ge=0, description="collages of four photos for the fit, see training/synthesis/collages.py"
+    )
     collage_weight: float = Field(0.2, gt=0, description="weight of each of their quarters")
     middles: bool = Field(False, description="fit to the middle quarters of pictures of less weight too")
     size: int = Field(0, ge=0, description="input size of the final network, pixels; 0: as trained")
     folds: int = Field(
-        0, ge=0, description="0: fitted on train, calibrated on val; 2 or more: on both, see training/crossfit.py"
+        0,
+        ge=0,
+        description="0: fitted on train, calibrated on val; 2 or more: both, see training/fitting/crossfit.py",
     )
 
 

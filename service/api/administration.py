@@ -20,8 +20,11 @@ class Reloaded(BaseModel):
 
 @router.post(
     "/v1/model:reload",
-    responses=error_docs(ErrorCode.MODEL_REJECTED, ErrorCode.RELOAD_RUNNING, ErrorCode.NOT_READY),
-)
+    responses=error_docs(
+        ErrorCode.MODEL_REJECTED, ErrorCode.RELOAD_RUNNING, ErrorCode.NOT_READY, ErrorCode.UNAUTHENTICATED,
+        ErrorCode.FORBIDDEN,
+    ),
+)  # fmt: skip
 async def reload_model(request: Request) -> Reloaded:
     """Load `FAUNALENS_MODEL` and the policies again, without dropping a request.
 

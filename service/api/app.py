@@ -12,6 +12,7 @@ from service import __version__
 from service.api import administration, detection, failures, information, pages, rules
 from service.api.cut_off import CutOff
 from service.api.door import DEADLINE_HEADER, KEY_HEADER, SESSION_HEADER, Door
+from service.api.head import Head
 from service.api.headers import SecurityHeaders
 from service.api.intake import Intake
 from service.api.observe import HEADER as REQUEST_ID_HEADER
@@ -29,49 +30,18 @@ _DESCRIPTION = (
 def create_app(settings: Settings | None = None, on_failure: Callable[[str], None] | None = None) -> FastAPI:
     """A Faunalens application. ``on_failure``: told why, when the model cannot be used."""
     state = State(settings or load_settings(), on_failure)
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        loading = asyncio.create_task(state.load())
-        keeping = asyncio.create_task(state.access.keep()) if state.access else None
-        reload_on_hangup(state)
-        if state.bulk:
-            state.bulk.start()
-        yield
-        await loading
-        if keeping:
-            keeping.cancel()
-            with suppress(asyncio.CancelledError):
-                await keeping
-        if state.bulk:
-            await state.bulk.close()
-        state.close()
-
     app = FastAPI(
         title="Faunalens",
         version=__version__,
         description=_DESCRIPTION,
-        lifespan=lifespan,
+        lifespan=lambda _: _running(state),
         docs_url=None,
         redoc_url=None,
         # a redirect would repeat the client's Host, and lose the TLS of a proxy in front
         redirect_slashes=False,
     )
     app.state.faunalens = state
-    bounds = state.settings
-    app.add_middleware(
-        Intake,
-        gap=bounds.read_seconds,
-        total=bounds.body_seconds,
-        most=bounds.max_held_bytes,
-        bulk=bounds.batch_upload_seconds,
-    )
-    app.add_middleware(Door, state=state)
-    if state.settings.cors_origins:
-        app.add_middleware(CORSMiddleware, **_cors(state.settings.cors_origins))
-    app.add_middleware(CutOff, state=state)
-    app.add_middleware(SecurityHeaders)
-    app.add_middleware(Observe, state=state)
+    _add_middleware(app, state)
     app.include_router(detection.router)
     app.include_router(information.router)
     app.include_router(administration.router)
@@ -86,10 +56,48 @@ def create_app(settings: Settings | None = None, on_failure: Callable[[str], Non
     return app
 
 
+@asynccontextmanager
+async def _running(state: State) -> AsyncIterator[None]:
+    """What begins and ends with the application."""
+    loading = asyncio.create_task(state.load())
+    keeping = asyncio.create_task(state.access.keep()) if state.access else None
+    reload_on_hangup(state)
+    if state.bulk:
+        state.bulk.start()
+    yield
+    await loading
+    if keeping:
+        keeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await keeping
+    if state.bulk:
+        await state.bulk.close()
+    state.close()
+
+
+def _add_middleware(app: FastAPI, state: State) -> None:
+    """The one that was added last meets a request first."""
+    bounds = state.settings
+    app.add_middleware(Head)
+    app.add_middleware(
+        Intake,
+        gap=bounds.read_seconds,
+        total=bounds.body_seconds,
+        most=bounds.max_held_bytes,
+        bulk=bounds.batch_upload_seconds,
+    )
+    app.add_middleware(Door, state=state)
+    if bounds.cors_origins:
+        app.add_middleware(CORSMiddleware, **_cors(bounds.cors_origins))
+    app.add_middleware(CutOff, state=state)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(Observe, state=state)
+
+
 def _cors(origins: str) -> dict[str, Any]:
     return {
         "allow_origins": [origin.strip() for origin in origins.split(",")],
-        "allow_methods": ["GET", "POST", "PUT", "DELETE"],
+        "allow_methods": ["GET", "HEAD", "POST", "PUT", "DELETE"],
         "allow_headers": [
             "Authorization", "Content-Type", DEADLINE_HEADER, KEY_HEADER, REQUEST_ID_HEADER, SESSION_HEADER,
         ],

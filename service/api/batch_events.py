@@ -35,7 +35,9 @@ async def batch_events(request: Request, batch_id: BatchId) -> StreamingResponse
     first = await asyncio.to_thread(batches.status, batch_id, owner)
     if state.watchers >= WATCHERS:
         raise FaunalensError(ErrorCode.OVERLOADED, "Too many batches are being watched; try again shortly.")
-    return StreamingResponse(_events(state, batches, owner, first), media_type="text/event-stream")
+    # nginx would keep the events back until it has four kilobytes of them
+    headers = {"X-Accel-Buffering": "no"}
+    return StreamingResponse(_events(state, batches, owner, first), headers=headers, media_type="text/event-stream")
 
 
 async def _events(state: State, batches: Batches, owner: str | None, status: Status) -> AsyncIterator[bytes]:

@@ -10,7 +10,7 @@ from service.api.door import key_of
 from service.api.failures import error_docs
 from service.bulk.manifest import clean
 from service.errors import ErrorCode
-from service.keys import Scope
+from service.keys.key import Scope
 from service.store.batches import Status
 from service.store.tables import Batch
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from service.api.batch_info import KEYED, PREFIX, BatchInfo, shown
+from service.api.bodies import BINARY, FILES, MULTIPART
 from service.api.door import key_of
 from service.api.failures import error_docs
 from service.api.incoming import ARCHIVES, MANIFESTS, gather
@@ -17,25 +18,16 @@ from service.bulk.gathering import Gathering
 from service.bulk.manifest import clean
 from service.bulk.webhooks import target
 from service.errors import ErrorCode, FaunalensError
-from service.keys import Key, Scope
+from service.keys.key import Key, Scope
 from service.store.batches import NewBatch
 from service.store.tables import LISTING_LENGTH, URL_LENGTH
 
 router = APIRouter(prefix=PREFIX, tags=["batches"])
 _UPLOADS = 4
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "properties": {"file": {"type": "array", "items": {"type": "string", "format": "binary"}}},
-                }
-            },
-            **dict.fromkeys((*ARCHIVES, *MANIFESTS), _BINARY),
-        },
+        "content": {MULTIPART: FILES, **dict.fromkeys((*ARCHIVES, *MANIFESTS), BINARY)},
     }
 }
 

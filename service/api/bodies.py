@@ -11,6 +11,15 @@ from service.errors import ErrorCode, FaunalensError
 from service.settings import Settings
 
 MULTIPART = "multipart/form-data"
+# what the API page says of a body: bytes, or files
+BINARY = {"schema": {"type": "string", "format": "binary"}}
+FILES = {
+    "schema": {
+        "type": "object",
+        "properties": {"file": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+        "required": ["file"],
+    }
+}
 MAX_FIELDS = 16
 _MAX_FIELD_BYTES = 65_536
 
@@ -47,9 +56,14 @@ class _MemoryParser(MultiPartParser):
             raise MultiPartException("It breaks off.")
 
 
+def content_kind(request: Request) -> str:
+    """The media type of the body in lower case, without parameters; empty when none is given."""
+    return request.headers.get("content-type", "").split(";")[0].strip().lower()
+
+
 def is_multipart(request: Request) -> bool:
     """Whether the body is multipart; raises ``unsupported_content_type`` unless it is that, an image, or raw bytes."""
-    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    kind = content_kind(request)
     if kind == MULTIPART:
         return True
     if kind.startswith("image/") or kind in ("application/octet-stream", ""):
@@ -101,15 +115,20 @@ def _malformed(error: MultiPartException, settings: Settings) -> FaunalensError:
 
 
 async def counted(request: Request, most: int) -> AsyncGenerator[bytes, None]:
-    """The body in chunks; raises ``too_many_bytes`` past ``most`` bytes, ``malformed_body`` when the client leaves."""
+    """The body in chunks; raises ``too_many_bytes`` past ``most`` bytes, ``malformed_body`` when the client leaves.
+
+    A body whose length is said beforehand is refused before it comes: a client that expects 100-continue keeps it.
+    """
+    too_many = FaunalensError(ErrorCode.TOO_MANY_BYTES, f"The request has more than {most} bytes.", {"max_bytes": most})
+    # the server has checked that it is a number
+    if int(request.headers.get("content-length", 0)) > most:
+        raise too_many
     received = 0
     try:
         async for chunk in request.stream():
             received += len(chunk)
             if received > most:
-                raise FaunalensError(
-                    ErrorCode.TOO_MANY_BYTES, f"The request has more than {most} bytes.", {"max_bytes": most}
-                )
+                raise too_many
             yield chunk
     except ClientDisconnect as error:
         raise FaunalensError(ErrorCode.MALFORMED_BODY, "The client went away before its body ended.") from error

@@ -10,7 +10,8 @@ from starlette.responses import Response, StreamingResponse
 
 from service.api.cursor import pages
 from service.api.failures import error_docs
-from service.api.review import KEYED, ItemId, Window, moderator_of, reviews_of, shown
+from service.api.observe import REQUEST_ID
+from service.api.review import KEYED, WITH_BODY, ItemId, Window, moderator_of, reviews_of, shown
 from service.api.state import bulk_of, state_of
 from service.detector import Detector
 from service.errors import ErrorCode, FaunalensError
@@ -21,7 +22,7 @@ from service.store.tables import LARGEST
 
 router = APIRouter(prefix="/v1", tags=["review"])
 _NOTICE = Query(description="Adds the notice for the uploader, in this language, to what is confirmed", max_length=16)
-_DECIDING = (*KEYED, ErrorCode.UNKNOWN_CATEGORY, ErrorCode.NOT_READY)
+_DECIDING = (*WITH_BODY, ErrorCode.UNKNOWN_CATEGORY, ErrorCode.NOT_READY)
 _REFUSALS = (
     ErrorCode.UNKNOWN_ITEM, ErrorCode.ITEM_TAKEN, ErrorCode.ALREADY_DECIDED, ErrorCode.NOTHING_TO_UNDO,
     ErrorCode.SECOND_OPINION_NEEDED,
@@ -44,9 +45,13 @@ class Verdicts(Verdict):
 
 
 @router.post(
-    "/review/items/{item}/decision", responses=error_docs(*_DECIDING, *_REFUSALS, ErrorCode.UNKNOWN_LANGUAGE),
+    "/review/items/{item}/decision",
     response_class=Response,
-)  # fmt: skip
+    responses={
+        200: {"content": {"application/json": {"schema": {"type": "object"}}}, "description": "The entry of the log"},
+        **error_docs(*_DECIDING, *_REFUSALS, ErrorCode.UNKNOWN_LANGUAGE),
+    },
+)
 async def decide_item(
     request: Request, item: ItemId, verdict: Verdict, window: Window = "", lang: Annotated[str | None, _NOTICE] = None
 ) -> Response:
@@ -68,7 +73,7 @@ async def decide_items(request: Request, verdicts: Verdicts, window: Window = ""
         bulk_of(request).decisions.decide_all, verdicts.items, moderator_of(request, window), verdicts.decision,
         verdicts.category,
     )  # fmt: skip
-    request_id = request.scope["faunalens.request_id"]
+    request_id = request.scope[REQUEST_ID]
     return {
         "entries": [made.fields for made in done if not isinstance(made, FaunalensError)],
         "failures": [
@@ -84,7 +89,7 @@ class Undo(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-@router.post("/review/undo", responses=error_docs(*KEYED, ErrorCode.NOTHING_TO_UNDO))
+@router.post("/review/undo", responses=error_docs(*WITH_BODY, ErrorCode.NOTHING_TO_UNDO))
 async def undo_last(request: Request, _: Undo, window: Window = "") -> dict[str, Any]:
     """Take back your latest decision that stands; answers with the `entry` of the log and the `item`, yours again."""
     moderator = moderator_of(request, window)

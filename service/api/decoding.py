@@ -4,9 +4,9 @@ import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from service.admission import Ticket, too_late
 from service.detector import Decoded, Detector
 from service.errors import ErrorCode, FaunalensError
+from service.runtime.admission import Ticket, too_late
 
 
 class Decoding:

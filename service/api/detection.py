@@ -3,38 +3,30 @@
 import asyncio
 import time
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Query, Request
 from starlette.background import BackgroundTasks
 from starlette.responses import Response
 
-from service.admission import Ticket
 from service.answer import Answer, Answers, FileAnswer, FileFailure
-from service.api.bodies import Upload, is_multipart, read_image, read_uploads
+from service.api.bodies import BINARY, FILES, MULTIPART, Upload, is_multipart, read_image, read_uploads
 from service.api.connection import while_connected
 from service.api.door import Visit, visit_of
 from service.api.failures import error_docs
 from service.api.links import is_link, read_link
-from service.api.observe import note
+from service.api.observe import REQUEST_ID, note
 from service.api.state import State, state_of
 from service.detector import Detector, Seen
 from service.errors import ErrorCode, FaunalensError
-from service.fetch import Fetcher
-from service.memory import key_of
-from service.policy import Policy
+from service.outbound.fetch import Fetcher
+from service.policy import Policy, Verdict
+from service.runtime.admission import Ticket
+from service.runtime.memory import key_of
 
 router = APIRouter(tags=["detection"])
 
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
-_FILES = {
-    "schema": {
-        "type": "object",
-        "properties": {"file": {"type": "array", "items": {"type": "string", "format": "binary"}}},
-        "required": ["file"],
-    }
-}
-_IMAGE_BODY: dict[str, Any] = {"image/*": _BINARY, "application/octet-stream": _BINARY}
+_IMAGE_BODY: dict[str, Any] = {"image/*": BINARY, "application/octet-stream": BINARY}
 _LINK = {
     "schema": {
         "type": "object",
@@ -43,7 +35,7 @@ _LINK = {
         "description": "Only where FAUNALENS_URL_INPUT=on",
     }
 }
-_DETECT_CONTENT = {**_IMAGE_BODY, "multipart/form-data": _FILES, "application/json": _LINK}
+_DETECT_CONTENT = {**_IMAGE_BODY, MULTIPART: FILES, "application/json": _LINK}
 _DETECT_BODY = {"requestBody": {"required": True, "content": _DETECT_CONTENT}}
 _HEATMAP_BODY = {"requestBody": {"required": True, "content": _IMAGE_BODY}}
 _IMAGE_ERRORS = (
@@ -80,7 +72,7 @@ async def detect(
     """
     state = state_of(request)
     detector = state.detector
-    request_id: str = request.scope["faunalens.request_id"]
+    request_id: str = request.scope[REQUEST_ID]
     job = _Job(state, detector, visit_of(request), request_id, detector.policy(policy), heatmap, source)
     answer: Answer | Answers
     if state.fetcher is not None and is_link(request):
@@ -216,7 +208,7 @@ def _noted(answer: Answer | Answers) -> dict[str, object]:
     if isinstance(answer, Answer):
         times = {f"{stage}_ms": round(answer.timing_ms[stage], 2) for stage in ("decode", "infer")}
         return {"verdict": answer.verdict, **times, **({"cached": True} if answer.cached else {})}
-    verdicts = dict.fromkeys(("clear", "review", "priority"), 0)
+    verdicts = dict.fromkeys(get_args(Verdict), 0)
     for result in answer.results:
         verdicts[result.verdict] += 1
     return {**verdicts, "failed": len(answer.failures)}

@@ -12,13 +12,14 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.admission import Ticket
 from service.api import rules
 from service.api.failures import respond
+from service.api.observe import KEY_ID, ROUTE
 from service.api.protocol import SURPLUS
 from service.api.state import State
 from service.errors import ErrorCode, FaunalensError
-from service.keys import Key
+from service.keys.key import Key
+from service.runtime.admission import Ticket
 from service.settings import Settings
 
 SESSION_HEADER = "X-Review-Session"
@@ -51,7 +52,7 @@ def key_of(request: Request) -> Key | None:
 
 
 class Door:
-    """Checks keys by :mod:`service.access` and lets requests for a judgement in by :mod:`service.admission`."""
+    """Checks keys (:mod:`service.keys.access`), lets requests for a judgement in (:mod:`service.runtime.admission`)."""
 
     def __init__(self, app: ASGIApp, state: State) -> None:
         self.app = app
@@ -86,12 +87,12 @@ class Door:
         if self.state.access is None:
             return None
         key = await self.state.access.allow(presented(Headers(scope=scope)), rules.scopes_for(scope["path"]))
-        scope["faunalens.key_id"] = key.id
+        scope[KEY_ID] = key.id
         scope[_KEY] = key
         return key
 
     def _enter(self, scope: Scope, key: Key | None) -> Visit:
-        scope["faunalens.route"] = scope["path"]
+        scope[ROUTE] = scope["path"]
         seconds = seconds_to_deadline(Headers(scope=scope), self.state.settings)
         admission = self.state.workers.admission
         if key is None or self.state.access is None:

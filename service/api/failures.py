@@ -8,10 +8,11 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Match
 
 from service.answer import ErrorAnswer
 from service.api.headers import SECURITY
-from service.api.observe import HEADER, note
+from service.api.observe import HEADER, REQUEST_ID, note
 from service.api.protocol import ANSWERED
 from service.api.state import state_of
 from service.errors import ErrorCode, FaunalensError
@@ -33,7 +34,7 @@ def respond(request: Request, error: FaunalensError) -> JSONResponse:
 
     It carries the request id; 503 and 429 also ``Retry-After``, 401 ``WWW-Authenticate``.
     """
-    request_id = request.scope.get("faunalens.request_id")
+    request_id = request.scope.get(REQUEST_ID)
     if ANSWERED not in request.scope or error.code is ErrorCode.INTERNAL_ERROR:
         state_of(request).metrics.failures(error.code.code).inc()
     note(request.scope, code=error.code.code)
@@ -74,6 +75,9 @@ async def _validation(request: Request, error: Exception) -> JSONResponse:
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     http = cast(HTTPException, error)
+    if isinstance(http.__cause__, FaunalensError):
+        # the framework reads bodies of JSON itself, and takes whatever goes wrong for its own 400
+        return respond(request, http.__cause__)
     code = {404: ErrorCode.NOT_FOUND, 405: ErrorCode.METHOD_NOT_ALLOWED}.get(http.status_code, ErrorCode.MALFORMED_BODY)
     messages = {
         ErrorCode.NOT_FOUND: "There is nothing at this address.",
@@ -82,7 +86,21 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     }
     response = respond(request, FaunalensError(code, messages[code]))
     response.headers.update(http.headers or {})
+    if code is ErrorCode.METHOD_NOT_ALLOWED and (methods := _allowed(request)):
+        response.headers["Allow"] = ", ".join(methods)
     return response
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods of this address; the framework names those of its first route. Empty: it belongs to a mounted app."""
+    routes: list[BaseRoute] = request.app.routes
+    # HEAD is taken where GET is
+    seen = (("GET", "GET"), ("HEAD", "GET"), ("POST", "POST"), ("PUT", "PUT"), ("DELETE", "DELETE"))
+    return [
+        method
+        for method, routed in seen
+        if any(route.matches({**request.scope, "method": routed})[0] is Match.FULL for route in routes)
+    ]
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:

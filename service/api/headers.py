@@ -9,6 +9,13 @@ SECURITY = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+LINES = "".join(f"{name}: {value}\r\n" for name, value in SECURITY.items())
+"""The same as they are sent, for who answers outside the framework."""
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+"""The content security policy of our own pages: files of this service only, nothing inline."""
 _RAW = [(name.lower().encode(), value.encode()) for name, value in SECURITY.items()]
 
 

@@ -11,8 +11,8 @@ from service.api.state import state_of
 from service.catalog import DEFAULT_LANGUAGE, CatalogCategory, Listing
 from service.contract import Category, Maturity, Preprocessing
 from service.errors import ErrorCode, FaunalensError
-from service.metrics import CONTENT_TYPE
 from service.notices import NoticeText, notice
+from service.telemetry.metrics import CONTENT_TYPE
 
 router = APIRouter(tags=["information"])
 _KEYED = (ErrorCode.NOT_READY, ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN)

@@ -8,15 +8,19 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.rules import BATCHES
+from service.api.rules import BATCHES, JUDGING
 from service.errors import ErrorCode, FaunalensError
+
+# a batch decision about as many photos as one may name is 11 kB; parsing holds up everybody else
+MAX_JSON_BYTES = 65_536
 
 
 class Intake:
     """Wraps ``receive``: the application meets ``request_timeout`` and ``overloaded`` while it reads a body.
 
     ``gap``: seconds between two pieces of a body; ``total``: seconds for all of it; ``most``: bytes that the bodies of
-    all requests under way may hold together. Batches have ``bulk`` seconds, and hold nothing: they go to the disk.
+    all requests under way may hold together. Batches have ``bulk`` seconds, and hold nothing: they go to the disk. What
+    is neither a picture nor a batch is JSON, and short.
     """
 
     def __init__(self, app: ASGIApp, gap: float, total: float, most: int, bulk: float) -> None:
@@ -31,7 +35,8 @@ class Intake:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        body = _Body(self, receive, scope["path"] == BATCHES)
+        path = scope["path"]
+        body = _Body(self, receive, path == BATCHES, short=path != BATCHES and path not in JUDGING)
         try:
             await self.app(scope, body.receive, send)
         finally:
@@ -41,9 +46,10 @@ class Intake:
 class _Body:
     """The body of one request."""
 
-    def __init__(self, intake: Intake, receive: Receive, bulk: bool) -> None:
+    def __init__(self, intake: Intake, receive: Receive, bulk: bool, short: bool) -> None:
         self.intake = intake
         self.bulk = bulk
+        self.short = short
         self.held = 0
         self.complete = False
         self._receive = receive
@@ -72,5 +78,8 @@ class _Body:
     def _hold(self, count: int) -> None:
         self.held += count
         self.intake.held += count
+        if self.short and self.held > MAX_JSON_BYTES:
+            message = f"The request has more than {MAX_JSON_BYTES} bytes."
+            raise FaunalensError(ErrorCode.TOO_MANY_BYTES, message, {"max_bytes": MAX_JSON_BYTES})
         if self.intake.held > self.intake.most:
             raise FaunalensError(ErrorCode.OVERLOADED, "Too many bytes are coming in; try again shortly.")

@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.requests import Request
 
-from service.api.bodies import counted
+from service.api.bodies import content_kind, counted
 from service.errors import ErrorCode, FaunalensError
 
 _KIND = "application/json"
@@ -20,7 +20,7 @@ class Link(BaseModel):
 
 def is_link(request: Request) -> bool:
     """Whether the body says that it is JSON."""
-    return request.headers.get("content-type", "").split(";")[0].strip().lower() == _KIND
+    return content_kind(request) == _KIND
 
 
 async def read_link(request: Request) -> str:

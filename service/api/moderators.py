@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.api.door import key_of
 from service.api.failures import error_docs
-from service.api.review import KEYED, moderator_of, reviews_of
+from service.api.review import KEYED, WITH_BODY, moderator_of, reviews_of
 from service.api.state import bulk_of, state_of
-from service.keys import Scope
+from service.keys.key import Scope
 from service.store.preferences import Preferences, prefer, preferences
 
 router = APIRouter(prefix="/v1/review", tags=["review"])
@@ -75,7 +75,7 @@ async def me(request: Request) -> Me:
     )  # fmt: skip
 
 
-@router.put("/me", responses=error_docs(*KEYED))
+@router.put("/me", responses=error_docs(*WITH_BODY))
 async def choose(request: Request, choice: Choice) -> Choice:
     """Keep how you want the page."""
     wanted = Preferences(**choice.model_dump())

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.protocol import ANSWERED, SURPLUS
 from service.api.state import State
-from service.metrics import Metrics
+from service.telemetry.metrics import Metrics
 
 log = logging.getLogger("faunalens.request")
 HEADER = "X-Request-ID"
@@ -22,6 +22,8 @@ _NAME = HEADER.lower()
 _ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _PROBES = frozenset({"/livez", "/readyz", "/metrics"})
+# where a request's scope keeps what several modules ask of it
+REQUEST_ID, KEY_ID, ROUTE = "faunalens.request_id", "faunalens.key_id", "faunalens.route"
 _NOTES = "faunalens.notes"
 
 
@@ -48,7 +50,7 @@ class Seen:
     @property
     def route(self) -> str:
         """The path's template; ``other`` where no route matched, so that paths are never labels."""
-        return str(self.scope.get("faunalens.route") or getattr(self.scope.get("route"), "path", "other"))
+        return str(self.scope.get(ROUTE) or getattr(self.scope.get("route"), "path", "other"))
 
     @property
     def method(self) -> str:
@@ -64,7 +66,7 @@ class Seen:
             "request_id": self.request_id, "method": self.method, "route": self.route, "status": self.status,
             "total_ms": round(self.seconds * 1e3, 2),
         }  # fmt: skip
-        key = self.scope.get("faunalens.key_id")
+        key = self.scope.get(KEY_ID)
         return {**known, **({"key": key} if key else {}), **self.scope.get(_NOTES, {})}
 
 
@@ -80,7 +82,7 @@ class Observe:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        request_id = scope["faunalens.request_id"] = request_id_of(headers)
+        request_id = scope[REQUEST_ID] = request_id_of(headers)
         seen = Seen(scope, request_id)
 
         async def send_with_id(message: Message) -> None:

@@ -15,14 +15,13 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from service.api.headers import SECURITY
+from service.api.headers import LINES
 from service.api.joined import Joined
 from service.errors import ErrorCode, FaunalensError
 
 SURPLUS = "faunalens.surplus"
 ANSWERED = "faunalens.answered"
 Refusal = Callable[[bytes, Any], tuple[int, bytes] | None]
-_ALWAYS = "".join(f"{name}: {value}\r\n" for name, value in SECURITY.items())
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -171,8 +170,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if answer is None:
             return False
         status, rest = answer
-        date = b"".join(b"%s: %s\r\n" % header for header in self.server_state.default_headers)
-        self.transport.write(STATUS_LINE[status] + date + rest)
+        self._write(status, rest)
         self.server_state.total_requests += 1
         self._within(self.transport.close)
         return True
@@ -204,11 +202,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._stop_waiting()
         if self._may_answer():
             body = json.dumps({"error": error.to_dict()}).encode()
-            head = (
-                f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n{_ALWAYS}\r\n"
-            )
-            date = b"".join(b"%s: %s\r\n" % header for header in self.server_state.default_headers)
-            self.transport.write(STATUS_LINE[error.code.status] + date + head.encode() + body)
+            head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n{LINES}\r\n"
+            self._write(error.code.status, head.encode() + body)
             if self.cycle is not None and not self.cycle.response_complete:
                 # what the application says now reaches nobody, and is not counted
                 self.cycle.scope[ANSWERED] = error.code  # type: ignore[literal-required]
@@ -216,6 +211,11 @@ class GuardedProtocol(HttpToolsProtocol):
             if count:
                 count(error.code.code)
         self.transport.close()
+
+    def _write(self, status: int, rest: bytes) -> None:
+        """Send a whole answer: its first line, the server's own headers, and the ``rest`` from the next header on."""
+        own = b"".join(b"%s: %s\r\n" % header for header in self.server_state.default_headers)
+        self.transport.write(STATUS_LINE[status] + own + rest)
 
     def _may_answer(self) -> bool:
         """Whether no other answer stands before this one; a body that breaks is that of the request under way."""

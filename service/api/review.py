@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -13,15 +13,17 @@ from service.api.failures import error_docs
 from service.api.state import bulk_of, state_of
 from service.bulk.manifest import clean
 from service.errors import ErrorCode
+from service.store.clock import iso
 from service.store.decisions import Moderator
 from service.store.reviews import ReviewItem, Reviews, Wanted, holder
+from service.store.states import ReviewState
 from service.store.tables import LARGEST, LISTING_LENGTH
 
 router = APIRouter(prefix="/v1", tags=["review"])
 KEYED = (
     ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN, ErrorCode.STORE_UNAVAILABLE, ErrorCode.INVALID_PARAMETER,
 )  # fmt: skip
-State = Literal["open", "second", "unsure", "escalated", "decided"]
+WITH_BODY = (*KEYED, ErrorCode.MALFORMED_BODY, ErrorCode.REQUEST_TIMEOUT, ErrorCode.TOO_MANY_BYTES)
 ItemId = Annotated[int, Path(ge=0, le=LARGEST)]
 Window = Annotated[
     str,
@@ -37,7 +39,7 @@ class Filter(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    state: State = "open"
+    state: ReviewState = ReviewState.OPEN
     category: str | None = Field(None, max_length=64)
     batch_id: str | None = Field(None, max_length=32)
     source: str | None = Field(None, max_length=LISTING_LENGTH)
@@ -86,7 +88,7 @@ async def review_queue(request: Request, page: Annotated[Page, Query()], window:
     return Queue(items=[shown(item, moderator_of(request, window)) for item in items])
 
 
-@router.post("/review/claims", responses=error_docs(*KEYED))
+@router.post("/review/claims", responses=error_docs(*WITH_BODY))
 async def claim_items(request: Request, claim: Claim, window: Window = "") -> Queue:
     """Take the next photos: nobody else gets them until FAUNALENS_REVIEW_CLAIM_SECONDS have passed.
 
@@ -119,13 +121,13 @@ def shown(item: ReviewItem, moderator: Moderator) -> dict[str, Any]:
     """A photo as it is sent."""
     yours = item.claimed_until is not None and item.claimed_by == holder(moderator.id, moderator.session)
     return {
-        **item.fields, "claimed_until": _time(item.claimed_until), "yours": yours, "photo": item.photo,
-        "photo_until": _time(item.purge_at),
+        **item.fields, "claimed_until": _shown_time(item.claimed_until), "yours": yours, "photo": item.photo,
+        "photo_until": _shown_time(item.purge_at),
     }  # fmt: skip
 
 
-def _time(seconds: float | None) -> str | None:
-    return None if seconds is None else datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat()
+def _shown_time(seconds: float | None) -> str | None:
+    return None if seconds is None else iso(seconds)
 
 
 def _seconds(time: datetime.datetime | None) -> float | None:

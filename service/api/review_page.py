@@ -11,13 +11,10 @@ from starlette.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import Message, Receive, Scope, Send
 
+from service.api.headers import PAGE_POLICY
 from service.api.rules import REVIEW_ASSETS, REVIEW_PAGE
 
 FOLDER = Path(__file__).parent / "page"
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
-    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-)
 
 
 class _Assets(StaticFiles):
@@ -38,4 +35,4 @@ def install(app: FastAPI) -> None:
 
     @app.get(REVIEW_PAGE, include_in_schema=False)
     async def review_page() -> FileResponse:
-        return FileResponse(FOLDER / "review.html", headers={"Content-Security-Policy": POLICY})
+        return FileResponse(FOLDER / "review.html", headers={"Content-Security-Policy": PAGE_POLICY})

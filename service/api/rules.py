@@ -1,11 +1,11 @@
 """Which addresses are open, and which scope the others need."""
 
-from service.keys import Scope
+from service.keys.key import Scope
 
 # A load balancer has no key, and the pages that explain the API tell nothing that is not in the repository.
 STATISTICS, STATISTICS_PAGE, STATISTICS_ASSETS = "/v1/stats", "/stats", "/stats-assets/"
 REVIEW_PAGE, REVIEW_ASSETS = "/review", "/review-assets/"
-_OPEN = frozenset({"/livez", "/readyz", "/docs", "/redoc", "/openapi.json", REVIEW_PAGE, STATISTICS_PAGE})
+OPEN = frozenset({"/livez", "/readyz", "/docs", "/redoc", "/openapi.json", REVIEW_PAGE, STATISTICS_PAGE})
 ASSETS = "/docs-assets/"
 METRICS = "/metrics"
 JUDGING = frozenset({"/v1/detect", "/v1/heatmap"})
@@ -25,7 +25,7 @@ _OTHERS = frozenset({Scope.ADMIN})
 
 def is_open(path: str) -> bool:
     """Whether ``path`` needs no key."""
-    return path in _OPEN or path.startswith((ASSETS, REVIEW_ASSETS, STATISTICS_ASSETS))
+    return path in OPEN or path.startswith((ASSETS, REVIEW_ASSETS, STATISTICS_ASSETS))
 
 
 def scopes_for(path: str) -> frozenset[Scope]:

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
-from service.access import Access
 from service.api.decoding import Decoding
-from service.cores import available_cores
 from service.detector import Detector
 from service.errors import ErrorCode, FaunalensError, StartError
-from service.fetch import Fetcher
-from service.metrics import Metrics
-from service.providers import pictures_at_once
+from service.keys.access import Access
+from service.outbound.fetch import Fetcher
+from service.runtime.cores import available_cores
+from service.runtime.providers import pictures_at_once
+from service.runtime.workers import Workers
 from service.settings import Settings
 from service.shadow import Shadow
-from service.tracing import Tracing
-from service.workers import Workers
+from service.telemetry.metrics import Metrics
+from service.telemetry.tracing import Tracing
 
 if TYPE_CHECKING:
     from service.bulk.bulk import Bulk

@@ -6,13 +6,10 @@ from fastapi import FastAPI
 from starlette.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
+from service.api.headers import PAGE_POLICY
 from service.api.rules import STATISTICS_ASSETS, STATISTICS_PAGE
 
 FOLDER = Path(__file__).parent / "stats"
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
-    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-)
 
 
 def install(app: FastAPI) -> None:
@@ -21,4 +18,4 @@ def install(app: FastAPI) -> None:
 
     @app.get(STATISTICS_PAGE, include_in_schema=False)
     async def statistics_page() -> FileResponse:
-        return FileResponse(FOLDER / "stats.html", headers={"Content-Security-Policy": POLICY})
+        return FileResponse(FOLDER / "stats.html", headers={"Content-Security-Policy": PAGE_POLICY})

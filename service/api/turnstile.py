@@ -14,12 +14,11 @@ from starlette.types import Scope
 from service.api import rules
 from service.api.door import address_of, presented, seconds_to_deadline
 from service.api.failures import extra_headers
-from service.api.headers import SECURITY
-from service.api.observe import HEADER, Seen, note, record, request_id_of
+from service.api.headers import LINES
+from service.api.observe import HEADER, KEY_ID, ROUTE, Seen, note, record, request_id_of
 from service.api.state import State
 from service.errors import FaunalensError
 
-_ALWAYS = "".join(f"{name}: {value}\r\n" for name, value in SECURITY.items())
 _PATHS = {path.encode(): path for path in rules.JUDGING}
 
 
@@ -29,7 +28,7 @@ class Turnstile:
     def __init__(self, state: State) -> None:
         self.state = state
         # as the framework's CORS says to requests without an origin
-        self._always = f"{_ALWAYS}Vary: Origin\r\n" if state.settings.cors_origins else _ALWAYS
+        self._always = f"{LINES}Vary: Origin\r\n" if state.settings.cors_origins else LINES
 
     def refusal(self, url: bytes, scope: Scope) -> tuple[int, bytes] | None:
         """Status, and the rest of a whole response that keeps its connection; None: ask the application.
@@ -43,7 +42,7 @@ class Turnstile:
         if self.state.settings.cors_origins and "origin" in headers:
             return None
         seen = Seen(scope, request_id_of(headers))
-        scope["faunalens.route"] = path
+        scope[ROUTE] = path
         try:
             self._look(path, scope, headers)
         except FaunalensError as error:
@@ -64,7 +63,7 @@ class Turnstile:
         key = state.access.ring.known(presented(headers))
         if key is None or not rules.scopes_for(path) & key.scopes:
             return
-        scope["faunalens.key_id"] = key.id
+        scope[KEY_ID] = key.id
         seconds = seconds_to_deadline(headers, state.settings)
         state.access.allowances.check(key)
         state.workers.admission.check(key.id, seconds)

@@ -14,18 +14,17 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Any, cast
+from typing import IO, cast
 
-from service.archives import is_link
 from service.bulk.spool import Spool
-from service.entries import is_hidden
 from service.errors import ErrorCode, FaunalensError
+from service.scanning.archives import METHODS, forget_headers, is_link
+from service.scanning.entries import is_hidden
 
 _CHUNK = 65_536
 _TABLE_ENTRY = 512
 _TABLE_LEAST = 1_048_576
 _GZIP = b"\x1f\x8b"
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError, NotImplementedError,
            RuntimeError, OverflowError)  # fmt: skip
 
@@ -65,8 +64,7 @@ def members(kind: str, spool: Spool, bounds: Bounds) -> Iterator[Member]:
         for member in opened:
             count += 1
             if count > bounds.files:
-                message = f"More than {bounds.files} pictures in one batch."
-                raise FaunalensError(ErrorCode.TOO_MANY_FILES, message, {"max_files": bounds.files})
+                raise too_many_files(bounds.files)
             yield member
     except _BROKEN as error:
         raise _corrupt(type(error).__name__) from error
@@ -78,7 +76,7 @@ def _zip(spool: Spool, bounds: Bounds) -> Iterator[Member]:
         for info in archive.infolist():
             if info.is_dir() or is_link(info) or _is_clutter(info.filename):
                 continue
-            if info.compress_type not in _METHODS:
+            if info.compress_type not in METHODS:
                 yield Member(info.filename, b"", refusal(_corrupt("compression")))
                 continue
             try:
@@ -100,8 +98,7 @@ def _tar(spool: Spool, bounds: Bounds) -> Iterator[Member]:
     left = bounds.total
     with tarfile.open(fileobj=source, mode="r:") as archive:
         for info in archive:
-            # tarfile keeps every header that it has read
-            cast(Any, archive).members = []
+            forget_headers(archive)
             if left - info.size < 0:
                 raise too_many_bytes(bounds.total)
             left -= info.size
@@ -165,6 +162,11 @@ def refusal(error: FaunalensError) -> str:
 def too_many_bytes(most: int) -> FaunalensError:
     """The error of what is larger than ``most`` bytes."""
     return FaunalensError(ErrorCode.TOO_MANY_BYTES, f"There are more than {most} bytes.", {"max_bytes": most})
+
+
+def too_many_files(most: int) -> FaunalensError:
+    """The error of a batch of more than ``most`` pictures."""
+    return FaunalensError(ErrorCode.TOO_MANY_FILES, f"More than {most} pictures in one batch.", {"max_files": most})
 
 
 def _corrupt(reason: str) -> FaunalensError:

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable
 
-from service import objects
 from service.bulk.archives import Bounds
 from service.bulk.decisions import open_decisions
 from service.bulk.gathering import Gathering
@@ -16,12 +15,12 @@ from service.bulk.runner import Runner, Surroundings
 from service.bulk.spool import Spool
 from service.bulk.views import Views
 from service.bulk.webhooks import Webhooks
-from service.cores import available_cores
 from service.detector import Detector
 from service.errors import ErrorCode, FaunalensError, StartError
-from service.fetch import Fetcher
-from service.metrics import Metrics
-from service.outbound import Outbound
+from service.outbound.fetch import Fetcher
+from service.outbound.requests import Outbound
+from service.runtime.cores import available_cores
+from service.scanning import objects
 from service.settings import Settings
 from service.statistics.report import drifted
 from service.store.batches import Batches, NewBatch
@@ -32,6 +31,7 @@ from service.store.outbox import Outbox
 from service.store.photos import open_photos
 from service.store.purge import purge, sweep
 from service.store.tallies import Days, Tallies, today
+from service.telemetry.metrics import Metrics
 
 log = logging.getLogger("faunalens.batches")
 _HOUSE_SECONDS, _DRIFT_SECONDS = 3.0, 600.0

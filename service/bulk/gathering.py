@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from service.bulk.archives import Bounds, Member, too_many_bytes
+from service.bulk.archives import Bounds, Member, too_many_bytes, too_many_files
 from service.bulk.listings import folder_listing
 from service.bulk.manifest import shown
 from service.errors import ErrorCode, FaunalensError
@@ -34,8 +34,7 @@ class Gathering:
     def enter(self, entry: Entry) -> None:
         """One entry, of the batch's listing if it names none; raises ``too_many_files``."""
         if len(self.entries) >= self._bounds.files:
-            message = f"More than {self._bounds.files} pictures in one batch."
-            raise FaunalensError(ErrorCode.TOO_MANY_FILES, message, {"max_files": self._bounds.files})
+            raise too_many_files(self._bounds.files)
         self.entries.append(entry if entry.listing_id else replace(entry, listing_id=self.batch.listing_id))
 
     def keep(self, batches: Batches) -> None:

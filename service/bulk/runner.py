@@ -4,12 +4,9 @@ A thread looks before each picture whether the service has pictures of live requ
 most a second for one picture, so that a batch ends under any load. Decoder processes are its own.
 """
 
-import contextlib
 import json
 import logging
-import os
 import random
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -18,15 +15,15 @@ from dataclasses import dataclass
 from service.detector import Detector, Seen
 from service.errors import ErrorCode, FaunalensError
 from service.fingerprint import fingerprints
-from service.metrics import Metrics
 from service.policy import Policy
+from service.runtime.workers import LAST, step_back
 from service.store.claims import Claimed, Claims, Outcome, Sample
 from service.store.photos import Photos
 from service.store.tallies import Tallies
+from service.telemetry.metrics import Metrics
 
 log = logging.getLogger("faunalens.batches")
 _PATIENCE_SECONDS, _LOOK_SECONDS, _IDLE_SECONDS = 1.0, 0.01, 0.5
-_LOWEST_PRIORITY = 19
 _JOIN_SECONDS = 20
 _FETCHES = 4
 _AGAIN_SECONDS, _STORE_SECONDS = 5.0, 15.0
@@ -94,10 +91,7 @@ class Runner:
             self._aside.decoders.close()
 
     def _work(self) -> None:
-        if sys.platform == "linux":
-            # on Linux the priority of a thread is its own
-            with contextlib.suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
+        step_back(LAST)
         while not self._stopping.is_set():
             try:
                 worked = self._one()

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from service.errors import ErrorCode, FaunalensError
-from service.locations import Location, parse
-from service.outbound import Outbound
+from service.outbound.locations import Location, parse
+from service.outbound.requests import Outbound
 from service.store.clock import now
 from service.store.outbox import Due, Outbox
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
-from service.store.kinds import standing
+from service.store.kinds import last_of, standing
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8886; }
@@ -80,10 +80,9 @@ def _photo(number: int, photo: Mapping[str, Any], pictures: Mapping[str, bytes])
 
 def _decision(decisions: list[dict[str, Any]]) -> str:
     """The last decision that was not taken back."""
-    stand = standing(decisions)
-    if not stand:
+    last = last_of(standing(decisions))
+    if last is None:
         return "none stands"
-    last = stand[-1]
     what = f"{last['decision']} {last['category']}" if last["category"] else last["decision"]
     final = "" if last.get("state", "decided") == "decided" else f", not final: {last['state']}"
     return f"{what}, by {last['moderator'] or 'unnamed'} at {last['decided_at']}{final}"

@@ -17,16 +17,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from service import __version__
 from service.detector import Detector
-from service.errors import FaunalensError
+from service.errors import ErrorCode, FaunalensError
 from service.evidence.cover import cover
-from service.evidence.shelf import Writer
+from service.evidence.shelf import COVER, FORMAT, LOG, MANIFEST, SIGNATURE, Writer
 from service.evidence.signing import fingerprint, public_pem
 from service.exports.kept import suffix
 from service.store.cases import Case, Stretch
+from service.store.clock import iso
 from service.store.photos import Photos
-
-FORMAT = "faunalens-evidence/1"
-MANIFEST, SIGNATURE, COVER, LOG = "manifest.json", "manifest.sig", "index.html", "log.json"
 
 
 class ChangedPhotoError(Exception):
@@ -58,13 +56,13 @@ def write(
 ) -> Written:  # fmt: skip
     """Put the package of ``cases`` into ``out``; ``log``: from the first entry about them to the end.
 
-    Raises :class:`ChangedPhotoError`, :class:`OSError`.
+    Raises :class:`ChangedPhotoError`, :class:`OSError`, and ``store_unavailable``.
     """
     shown = [_photo(case, number, photos, detector, request, out) for number, case in enumerate(cases, 1)]
     out.add(LOG, _json(_log(log)))
     manifest = {
         "format": FORMAT, "subject": request.subject, "reference": request.reference,
-        "created_at": _iso(request.at), "created_by": request.by,
+        "created_at": _moment(request.at), "created_by": request.by,
         "software": {"name": "faunalens", "version": __version__},
         "statement": "What was seen by software and decided by people. CITES listings are information; nothing here "
         "states that an item or a person broke a rule.",
@@ -104,14 +102,17 @@ def _photo(
     return {
         "item": case.id, "batch_id": case.batch_id, "position": case.position, "file": case.name,
         "listing_id": case.listing_id, "url": case.url, "source": case.source, "sha256": case.sha256, "path": path,
-        "missing": missing, "result": result, "record": case.record, "received_at": _time(case.received_at),
-        "judged_at": _time(case.judged_at), "recomputed": again, "heatmaps": maps, "decisions": decisions,
+        "missing": missing, "result": result, "record": case.record, "received_at": iso(case.received_at),
+        "judged_at": iso(case.judged_at), "recomputed": again, "heatmaps": maps, "decisions": decisions,
         "custody": _custody(case, decisions, request), "_pictures": pictures,
     }  # fmt: skip
 
 
 def _bytes(case: Case, photos: Photos) -> tuple[bytes | None, str | None]:
-    """The photo as it came in, or why it is not there; raises :class:`ChangedPhotoError`."""
+    """The photo as it came in, or why it is not there.
+
+    Raises :class:`ChangedPhotoError`, and ``store_unavailable`` when it is there and cannot be read.
+    """
     if case.sha256 is None:
         return None, "it could not be judged, so it was not kept"
     if not case.photo:
@@ -119,6 +120,8 @@ def _bytes(case: Case, photos: Photos) -> tuple[bytes | None, str | None]:
     try:
         data = photos.read(case.batch_id, case.position)
     except FaunalensError as error:
+        if error.code is ErrorCode.STORE_UNAVAILABLE:
+            raise
         return None, error.message
     if hashlib.sha256(data).hexdigest() != case.sha256:
         raise ChangedPhotoError(f"photo {case.id} in the store is not the one that was judged")
@@ -147,10 +150,10 @@ def _categories(case: Case, detector: Detector) -> list[str]:
 
 def _custody(case: Case, decisions: list[dict[str, Any]], request: Request) -> list[dict[str, Any]]:
     """What happened to the photo, in the order in which it did."""
-    came = {"at": _time(case.received_at), "event": "received", "by": None, "detail": f"batch {case.batch_id}"}
+    came = {"at": iso(case.received_at), "event": "received", "by": None, "detail": f"batch {case.batch_id}"}
     model = case.record.get("model", {})
     judged = {
-        "at": _time(case.judged_at), "event": "judged", "by": None,
+        "at": iso(case.judged_at), "event": "judged", "by": None,
         "detail": f"model {model['name']} {model['sha256'][:12]}" if model else "it could not be judged",
     }  # fmt: skip
     decided = [
@@ -160,7 +163,7 @@ def _custody(case: Case, decisions: list[dict[str, Any]], request: Request) -> l
         }
         for one in decisions
     ]  # fmt: skip
-    exported = {"at": _iso(request.at), "event": "exported", "by": request.by, "detail": f"faunalens {__version__}"}
+    exported = {"at": _moment(request.at), "event": "exported", "by": request.by, "detail": f"faunalens {__version__}"}
     return [came, judged, *decided, exported]
 
 
@@ -202,9 +205,5 @@ def _json(content: object) -> bytes:
     return (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode()
 
 
-def _iso(moment: datetime.datetime) -> str:
+def _moment(moment: datetime.datetime) -> str:
     return moment.astimezone(datetime.UTC).isoformat(timespec="seconds")
-
-
-def _time(seconds: float) -> str:
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat()

@@ -1,12 +1,16 @@
-"""Where a package lies: a zip file or a folder, written file by file, read within bounds."""
+"""Where a package lies: a zip file or a folder, written file by file, read within bounds; names of its files."""
 
 import hashlib
+import os
+import shutil
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+FORMAT = "faunalens-evidence/1"
+MANIFEST, SIGNATURE, COVER, LOG = "manifest.json", "manifest.sig", "index.html", "log.json"
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 MOST_BYTES = 2_000_000_000
 
@@ -24,7 +28,7 @@ class Writer:
     """Writes a package to ``out``, a zip file if it ends in ``.zip``, else a folder; neither may be there before.
 
     It takes shape beside ``out`` and gets its name at the end of the ``with`` block, so that there is never half a one.
-    Raises :class:`OSError`.
+    Nobody else may read it. Raises :class:`OSError`.
     """
 
     def __init__(self, out: Path) -> None:
@@ -38,17 +42,20 @@ class Writer:
     def __enter__(self) -> "Writer":
         self._drop()
         if self._out.suffix.lower() == ".zip":
+            os.close(os.open(self._draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
             self._zip = zipfile.ZipFile(self._draft, "w")
         else:
-            self._draft.mkdir(parents=True)
+            self._draft.mkdir(mode=0o700, parents=True)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self._zip:
-            self._zip.close()
-        if kind is None:
-            self._draft.rename(self._out)
-        else:
+        try:
+            if self._zip:
+                self._zip.close()
+            if kind is None:
+                self._draft.rename(self._out)
+        finally:
+            # whatever kept it from its name, a full disk for one
             self._drop()
 
     def add(self, path: str, data: bytes) -> str:
@@ -64,8 +71,6 @@ class Writer:
         return path
 
     def _drop(self) -> None:
-        import shutil
-
         if self._draft.is_dir():
             shutil.rmtree(self._draft)
         else:

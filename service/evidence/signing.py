@@ -26,6 +26,9 @@ def make_key(path: Path) -> Ed25519PrivateKey:
     try:
         with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as stream:
             stream.write(text)
+    except FileNotFoundError as error:
+        where = "FAUNALENS_STORE or FAUNALENS_EVIDENCE_KEY says where"
+        raise StartError(f"the key {path} cannot be made: its folder is not there ({where})") from error
     except OSError as error:
         raise StartError(f"the key {path} cannot be made: {error.strerror}") from error
     return key

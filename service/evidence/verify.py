@@ -13,11 +13,9 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from service import chain
-from service.evidence.shelf import MOST_BYTES, Shelf, open_shelf
+from service.evidence.shelf import FORMAT, MANIFEST, MOST_BYTES, SIGNATURE, Shelf, open_shelf
 from service.evidence.signing import fingerprint, is_signed, read_public
 
-_FORMAT = "faunalens-evidence/1"
-_MANIFEST, _SIGNATURE = "manifest.json", "manifest.sig"
 _MOST_MANIFEST = 500_000_000
 _BROKEN = (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, ValueError, KeyError, TypeError,
            AttributeError, RecursionError, zlib.error)  # fmt: skip
@@ -43,7 +41,7 @@ def verify(path: Path, key: Ed25519PublicKey | None = None, head: str | None = N
     report = Report()
     try:
         shelf = open_shelf(path)
-        text = shelf.read(_MANIFEST, _MOST_MANIFEST)
+        text = shelf.read(MANIFEST, _MOST_MANIFEST)
         manifest = _signed(shelf, text, key, report)
         if manifest is not None:
             _check_files(shelf, manifest, report)
@@ -59,15 +57,15 @@ def _signed(shelf: Shelf, text: bytes, key: Ed25519PublicKey | None, report: Rep
     manifest: dict[str, Any] = json.loads(text)
     own = read_public(manifest["signer"]["public_key"])
     report.signer = fingerprint(own)
-    signature = base64.b64decode(shelf.read(_SIGNATURE, 1000), validate=False)
+    signature = base64.b64decode(shelf.read(SIGNATURE, 1000), validate=False)
     if not is_signed(key or own, signature, text):
         report.problems.append("the signature does not fit the manifest" + (" and the given key" if key else ""))
         return None
-    if base64.b64encode(signature) + b"\n" != shelf.read(_SIGNATURE, 1000):
-        report.problems.append(f"{_SIGNATURE} holds more than the signature")
+    if base64.b64encode(signature) + b"\n" != shelf.read(SIGNATURE, 1000):
+        report.problems.append(f"{SIGNATURE} holds more than the signature")
     if manifest["signer"]["fingerprint"] != report.signer:
         report.problems.append("the manifest states another fingerprint than its key has")
-    if manifest["format"] != _FORMAT:
+    if manifest["format"] != FORMAT:
         report.problems.append(f"the format {manifest['format']!r} is not known here")
         return None
     return manifest
@@ -79,7 +77,7 @@ def _check_files(shelf: Shelf, manifest: dict[str, Any], report: Report) -> None
     found = Counter(shelf.names())
     for path in sorted(named.keys() - found.keys()):
         report.problems.append(f"{path} is missing")
-    for path in sorted(found.keys() - named.keys() - {_MANIFEST, _SIGNATURE}):
+    for path in sorted(found.keys() - named.keys() - {MANIFEST, SIGNATURE}):
         report.problems.append(f"{path} was added")
     report.problems += [f"{path} is there {count} times" for path, count in sorted(found.items()) if count > 1]
     for path in sorted(named.keys() & found.keys()):

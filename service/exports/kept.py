@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from service.errors import FaunalensError
+from service.errors import ErrorCode, FaunalensError
 from service.store.cases import Case
 from service.store.photos import Photos
 
@@ -19,18 +19,26 @@ def suffix(format_name: str) -> str:
 
 
 def bytes_of(case: Case, photos: Photos) -> bytes | None:
-    """The photo as it came in; None when it is not kept, cannot be opened, or is not the one that was judged."""
+    """The photo as it came in; None when it is not kept, cannot be opened, or is not the one that was judged.
+
+    Raises ``store_unavailable`` when it is there and cannot be read: it is away, or sealed by another key.
+    """
     if not case.photo or case.sha256 is None:
         return None
     try:
         data = photos.read(case.batch_id, case.position)
-    except FaunalensError:
+    except FaunalensError as error:
+        if error.code is ErrorCode.STORE_UNAVAILABLE:
+            raise
         return None
     return data if hashlib.sha256(data).hexdigest() == case.sha256 else None
 
 
 def write(case: Case, photos: Photos, root: Path) -> str | None:
-    """Put the photo under ``root``; returns its path there, None when there is none to write. Raises OSError."""
+    """Put the photo under ``root``; returns its path there, None when there is none to write.
+
+    Raises :class:`OSError` and ``store_unavailable``.
+    """
     data = bytes_of(case, photos)
     if data is None:
         return None

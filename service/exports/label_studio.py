@@ -18,7 +18,7 @@ from service.errors import ErrorCode, FaunalensError
 from service.exports import kept
 from service.store.cases import Case
 from service.store.decisions import Decisions, Moderator
-from service.store.kinds import Kind, standing
+from service.store.kinds import Kind, last_of, standing
 from service.store.photos import Photos
 
 NONE, UNSURE, ESCALATE = "none", "unsure", "escalate"
@@ -117,8 +117,8 @@ def _task(case: Case, path: str) -> dict[str, Any]:
     results += [_rectangle(finding, image["width"], image["height"]) for finding in findings]
     task: dict[str, Any] = {
         "data": {
-            "image": f"/data/local-files/?d={quote(path)}", "item": case.id, "sha256": case.sha256, "file": case.name,
-            "listing_id": case.listing_id, "source": case.source,
+            "image": f"/data/local-files/?d={quote(path, errors='surrogateescape')}", "item": case.id,
+            "sha256": case.sha256, "file": case.name, "listing_id": case.listing_id, "source": case.source,
             "instance": f"{case.source} {case.listing_id}" if case.listing_id else case.sha256,
         },
         "predictions": [
@@ -128,8 +128,7 @@ def _task(case: Case, path: str) -> dict[str, Any]:
             }
         ],
     }  # fmt: skip
-    stand = standing(json.loads(entry.entry) for entry in case.entries)
-    last = stand[-1] if stand else {}
+    last = last_of(standing(json.loads(entry.entry) for entry in case.entries)) or {}
     answer = last.get("category") or _ANSWERS.get(last.get("decision", ""))
     if answer:
         task["annotations"] = [{"result": [_choice(answer, None)]}]

@@ -9,10 +9,12 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from service.statistics.intervals import Part
 from service.store.tallies import BINS, Key
 
+Alert = Literal["scores", "share"]
 _SMOOTHING = 0.5
 _LEAST = 200
 _Z = 3.29
@@ -29,7 +31,7 @@ class Shift:
     now: Part
     before: Part
     ratio: float | None
-    alerts: tuple[str, ...]
+    alerts: tuple[Alert, ...]
 
 
 def shifts(categories: Iterable[str], now: Counter[Key], before: Counter[Key], limit: float) -> list[Shift]:
@@ -58,7 +60,7 @@ def _shift(category: str, now: tuple[list[int], Part], before: tuple[list[int], 
     index, ratio = psi(scores, scores_before), None
     if found_before.count and found.of:
         ratio = found.count / found.of / (found_before.count / found_before.of)
-    told = {"scores": index is not None and index > limit, "share": _moved(found, found_before)}
+    told: dict[Alert, bool] = {"scores": index is not None and index > limit, "share": _moved(found, found_before)}
     return Shift(category, index, found, found_before, ratio, tuple(name for name, is_so in told.items() if is_so))
 
 

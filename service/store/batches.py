@@ -10,11 +10,13 @@ from service.errors import ErrorCode, FaunalensError
 from service.store import outbox
 from service.store.clock import now
 from service.store.database import Database
-from service.store.tables import Batch, BatchState, Item, ItemState
+from service.store.states import BatchState, ItemState
+from service.store.tables import Batch, Item
+from service.store.tallies import RANKS
 
 _RECENT = 100
 _ROWS = 500
-_VERDICTS = ("clear", "review", "priority")
+_VERDICTS = tuple(RANKS)
 
 
 @dataclass(frozen=True, slots=True)

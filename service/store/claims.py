@@ -20,7 +20,8 @@ from service.store import likenesses, outbox
 from service.store.clock import now
 from service.store.database import Database
 from service.store.results import spliced
-from service.store.tables import Batch, BatchState, Finding, Item, ItemState, Review, ReviewState
+from service.store.states import BatchState, ItemState, ReviewState
+from service.store.tables import Batch, Finding, Item, Review
 from service.store.tallies import RANKS
 
 _TRIES = 8

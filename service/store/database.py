@@ -74,9 +74,16 @@ def open_database(url: str | None, folder: Path) -> Database:
         raise StartError("the database of batches was migrated by a later version: go back to that one") from error
     except (SQLAlchemyError, OSError) as error:
         engine.dispose()
-        cause = getattr(error, "orig", None) or error
-        raise StartError(f"the database of batches cannot be used: {type(cause).__name__}") from error
+        raise StartError(f"the database of batches cannot be used: {_reason(error)}") from error
     return Database(engine)
+
+
+def _reason(error: Exception) -> str:
+    """What the database said, without the statement; of PostgreSQL the message alone, whose details may have values."""
+    cause = getattr(error, "orig", None) or error
+    told = cause.args[0] if cause.args else ""
+    told = told.get("M") if isinstance(told, dict) else getattr(cause, "strerror", None) or told
+    return str(told or type(cause).__name__)
 
 
 def _sqlite(path: Path) -> Engine:

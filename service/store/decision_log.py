@@ -14,9 +14,11 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from service.chain import BEGINNING, digest, link
+from service.store.clock import iso
 from service.store.database import Database
 from service.store.kinds import STATES, Kind, standing
-from service.store.tables import Decision, Review, ReviewState
+from service.store.states import ReviewState
+from service.store.tables import Decision, Review
 
 _LOCK = 0x464C4443
 _PAGE = 500
@@ -110,7 +112,7 @@ def append(session: Session, moment: float, fields: Mapping[str, Any]) -> Entry:
     """
     last = session.scalars(select(Decision).order_by(Decision.seq.desc()).limit(1)).one_or_none()
     seq, previous = (last.seq + 1, last.hash) if last else (1, BEGINNING)
-    made = _chained(seq, json.dumps({"seq": seq, "decided_at": _iso(moment), **fields}), previous)
+    made = _chained(seq, json.dumps({"seq": seq, "decided_at": iso(moment), **fields}), previous)
     session.add(
         Decision(
             seq=seq, item_id=fields["item"], entry=made.entry, hash=made.hash, moderator=fields["moderator"],
@@ -160,7 +162,3 @@ def _fault(row: Decision, number: int, previous: str) -> str:
 
 def _chained(seq: int, entry: str, previous: str) -> Entry:
     return Entry(seq, entry, link(previous, digest(entry)))
-
-
-def _iso(moment: float) -> str:
-    return datetime.datetime.fromtimestamp(moment, datetime.UTC).isoformat()

@@ -14,9 +14,10 @@ from service.store import outbox
 from service.store.clock import now
 from service.store.database import Database
 from service.store.decision_log import Entry, append, lock, said, stands
-from service.store.kinds import Kind, SecondOpinion, state_after, state_before
-from service.store.reviews import holder, unknown_item
-from service.store.tables import Batch, Decision, Item, Review, ReviewState
+from service.store.kinds import Kind, SecondOpinion, last_of, state_after, state_before
+from service.store.reviews import holder, locked, unknown_item
+from service.store.states import ReviewState
+from service.store.tables import Batch, Decision, Item, Review
 
 MADE, UNDONE = "decision.made", "decision.undone"
 _BACK = 500
@@ -58,8 +59,9 @@ class Decisions:
         """Decide about a photo that nobody else has; ``category``: what is confirmed, by default the strongest finding.
 
         Raises ``unknown_item``, ``item_taken``, ``already_decided``, ``second_opinion_needed`` when it would be one's
-        own and, for undo, ``nothing_to_undo``: what stands last may be somebody else's, and undo sent twice, as by who
-        got no answer, goes back once. What is taken back is the moderator's again for a while.
+        own and, for undo, ``nothing_to_undo``: what stands last may be somebody else's. Sent twice, as by who got no
+        answer, undo goes back once, and what leaves the photo to others is kept once. What is taken back is the
+        moderator's again for a while.
         """
         with self._database.writing() as session:
             lock(session)
@@ -72,6 +74,7 @@ class Decisions:
         done: list[Entry | FaunalensError] = []
         with self._database.writing() as session:
             lock(session)
+            session.scalars(locked(Review.item_id.in_(item_ids))).all()
             for item_id in item_ids:
                 try:
                     done.append(self._decide(session, item_id, moderator, kind, category))
@@ -110,8 +113,10 @@ class Decisions:
         review, item = session.get(Review, item_id, with_for_update=True), session.get(Item, item_id)
         if review is None or item is None:
             raise unknown_item()
+        if (kept := _repeated(session, review, moderator, kind)) is not None:
+            return kept
         standing = _undoable(session, review, moderator, further) if kind is Kind.UNDO else []
-        last = standing[-1] if standing else None
+        last = last_of(standing)
         first = said(session, review.first_seq) if review.state == ReviewState.SECOND else None
         _check(review, moderator, kind, last, first)
         record, undone, moment = json.loads(item.record or "{}"), kind is Kind.UNDO, now()
@@ -152,7 +157,7 @@ class Decisions:
             review, item = session.get(Review, item_id), session.get(Item, item_id)
             if review is None or item is None or item.sha256 != sha256:
                 raise unknown_item()
-            return next(reversed(stands(session, item_id)), None)
+            return last_of(stands(session, item_id))
 
 
 def _undoable(session: Session, review: Review, moderator: Moderator, further: bool) -> list[dict[str, Any]]:
@@ -160,6 +165,20 @@ def _undoable(session: Session, review: Review, moderator: Moderator, further: b
     newest = said(session, review.last_seq)
     repeated = newest is not None and newest["decision"] == Kind.UNDO and newest["moderator"] == moderator.id
     return [] if repeated and not further else stands(session, review.item_id)
+
+
+def _repeated(session: Session, review: Review, moderator: Moderator, kind: Kind) -> Entry | None:
+    """The latest entry, if it says the same of the same moderator, who has not taken the photo since."""
+    latest = (
+        session.get(Decision, review.last_seq) if kind in (Kind.UNSURE, Kind.ESCALATE) and review.last_seq else None
+    )
+    if latest is None or (latest.moderator, latest.decision) != (moderator.id, kind) or _has(moderator, review):
+        return None
+    return Entry(latest.seq, latest.entry, latest.hash)
+
+
+def _has(moderator: Moderator, review: Review) -> bool:
+    return review.claimed_until > now() and review.claimed_by == holder(moderator.id, moderator.session)
 
 
 def _check(
@@ -173,7 +192,7 @@ def _check(
     elif first is not None and first["moderator"] == moderator.id:
         message = "You have decided about this photo; the second opinion is another moderator's."
         raise FaunalensError(ErrorCode.SECOND_OPINION_NEEDED, message)
-    if review.claimed_until > now() and review.claimed_by != holder(moderator.id, moderator.session):
+    if review.claimed_until > now() and not _has(moderator, review):
         raise FaunalensError(ErrorCode.ITEM_TAKEN, "Another moderator has this photo in front of them.")
 
 

@@ -9,7 +9,9 @@ from sqlalchemy.orm import Session
 
 from service.store.database import Database
 from service.store.kinds import Kind
-from service.store.tables import Batch, Decision, Finding, Item, ItemState, Review, ReviewState
+from service.store.states import ItemState, ReviewState
+from service.store.tables import Batch, Decision, Finding, Item, Review
+from service.store.tallies import RANKS
 
 
 @dataclass(slots=True)
@@ -74,7 +76,7 @@ def _photos(session: Session, counted: Counted, since: float, until: float, sour
         elif rank is not None:
             figures.seen += number
             figures.flagged += number if rank else 0
-            figures.priority += number if rank == 2 else 0
+            figures.priority += number if rank == RANKS["priority"] else 0
 
 
 def _findings(session: Session, counted: Counted, since: float, until: float, source: str | None) -> None:

@@ -1,10 +1,10 @@
 """What a moderator can decide, and where a photo goes by it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Any, Literal
 
-from service.store.tables import ReviewState
+from service.store.states import ReviewState
 
 SecondOpinion = Literal["off", "confirm", "all"]
 
@@ -51,6 +51,11 @@ def standing(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         else:
             stand.append(entry)
     return stand
+
+
+def last_of(stand: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The last of what stands about a photo; None when nothing does."""
+    return stand[-1] if stand else None
 
 
 def state_before(last: dict[str, Any] | None) -> ReviewState:

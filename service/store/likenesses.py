@@ -10,7 +10,7 @@ import numpy as np
 from sqlalchemy import CTE, Integer, Select, and_, column, func, or_, select, values
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from service.fingerprint import NEAR, around, bands, mirrored
+from service.fingerprint import BAND_BITS, NEAR, around, bands, joined, mirrored
 from service.store.database import Database
 from service.store.reviews import unknown_item
 from service.store.tables import Batch, Decision, Fingerprint, Item, Review
@@ -20,7 +20,8 @@ _MOST_HASHES = 500
 _BANDS: tuple[InstrumentedAttribute[int], ...] = (
     Fingerprint.band_0, Fingerprint.band_1, Fingerprint.band_2, Fingerprint.band_3,
 )  # fmt: skip
-_BAND_BITS = 16
+# numpy counts bits since 2.0 only, and Blender's module needs 1.26
+_ONES = np.array([value.bit_count() for value in range(1 << BAND_BITS)], dtype=np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,6 @@ class Likeness:
     name: str
     listing_id: str | None
     source: str
-    judged_at: float
     photo: bool
     state: str
     entry: str | None
@@ -67,8 +67,8 @@ def likenesses(database: Database, item_id: int, limit: int) -> list[Likeness]:
         rows = session.execute(_shown(near, item_id, limit)).all()
     return [
         Likeness(
-            row.id, row.rank // 2, bool(row.same), bool(row.rank % 2), row.name, row.listing_id, row.source,
-            row.judged_at, row.photo, row.state, row.entry,
+            row.id, row.rank // 2, bool(row.same), bool(row.rank % 2), row.name, row.listing_id, row.source, row.photo,
+            row.state, row.entry,
         )
         for row in rows
     ]  # fmt: skip
@@ -77,7 +77,7 @@ def likenesses(database: Database, item_id: int, limit: int) -> list[Likeness]:
 def _own(session: Session, item_id: int) -> list[int]:
     """The hashes of an item."""
     rows = session.execute(select(*_BANDS).where(Fingerprint.item_id == item_id)).all()
-    return [sum(piece << _BAND_BITS * number for number, piece in enumerate(row)) for row in rows]
+    return [joined(row) for row in rows]
 
 
 def _near(session: Session, item_id: int) -> list[tuple[int, ...]]:
@@ -92,9 +92,10 @@ def _near(session: Session, item_id: int) -> list[tuple[int, ...]]:
     newest = func.max(Fingerprint.item_id).desc()
     others = select(*_BANDS).where(or_(*alike), Fingerprint.item_id != item_id)
     query = others.group_by(*_BANDS).order_by(newest).limit(_MOST_CANDIDATES)
-    found = np.array(session.execute(query).all(), dtype=np.uint64).reshape(-1, len(_BANDS))
-    hashes = (found << np.arange(0, _BAND_BITS * len(_BANDS), _BAND_BITS, dtype=np.uint64)).sum(axis=1)
-    distances = np.bitwise_count(hashes[:, None] ^ np.array(wanted, dtype=np.uint64))
+    found = np.array(session.execute(query).all(), dtype=np.uint16).reshape(-1, len(_BANDS))
+    sought = np.array([bands(value) for value in wanted], dtype=np.uint16)
+    differing = (np.bitwise_xor.outer(*pair) for pair in zip(found.T, sought.T, strict=True))
+    distances = np.sum([_ONES[pieces] for pieces in differing], axis=0, dtype=np.int64)
     ranks = (2 * distances + (np.arange(len(wanted)) >= len(own))).min(axis=1)
     chosen = [place for place in np.argsort(ranks, kind="stable") if ranks[place] // 2 <= NEAR]
     return [(*found[place].tolist(), int(ranks[place])) for place in chosen[:_MOST_HASHES]]
@@ -124,8 +125,8 @@ def _shown(near: Sequence[tuple[int, ...]], item_id: int, limit: int) -> Select[
     # what is long is read for these only
     return (
         select(
-            first.c.id, first.c.rank, first.c.same, Item.name, Item.listing_id, Batch.source, Review.judged_at,
-            Item.photo, Review.state, Decision.entry,
+            first.c.id, first.c.rank, first.c.same, Item.name, Item.listing_id, Batch.source, Item.photo, Review.state,
+            Decision.entry,
         )
         .join(Item, Item.id == first.c.id)
         .join(Review, Review.item_id == Item.id)

@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 
 from service.store.clock import now
 from service.store.database import Database
-from service.store.tables import Delivery, DeliveryState
+from service.store.states import DeliveryState
+from service.store.tables import Delivery
 
 FINISHED, FINDING = "batch.finished", "finding"
 

@@ -5,21 +5,16 @@ A place keeps named pieces of a batch. It raises :class:`FileNotFoundError` for 
 """
 
 import contextlib
-import datetime
 import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from service.errors import StartError
+from service.scanning.objects import open_bucket
 from service.store.clock import now
 
-if TYPE_CHECKING:
-    from obstore.store import ObjectStore, RetryConfig
-
-SCHEMES = ("s3://", "gs://", "az://")
-_PATIENCE: "RetryConfig" = {"max_retries": 4, "retry_timeout": datetime.timedelta(seconds=30)}
 _PROBE = "0" * 32
 
 
@@ -94,7 +89,7 @@ class Bucket:
         if not bucket or "@" in bucket:
             raise StartError("FAUNALENS_PHOTOS is s3://bucket/prefix; credentials belong in the environment")
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-        self._store = _opened(scheme, bucket)
+        self._store = open_bucket(f"{scheme}://{bucket}")
         try:
             self.put(_PROBE, "probe", b"")
             self.remove(_PROBE, ["probe"])
@@ -154,19 +149,6 @@ class Bucket:
 def open_place(address: str | None, folder: Path) -> Place:
     """The object store at ``address``, or ``folder``; raises :class:`StartError` and :class:`OSError`."""
     return Bucket(address) if address else Folder(folder)
-
-
-def _opened(scheme: str, bucket: str) -> "ObjectStore":
-    try:
-        from obstore.store import AzureStore, GCSStore, S3Store
-    except ModuleNotFoundError as error:
-        raise StartError(f"photos at {scheme}:// need the extra objects: pip install 'faunalens[objects]'") from error
-    kind = S3Store if scheme == "s3" else GCSStore if scheme == "gs" else AzureStore
-    try:
-        return kind.from_url(f"{scheme}://{bucket}", retry_config=_PATIENCE)
-    except Exception as error:
-        # its message may quote the variable that it could not read
-        raise StartError(f"{scheme}://{bucket} cannot be opened: look at the store's variables") from error
 
 
 @contextlib.contextmanager

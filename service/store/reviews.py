@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from service.errors import ErrorCode, FaunalensError
 from service.store.clock import now
 from service.store.database import Database
 from service.store.results import Result
-from service.store.tables import Batch, Decision, Finding, Item, Review, ReviewState
+from service.store.states import ReviewState
+from service.store.tables import Batch, Decision, Finding, Item, Review
 
 _SOURCES = 200
 
@@ -91,9 +92,7 @@ class Reviews:
         """
         moment, who = now(), holder(moderator, session_id)
         with self._database.writing() as session:
-            mine = session.scalars(
-                select(Review).where(Review.claimed_by == who, Review.claimed_until > moment).with_for_update()
-            ).all()
+            mine = session.scalars(locked(Review.claimed_by == who, Review.claimed_until > moment)).all()
             for review in mine:
                 review.claimed_until = moment + self._seconds
             query = _ordered(wanted)
@@ -112,9 +111,8 @@ class Reviews:
     def release(self, moderator: str, session_id: str = "") -> int:
         """Give back what the session has taken; returns how many."""
         who = holder(moderator, session_id)
-        query = select(Review).where(Review.claimed_by == who, Review.claimed_until > now())
         with self._database.writing() as session:
-            held: Sequence[Review] = session.scalars(query.with_for_update()).all()
+            held = session.scalars(locked(Review.claimed_by == who, Review.claimed_until > now())).all()
             for review in held:
                 review.claimed_by, review.claimed_until = None, 0.0
             return len(held)
@@ -132,6 +130,11 @@ class Reviews:
 def holder(moderator: str, session_id: str) -> str:
     """Who holds a claim."""
     return f"{moderator}.{session_id}" if session_id else moderator
+
+
+def locked(*wanted: ColumnElement[bool]) -> Select[Review]:
+    """Photos, locked one after the other in one order everywhere, so that no two transactions wait for each other."""
+    return select(Review).where(*wanted).order_by(Review.item_id).with_for_update()
 
 
 def unknown_item() -> FaunalensError:

@@ -1,10 +1,8 @@
 """The tables. Times are seconds since the epoch (UTC, float); JSON is kept as text.
 
-An item is one picture of a batch. What the review page will need is here too: the findings of an item with their
+An item is one picture of a batch. What the review page reads is here too: the findings of an item with their
 probabilities, and the index that a queue by verdict, probability and age reads.
 """
-
-from enum import StrEnum
 
 from sqlalchemy import BigInteger, Double, ForeignKey, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -15,45 +13,6 @@ LISTING_LENGTH = 256
 LARGEST = 2**63 - 1
 URL_LENGTH = 2048
 _Id = BigInteger().with_variant(Integer, "sqlite")
-
-
-class BatchState(StrEnum):
-    """What becomes of a batch."""
-
-    RUNNING = "running"
-    DONE = "done"
-    CANCELLED = "cancelled"
-
-
-class ItemState(StrEnum):
-    """What becomes of an item: ``waiting``, ``running`` under a lease, then one of the others for good."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    JUDGED = "judged"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-class DeliveryState(StrEnum):
-    """What becomes of a webhook."""
-
-    WAITING = "waiting"
-    DELIVERED = "delivered"
-    ABANDONED = "abandoned"
-
-
-class ReviewState(StrEnum):
-    """Where a photo with findings is on its way to a decision; the last for good, unless undone.
-
-    ``second``: one moderator has decided, another one must say the same.
-    """
-
-    OPEN = "open"
-    SECOND = "second"
-    UNSURE = "unsure"
-    ESCALATED = "escalated"
-    DECIDED = "decided"
 
 
 class Base(DeclarativeBase):

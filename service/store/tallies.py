@@ -20,6 +20,7 @@ from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 from sqlalchemy.orm import Session
 
 from service.answer import Answer
+from service.cells import visible
 from service.store.clock import now
 from service.store.database import Database
 from service.store.tables import Tally
@@ -72,9 +73,8 @@ class Tallies:
     def add(self, channel: Channel, source: str, answer: Answer) -> None:
         """Count one answer. Past some hundred sources of a day, others count together."""
         day = answer.judged_at.date().isoformat()
-        source = "".join(one if one.isprintable() else "\ufffd" for one in source)
         with self._lock:
-            source = _fitting(source, self._known.setdefault((day, channel), set()))
+            source = _fitting(visible(source), self._known.setdefault((day, channel), set()))
             count = self._counts
             count[Key(day, channel, source, "photo", "", RANKS[answer.verdict])] += 1
             for finding in answer.findings:

@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from service.contract import Preprocessing
-from service.decoders import Bounds, Decoders
+from service.decoding.decoders import Bounds, Decoders
 from service.errors import ErrorCode, FaunalensError
 from tests.fuzz.test_decoder import SEEDS, SMALL, damaged
 

@@ -9,9 +9,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from service.detector import Detector
-from service.scan import scan
-from training.evaluation import Scored, score_photos
-from training.manifest import Photo, read_manifest, select
+from service.scanning.scan import scan
+from training.evaluating.evaluation import Scored, score_photos
+from training.photos.manifest import Photo, read_manifest, select
 
 
 @pytest.fixture(scope="module")

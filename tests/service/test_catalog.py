@@ -1,9 +1,11 @@
 import re
+from pathlib import Path
 
 import pytest
 
+from service.catalog import SHIPPED, load_catalog
 from service.detector import Detector
-from service.errors import FaunalensError
+from service.errors import FaunalensError, StartError
 from service.notices import notice
 
 LANGUAGES = ("en", "zh", "fr", "es", "pt", "vi", "th", "id", "sw")
@@ -84,3 +86,24 @@ def test_unknown_language_and_category(detector: Detector) -> None:
         detector.catalog.check_language("xx")
     with pytest.raises(FaunalensError, match="no category"):
         detector.catalog["unicorn"]
+
+
+@pytest.mark.parametrize(
+    ("shipped", "instead", "why"),
+    [
+        ('version = "', "version = ", "cannot be used: Expected newline"),
+        ('maturity = "core"', 'maturity = "sure"', "maturity"),
+        ('id = "ivory"', 'id = "tusks"', r"lacks the categories \['ivory'\]"),
+    ],
+)
+def test_a_catalogue_that_cannot_be_used_is_named(
+    detector: Detector, tmp_path: Path, shipped: str, instead: str, why: str
+) -> None:
+    text = SHIPPED.read_text(encoding="utf-8")
+    assert shipped in text
+    path = tmp_path / "catalog.toml"
+    path.write_text(text.replace(shipped, instead, 1), encoding="utf-8")
+    with pytest.raises(StartError, match=why):
+        load_catalog(detector.contract, path)
+    with pytest.raises(StartError, match="cannot be used"):
+        load_catalog(detector.contract, tmp_path / "none.toml")

@@ -137,8 +137,19 @@ def test_help_needs_no_torch() -> None:
 def test_a_full_disk_ends_a_scan_with_a_sentence() -> None:
     done = CliRunner().invoke(main, ["scan", str(SAMPLES), "--format", "jsonl", "--output", "/dev/full"])
     assert done.exit_code == 1
-    assert "the records cannot be written: No space left on device" in done.output
+    assert "the records cannot be written: No space left on device; go on with --resume" in done.output
     assert isinstance(done.exception, SystemExit)
+    done = CliRunner().invoke(main, ["scan", str(SAMPLES), "--format", "csv", "--output", "/dev/full"])
+    assert done.exit_code == 1 and "--resume" not in done.output
+
+
+def test_a_file_that_cannot_be_opened_for_records_is_named(tmp_path: Path) -> None:
+    missing, pipe = tmp_path / "missing" / "out.jsonl", tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for option, file in (("--output", missing), ("--resume", missing), ("--resume", pipe), ("--resume", "/dev/null")):
+        done = CliRunner().invoke(main, ["scan", str(SAMPLES / "bananas.jpg"), option, str(file)])
+        assert done.exit_code == 3 and f"faunalens: {file} cannot be" in done.output, (option, file)
+        assert "--resume" not in done.output
 
 
 def test_truncated_files_are_judged_when_asked(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service.containers import gif_frames
 from service.contract import Preprocessing
-from service.cost import proven_cheap
-from service.decoders import Bounds, Decoders
+from service.decoding.containers import gif_frames
+from service.decoding.cost import proven_cheap
+from service.decoding.decoders import Bounds, Decoders
 from service.errors import ErrorCode, FaunalensError
 from service.imaging import FORMATS, Header, Limits, decode
 from tests.conftest import encoded

@@ -43,9 +43,29 @@ def test_brackets_of_an_ipv6_address_are_left_out() -> None:
 
 @pytest.mark.parametrize("host", ["nobody.invalid", "a b", "x" * 70])
 def test_a_host_that_is_no_address_is_named(host: str) -> None:
-    check_address("localhost")
+    check_address("localhost", 0)
     with pytest.raises(StartError, match=f"FAUNALENS_HOST names '{host}'"):
-        check_address(host)
+        check_address(host, 0)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
+def test_a_port_in_use_is_told_before_the_model_is_loaded(host: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(StartError, match=f"cannot listen on {host}, port {port}: Address already in use"):
+            check_address(host, port)
+        done = subprocess.run(
+            [sys.executable, "-c", "from service.cli import main; main()", "serve", "--port", str(port)], cwd=ROOT,
+            env={"PATH": "", "FAUNALENS_AUTH": "off"}, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 3
+        assert done.stderr.splitlines()[-1].startswith("faunalens: cannot listen on 127.0.0.1")
+        assert "faunalens-2" not in done.stderr
+
+
+def test_an_address_of_another_machine_is_told() -> None:
+    with pytest.raises(StartError, match=r"cannot listen on 203\.0\.113\.1, port 0: Cannot assign"):
+        check_address("203.0.113.1", 0)
 
 
 def test_serve_without_keys_stops_and_says_what_to_do(tmp_path: Path) -> None:

@@ -29,13 +29,51 @@ def test_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.Monk
         ("FAUNALENS_DECODER_BYTES", "99999999999999999999", "decoder_bytes"),
         ("FAUNALENS_RETENTION_HOURS", "inf", "retention_hours"),
         ("FAUNALENS_EVIDENCE_HOURS", "1e9", "evidence_hours"),
+        ("FAUNALENS_MAX_BYTES", "2000000001", "max_bytes"),
+        ("FAUNALENS_READ_SECONDS", "inf", "read_seconds: Input should be a finite number"),
+        ("FAUNALENS_BODY_SECONDS", "Infinity", "body_seconds"),
+        ("FAUNALENS_CACHE_SECONDS", "nan", "cache_seconds"),
+        ("FAUNALENS_MAX_WAIT_RATIO", "inf", "max_wait_ratio"),
+        ("FAUNALENS_BATCH_UPLOAD_SECONDS", "inf", "batch_upload_seconds"),
+        ("FAUNALENS_DRIFT_PSI", "inf", "drift_psi"),
         ("FAUNALENS_PHOTOS", "ftp://x", "^invalid settings: photos must begin"),
+        (
+            "FAUNALENS_CORS_ORIGINS",
+            "https://a.example,https://b.example/",
+            "cors_origins: https://b.example/ is not an",
+        ),
+        ("FAUNALENS_CORS_ORIGINS", "moderation.example", "cors_origins: moderation.example is not an origin"),
+        ("FAUNALENS_CORS_ORIGINS", "https://Moderation.example", "is not an origin"),
+        ("FAUNALENS_TRUSTED_PROXIES", "10.0.0.1/8", "trusted_proxies: not an address or a network: .*host bits set"),
+        ("FAUNALENS_TRUSTED_PROXIES", "127.0.0.1, proxy", "trusted_proxies: not an address or a network: 'proxy'"),
+        ("FAUNALENS_TRUSTED_PROXIES", "*, 127.0.0.1", "trusted_proxies: not an address or a network"),
     ],
 )
 def test_bad_settings_are_named(name: str, value: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(StartError, match=message):
         load_settings()
+
+
+def test_unknown_variables_are_named_and_those_of_kubernetes_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAUNALENS_PROT", "9001")
+    with pytest.raises(StartError, match=r"unknown settings: FAUNALENS_PROT \(docs/settings\.md lists them all\)"):
+        load_settings()
+    monkeypatch.setenv("FAUNALENS_SERVICE_HOST", "10.0.0.1")
+    with pytest.raises(
+        StartError, match=r"FAUNALENS_SERVICE_HOST \(a Kubernetes Service .* enableServiceLinks: false\)"
+    ):
+        load_settings()
+
+
+@pytest.mark.parametrize("value", ["", "*", "https://a.example, http://localhost:3000", "https://[::1]:8443,"])
+def test_origins_that_a_browser_names(value: str) -> None:
+    assert load_settings(cors_origins=value).cors_origins == value
+
+
+@pytest.mark.parametrize("value", ["", "*", "127.0.0.1, 10.0.0.0/8", "::1,fd00::/8,"])
+def test_proxies_by_address_and_network(value: str) -> None:
+    assert load_settings(trusted_proxies=value).trusted_proxies == value
 
 
 def test_unknown_key_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from service.detector import Detector
 from service.settings import Settings
 from service.shadow import Shadow, ShadowMetrics
 from tests.conftest import SAMPLES
-from tests.live import until
+from tests.live import ready, until
 from tests.models import second_model
 
 GRAVE = ("review", "priority")
@@ -59,9 +59,7 @@ def test_the_shadow_changes_no_answer_and_reports_disagreement(
 
 def test_a_broken_shadow_stops_nothing(tmp_path: Path, tusk: bytes, caplog: pytest.LogCaptureFixture) -> None:
     app = create_app(Settings(shadow_model=tmp_path / "none.json", shadow_share=1.0))
-    with TestClient(app) as client, caplog.at_level(logging.ERROR, "faunalens"):
-        while client.get("/readyz").status_code == 503:
-            pass
+    with caplog.at_level(logging.ERROR, "faunalens"), ready(app) as client:
         assert client.post("/v1/detect", content=tusk).status_code == 200
     assert "no shadow model: no model contract" in caplog.text
 
@@ -104,6 +102,15 @@ def test_it_drops_rather_than_waits(detector: Detector, tusk: bytes) -> None:
     assert value(text, 'faunalens_shadow_pictures_total{outcome="dropped"}') == 20
     assert value(text, 'faunalens_shadow_pictures_total{outcome="failed"}') == slow.calls == 1
     assert slow.nice == 19 and not shadow._thread.is_alive()
+
+
+def test_where_niceness_is_a_process_no_other_one_is_touched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "darwin")
+    monkeypatch.setattr("os.setpriority", lambda *_: pytest.fail("another process was touched"))
+    shadow = Shadow(Slow(), 1.0, lambda: False, ShadowMetrics(CollectorRegistry()))  # type: ignore[arg-type]
+    shadow.close()
+    shadow._thread.join(10)
+    assert not shadow._thread.is_alive()
 
 
 def test_no_share_no_work(detector: Detector, tusk: bytes) -> None:

@@ -10,10 +10,9 @@ import timm
 import torch
 from PIL import Image
 
-from training.manifest import Photo, read_manifest
+from training.photos.manifest import COLUMNS, Photo, read_manifest
 from training.recipe import Recipe
 
-COLUMNS = ("file", "split", "label", "group", "kind", "instance", "source")
 SHOWN = (("ivory", "product"), ("rhino_horn", "product"), ("none", "listing"), ("none", "lookalike"))
 COUNTS = {"train": 3, "val": 4, "test": 1}
 

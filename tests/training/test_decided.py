@@ -17,7 +17,7 @@ from service.store.claims import Claims, Outcome
 from service.store.kinds import Kind
 from tests.filled import Filled
 from tests.training.test_walk import _recipe
-from training.manifest import read_manifest
+from training.photos.manifest import read_manifest
 
 
 def export(out: Path) -> tuple[int, str]:

@@ -9,14 +9,14 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from training import export as exporting
-from training import pictures, robustness
 from training.cli import export
-from training.evasions import EVASIONS
-from training.manifest import Photo
+from training.evaluating import pictures, robustness
+from training.evaluating.evasions import EVASIONS
+from training.exporting import export as exporting
+from training.fitting.trainer import Trainer, choose_hardware
 from training.measuring import evaluate
+from training.photos.manifest import Photo
 from training.recipe import Recipe
-from training.trainer import Trainer, choose_hardware
 
 pytestmark = pytest.mark.training
 FEW = {name: EVASIONS[name] for name in ("mirror", "noise")}

@@ -19,7 +19,7 @@ from tests.conftest import ROOT, SAMPLES
 from tests.live import until
 from tests.test_readme_requests import free_port
 from tests.training.test_walk import _recipe
-from training.manifest import read_manifest
+from training.photos.manifest import read_manifest
 
 PAGE = ROOT / "docs" / "moderation.md"
 CODE = "from service.cli import main; main()"

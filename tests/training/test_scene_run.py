@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import training.scenes.__main__ as command
-from training.manifest import read_manifest
+from training.photos.manifest import read_manifest
 from training.scenes import contact, pool
 from training.scenes.backgrounds import BackgroundError, choose, find_photos
 from training.scenes.kinds import KINDS

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from training.manifest import ManifestError
+from training.photos.manifest import ManifestError
 from training.scenes import pool
 from training.scenes.backgrounds import BackgroundError, choose, find_photos
 from training.scenes.blender import installed

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from training.manifest import read_manifest, select
+from training.photos.manifest import read_manifest, select
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 USES = ("floor", "wall")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from training.photos import manifest
 from training.scenes.backgrounds import Background
 from training.scenes.kind import Kind
 from training.scenes.kinds import KINDS
 
-COLUMNS = ["file", "split", "label", "group", "kind", "instance", "source", "licence", "background"]
+COLUMNS = [*manifest.COLUMNS, "licence", "background"]
 
 
 def names(kind: str, seed: int) -> tuple[str, str]:

@@ -137,6 +137,13 @@ export class Add {
     this.request?.abort();
   }
 
+  /** Whoever chose photos is not here any more. */
+  forget() {
+    this.offer([]);
+    $("add-form").reset();
+    $("batches").replaceChildren();
+  }
+
   async showBatches() {
     const { batches } = await call("GET", "/v1/batches?limit=6").catch(() => ({ batches: [] }));
     for (const batch of batches.toReversed()) this.follow(batch);
@@ -155,7 +162,10 @@ export class Add {
     $("batches").prepend(line);
     for (;;) {
       const status = await call("GET", `/v1/batches/${id}`).catch((error) => (error.passing ? null : { gone: true }));
-      if (status?.gone) return;
+      if (status?.gone || !line.isConnected) {
+        line.remove();
+        return;
+      }
       if (!status) {
         await pause(LOOK_AGAIN);
         continue;

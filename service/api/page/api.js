@@ -20,12 +20,16 @@ export const hasKey = () => key !== "";
 
 export const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
-/** An answer that is an error; `code` as in docs/errors.md, `network` when there was no answer. */
+/**
+ * An answer that is an error; `code` as in docs/errors.md, `network` when there was no answer.
+ * `stale`: it answers to a key that was given up meanwhile.
+ */
 export class Failure extends Error {
   constructor(code, message, status = 0) {
     super(message);
     this.code = code;
     this.status = status;
+    this.stale = false;
   }
 
   /** Whether trying again later may help. */
@@ -38,20 +42,27 @@ export function headers() {
   return { "X-Review-Session": session, ...(key ? { Authorization: `Bearer ${key}` } : {}) };
 }
 
-export async function failure(response) {
+async function failure(response, sent) {
   const error = (await response.json().catch(() => ({}))).error ?? {};
-  return new Failure(error.code ?? "unknown", error.message ?? `The service answered ${response.status}.`, response.status);
+  const told = new Failure(error.code ?? "unknown", error.message ?? `The service answered ${response.status}.`, response.status);
+  told.stale = (told.status === 401 || told.status === 403) && sent !== key;
+  return told;
 }
 
+/** The answer; raises Failure where it is an error. */
 async function ask(method, path, body, options) {
   const given = body === undefined ? {} : { body: JSON.stringify(body) };
   const kind = body === undefined ? {} : { "Content-Type": "application/json" };
+  const sent = key;
+  let response;
   try {
-    return await fetch(path, { method, headers: { ...headers(), ...kind }, ...given, ...options });
+    response = await fetch(path, { method, headers: { ...headers(), ...kind }, ...given, ...options });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Failure("network", "The service cannot be reached.");
   }
+  if (!response.ok) throw await failure(response, sent);
+  return response;
 }
 
 /** What an answer holds; the connection may break in the middle of it. */
@@ -64,14 +75,12 @@ function whole(reading) {
 /** The JSON of an answer; raises Failure. */
 export async function call(method, path, body, options = {}) {
   const response = await ask(method, path, body, options);
-  if (!response.ok) throw await failure(response);
   return response.status === 204 ? null : whole(response.json());
 }
 
 /** A picture, decoded and ready to be drawn; raises Failure. */
 export async function picture(path, options = {}) {
   const response = await ask("GET", path, undefined, options);
-  if (!response.ok) throw await failure(response);
   return createImageBitmap(await whole(response.blob()));
 }
 

@@ -16,7 +16,7 @@ export class Decisions {
     this.queue = queue;
     this.tally = tally;
     this.changed = changed;
-    this.outbox = new Outbox(waiting, (error, sent) => this.#refused(error, sent));
+    this.outbox = new Outbox({ told: waiting, refused: (error, sent) => this.#refused(error, sent), left });
   }
 
   make(entries, decision, category) {
@@ -71,6 +71,12 @@ export class Decisions {
     notice(`Not kept: ${error.message}`, { kind: "error" });
     this.changed();
   }
+}
+
+/** Whoever decided is not here any more. */
+function left(photos) {
+  const whose = `${photos} ${photos === 1 ? "decision" : "decisions"} of the moderator who was here before`;
+  notice(`Not kept: ${whose}. The photos still wait.`, { kind: "error", seconds: 0 });
 }
 
 function named(entries) {

@@ -36,21 +36,27 @@ function within(event, selector) {
   return found?.checkVisibility() ? found : null;
 }
 
+/** The key as the table calls it. Where a keyboard has no Latin letters it is the one at that place. */
+function named({ key, code }) {
+  if (/^[\p{L}\p{M}]/u.test(key) && !/\p{Script=Latin}/u.test(key) && code.startsWith("Key")) return code.slice(3).toLowerCase();
+  return key.length === 1 ? key.toLowerCase() : key;
+}
+
 /** Call `act(name, event)` for keys. `context()`: { grid, shortcuts }. */
 export function listen(act, context) {
   document.addEventListener("keydown", (event) => {
     if (event.repeat && event.key === "Enter" && event.target.closest?.("button")) event.preventDefault();
     if (event.defaultPrevented || event.repeat || event.altKey || event.metaKey) return;
     if (document.querySelector("dialog[open]") || within(event, TYPING)) return;
+    const key = named(event);
     if (event.ctrlKey) {
-      if (event.key === "z") run("undo", event);
+      if (key === "z" && !event.shiftKey) run("undo", event);
       return;
     }
     const { grid, shortcuts } = context();
     if (!shortcuts) return;
     const onControl = within(event, "button, summary, a");
     if ([" ", "Enter"].includes(event.key) && onControl && !onControl.classList.contains("tile")) return;
-    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     if (!grid && /^[1-9]$/.test(key)) {
       run("confirmNth", event, Number(key) - 1);
       return;

@@ -1,7 +1,7 @@
 // The page: who is here, what is in front of them, and what each key does.
 
 import { Add } from "./add.js";
-import { LOOK_AGAIN, call, hasKey, pause, setKey } from "./api.js";
+import { LOOK_AGAIN, call, pause, setKey } from "./api.js";
 import { Breaks } from "./breaks.js";
 import { Decisions } from "./decisions.js";
 import { Details } from "./details.js";
@@ -11,13 +11,15 @@ import { Grid } from "./grid.js";
 import { closeByEscape, fillHelp, listen } from "./keys.js";
 import { Queue } from "./queue.js";
 import { applyTheme, Settings } from "./settings.js";
+import { SignIn, again } from "./signin.js";
 import { Stage } from "./stage.js";
 import { showTeam } from "./team.js";
 import { Totals } from "./totals.js";
 
 const SUMMARY_EVERY = 10_000;
 
-let me, details, settings, add, entering;
+let me, details, settings, add;
+let here = false;
 let state = "open";
 let gridOn = false;
 
@@ -26,6 +28,7 @@ const stage = new Stage(() => act("reveal"));
 const grid = new Grid(queue, gridChanged, openFromGrid);
 const breaks = new Breaks(remind);
 const totals = new Totals();
+const signIn = new SignIn({ come, leave, failed });
 const decisions = new Decisions(queue, { waiting: saving, changed: tell, tally: (...change) => totals.tally(state, ...change) });
 const { outbox } = decisions;
 const filters = new Filters((chosen) => go({ filter: chosen }), (category) => details.categories.get(category)?.name ?? category);
@@ -43,38 +46,33 @@ function start() {
   }
   for (const button of document.querySelectorAll("button[data-state]")) button.addEventListener("click", () => go({ state: button.dataset.state }));
   for (const button of document.querySelectorAll("button[data-close]")) button.addEventListener("click", () => button.closest("dialog").close());
-  $("login-form").addEventListener("submit", (event) => {
-    event.preventDefault();
-    setKey($("login-key").value);
-    enter();
-  });
   filters.listen();
   $("break-rest").addEventListener("click", rest);
   $("break-over").addEventListener("click", () => {
     $("rest").close();
     queue.take();
   });
-  $("forget-key").addEventListener("click", () => {
+  $("forget-key").addEventListener("click", async () => {
+    // by the key that took the photos, so that nobody waits for them
+    await Promise.race([queue.restart(queue.filter, false), pause(LOOK_AGAIN)]);
+    breaks.rest();
     setKey("");
     location.reload();
   });
   $("sending-stop").addEventListener("click", () => add.stop());
   addEventListener("pagehide", () => queue.restart(queue.filter, false));
   addEventListener("pageshow", ({ persisted }) => persisted && details && go({}));
-  enter();
+  signIn.enter();
 }
 
-/** Once at a time, however often Enter is pressed: what is set up in it must not be there twice. */
-function enter() {
-  entering ??= comeIn().catch(failed).finally(() => (entering = null));
-}
-
-async function comeIn() {
-  me = await again(() => call("GET", "/v1/review/me"));
-  $("login").close();
-  $("login-key").value = "";
-  $("who").textContent = me.moderator ? `You are ${me.name || me.moderator}.` : "Keys are off here: everybody is the same moderator.";
-  $("forget-key").hidden = !hasKey();
+async function come(found) {
+  if (me && me.moderator !== found.moderator) {
+    breaks.rest();
+    add?.forget();
+  }
+  me = found;
+  here = true;
+  outbox.belongTo(me.moderator);
   $("keeps-nothing").hidden = me.retention_hours > 0;
   $("may-not-add").hidden = me.may_add;
   $("state-second").hidden = me.second_opinion === "off";
@@ -84,6 +82,11 @@ async function comeIn() {
   else await begin();
   go({});
   look();
+}
+
+function leave() {
+  here = false;
+  outbox.belongTo(null);
 }
 
 /** What is done once, as soon as somebody may be here. */
@@ -104,29 +107,9 @@ async function begin() {
   listen(act, () => ({ grid: gridOn, shortcuts: settings.chosen.shortcuts }));
   document.addEventListener("pointerdown", () => breaks.active());
   setInterval(look, SUMMARY_EVERY);
-  setInterval(() => queue.items.length && queue.take(), (me.claim_seconds * 1e3) / 3);
-  setInterval(() => !queue.items.length && !document.hidden && !$("rest").open && queue.take(), LOOK_AGAIN);
+  setInterval(() => here && queue.items.length && queue.take(), (me.claim_seconds * 1e3) / 3);
+  setInterval(() => here && !queue.items.length && !document.hidden && !$("rest").open && queue.take(), LOOK_AGAIN);
   document.body.dataset.ready = "yes";
-}
-
-/** Try until it works: the service may still be starting. */
-async function again(work) {
-  for (;;) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!error.passing) throw error;
-      notice(`${error.message} Trying again …`, { kind: "error", seconds: 3 });
-      await pause(LOOK_AGAIN);
-    }
-  }
-}
-
-function askKey(error) {
-  $("login-problem").textContent = hasKey() ? error.message : "";
-  setKey("");
-  if (!$("login").open) $("login").showModal();
-  $("login-key").focus();
 }
 
 /** Show another state, other filters, or the grid. */
@@ -217,7 +200,8 @@ function saving(waiting, why = "") {
 }
 
 function failed(error) {
-  if (error.status === 401 || error.status === 403) askKey(error);
+  if (error.stale) return;
+  if (error.status === 401 || error.status === 403) signIn.ask(error);
   else notice(error.message, { kind: "error", seconds: 3 });
 }
 
@@ -273,7 +257,7 @@ function openFromGrid(entry) {
 }
 
 async function look() {
-  if (document.hidden) return;
+  if (document.hidden || !here) return;
   try {
     const { tallied } = totals;
     const { states, sources } = await call("GET", "/v1/review/summary");

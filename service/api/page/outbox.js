@@ -1,39 +1,64 @@
 // Decisions on their way. The page goes on at once; they are sent one after the other, and again until they are kept.
+// A decision is its moderator's: with the key of another it is not sent.
 
-import { call, pause } from "./api.js";
+import { call, Failure } from "./api.js";
 
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 15_000;
 const CARRY_ON = { keepalive: true };
+// what it looks like, after a try whose answer was lost, that the try was kept
+const KEPT_BEFORE = ["already_decided", "second_opinion_needed", "nothing_to_undo"];
 
 export class Outbox {
-  /** `told(waiting, why)`: how many are not kept yet, and what hinders it; `refused(failure, change)`: one that the service does not take. */
-  constructor(told, refused) {
+  #moderator = null;
+  #left = 0;
+  #wake = () => {};
+
+  /**
+   * `told(waiting, why)`: how many are not kept yet, and what hinders it; `refused(failure, change)`: one that the service
+   * does not take; `left(photos)`: so many photos' decisions were not sent, because their moderator left.
+   */
+  constructor({ told, refused, left }) {
     this.waiting = 0;
     this.told = told;
     this.refused = refused;
+    this.left = left;
     this.tail = Promise.resolve();
     addEventListener("beforeunload", (event) => this.waiting && event.preventDefault());
   }
 
-  /** `change`: { items: [ids], decision, category }. */
+  /** Whose key is in use from now on; null: nobody's, so that what is there waits. */
+  belongTo(moderator) {
+    this.#moderator = moderator;
+    this.#wake();
+  }
+
+  /** `change`: { items: [ids], decision, category }, of the moderator who is here. */
   put(change) {
+    const moderator = this.#moderator;
     this.waiting += 1;
     this.told(this.waiting);
-    this.tail = this.tail.then(() => this.send(change)).finally(() => {
+    this.tail = this.tail.then(() => this.send(change, moderator)).finally(() => {
       this.waiting -= 1;
       this.told(this.waiting);
+      if (this.waiting || !this.#left) return;
+      this.left(this.#left);
+      this.#left = 0;
     });
     return this.tail;
   }
 
-  async send(change) {
+  async send(change, moderator) {
     for (let attempt = 0; ; attempt += 1) {
       try {
+        if (this.#moderator === null) throw new Failure("unauthenticated", "Nobody is signed in.", 401);
+        if (this.#moderator !== moderator) {
+          this.#left += change.items.length;
+          return;
+        }
         const failures = await post(change);
-        const known = attempt > 0 ? ["already_decided", "nothing_to_undo"] : [];
+        const known = attempt > 0 ? KEPT_BEFORE : [];
         for (const { item, error } of failures) {
-          // after a try whose answer was lost, this is what it looks like that the try was kept
           if (!known.includes(error.code)) this.refused(error, { ...change, items: [item] });
         }
         return;
@@ -43,9 +68,17 @@ export class Outbox {
           return;
         }
         this.told(this.waiting, error.message);
-        await pause(Math.min(FIRST_WAIT * 2 ** attempt, LONGEST_WAIT));
+        await this.#pause(Math.min(FIRST_WAIT * 2 ** attempt, LONGEST_WAIT));
       }
     }
+  }
+
+  /** Until somebody comes, but not longer. */
+  #pause(milliseconds) {
+    return new Promise((done) => {
+      this.#wake = done;
+      setTimeout(done, milliseconds);
+    });
   }
 }
 

@@ -48,8 +48,10 @@ export class Queue {
     this.emptyAt = 0;
     this.taking = null;
     this.changed();
+    const { generation } = this;
     await this.release();
-    if (take) await this.take();
+    // what is taken now would be given back by a later beginning
+    if (take && generation === this.generation) await this.take();
   }
 
   async release() {

@@ -143,10 +143,11 @@ function outlined({ box: { left, top, right, bottom } }, index, side) {
 /** What stands in the place of a photo. */
 function absence({ state, fields, reason }) {
   if (state === "gone") {
-    const since = fields.photo_until ? ` Its time ended on ${moment(fields.photo_until)}.` : "";
+    // one that was lost has time left
+    const ended = fields.photo_until && new Date(fields.photo_until) <= Date.now();
     return [
       make("strong", {}, "This photo is not kept any more."),
-      make("p", {}, `${since} What the model found is still there, on the right. You can decide about it from other knowledge, `
+      make("p", {}, `${ended ? `Its time ended on ${moment(fields.photo_until)}. ` : ""}What the model found is still there, on the right. You can decide about it from other knowledge, `
         + "or leave it for later (N)."),
       make("p", { class: "faint" }, "How long photos are kept is set by FAUNALENS_RETENTION_HOURS."),
     ];

@@ -8,13 +8,13 @@ from fastapi import FastAPI
 
 from service.api.app import create_app
 from service.errors import ErrorCode, FaunalensError
-from service.keys import Scope, new_key
-from service.keystore import KeyStore
+from service.keys.key import Scope
+from service.keys.keystore import KeyStore
 from service.settings import Settings
+from tests.keyed import add_key, new_store
 from tests.live import serving
 from tests.service.api.batches import HOST, PICTURES
 
-NOW = "2026-01-01T00:00:00+00:00"
 SECRET = "whsec_" + "c2VjcmV0" * 4
 
 
@@ -35,14 +35,11 @@ class Shelf:
 
 @pytest.fixture(scope="module")
 def batch_keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[KeyStore, dict[str, str]]:
-    store, texts = KeyStore(tmp_path_factory.mktemp("keys") / "keys.db"), {}
-    store.create_file()
-    for name, scopes, quota in (
-        ("one", {Scope.DETECT}, None), ("two", {Scope.DETECT}, None), ("small", {Scope.DETECT}, 2),
-        ("moderator", {Scope.REVIEW}, None), ("admin", {Scope.ADMIN}, None),
-    ):  # fmt: skip
-        texts[name], key = new_key(name, frozenset(scopes), NOW, quota=quota)
-        store.add(key)
+    store = new_store(tmp_path_factory.mktemp("keys") / "keys.db")
+    texts = {name: add_key(store, name, Scope.DETECT) for name in ("one", "two")}
+    texts["small"] = add_key(store, "small", Scope.DETECT, quota=2)
+    texts["moderator"] = add_key(store, "moderator", Scope.REVIEW)
+    texts["admin"] = add_key(store, "admin", Scope.ADMIN)
     return store, texts
 
 

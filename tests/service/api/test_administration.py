@@ -15,9 +15,9 @@ from service.api import rules
 from service.api.app import create_app
 from service.api.signals import reload_on_hangup
 from service.detector import DEFAULT_MODEL, shipped_weights
-from service.keys import Scope
+from service.keys.key import Scope
 from service.settings import Settings
-from tests.live import until
+from tests.live import ready, until
 from tests.models import second_model
 
 
@@ -39,9 +39,7 @@ def application(shelf: Path) -> FastAPI:
 
 @pytest.fixture
 def swapping(application: FastAPI) -> Iterator[TestClient]:
-    with TestClient(application, raise_server_exceptions=False) as client:
-        while client.get("/readyz").status_code == 503:
-            pass
+    with ready(application) as client:
         yield client
 
 
@@ -185,7 +183,7 @@ def test_a_hangup_that_comes_too_early_is_in_the_log(application: FastAPI, caplo
     async def hang_up() -> None:
         reload_on_hangup(application.state.faunalens)
         signal.raise_signal(signal.SIGHUP)
-        await asyncio.sleep(1)
+        said = "SIGHUP does nothing: The model is still being loaded."
+        await asyncio.to_thread(until, lambda: said in caplog.text)
 
     asyncio.run(hang_up())
-    assert "SIGHUP does nothing: The model is still being loaded." in caplog.text

@@ -24,6 +24,7 @@ def test_events_tell_progress_and_the_end(http: httpx.Client) -> None:
     batch = post(http, as_files(list(PICTURES)))
     with http.stream("GET", f"/v1/batches/{batch}/events") as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
+        assert stream.headers["x-accel-buffering"] == "no", "or nginx keeps them back"
         lines = [line for line in stream.iter_lines() if line]
     names = [line.removeprefix("event: ") for line in lines if line.startswith("event: ")]
     bodies = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]

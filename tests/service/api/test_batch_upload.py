@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from service.answer import Answer
 from service.detector import Detector
 from service.errors import ErrorCode, FaunalensError
-from service.keystore import KeyStore
+from service.keys.keystore import KeyStore
 from tests.live import until
 from tests.service.api.batches import (
     CALM,

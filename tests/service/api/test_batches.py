@@ -6,7 +6,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from service.keystore import KeyStore
+from service.keys.keystore import KeyStore
 from tests.live import until
 from tests.service.api.batches import (
     CALM,

@@ -1,11 +1,18 @@
 import logging
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
+import httpx
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from service.api.app import create_app
 from service.errors import ErrorCode, FaunalensError
 from service.settings import Settings
+from tests.live import serving
 
 
 def test_an_unexpected_error_has_the_shape_and_tells_nothing(caplog: pytest.LogCaptureFixture) -> None:
@@ -24,6 +31,12 @@ def test_an_unexpected_error_has_the_shape_and_tells_nothing(caplog: pytest.LogC
     assert "unexpected RuntimeError at /boom/{name}" in caplog.text and "ann" not in caplog.text
 
 
+def failures(app: FastAPI) -> Counter[str]:
+    """How often each code was counted."""
+    samples = (one for metric in app.state.faunalens.metrics.registry.collect() for one in metric.samples)
+    return Counter({one.labels["code"]: one.value for one in samples if one.name == "faunalens_failures_total"})
+
+
 @pytest.mark.parametrize("code", ErrorCode, ids=lambda code: code.code)
 def test_every_code_leaves_in_the_shape_and_is_counted_once(code: ErrorCode) -> None:
     app = create_app(Settings())
@@ -32,11 +45,34 @@ def test_every_code_leaves_in_the_shape_and_is_counted_once(code: ErrorCode) -> 
     async def refused() -> None:
         raise FaunalensError(code, "No.", {"a": 1})
 
-    metrics = app.state.faunalens.metrics
-    before = {other: metrics.failures(other.code)._value.get() for other in ErrorCode}
+    before = failures(app)
     response = TestClient(app).get("/refused", headers={"X-Request-ID": "r-1"})
     assert response.status_code == code.status
     assert response.json() == {"error": {"code": code.code, "message": "No.", "request_id": "r-1", "details": {"a": 1}}}
     assert ("Retry-After" in response.headers) == (code.status in (429, 503))
-    counted = {other: metrics.failures(other.code)._value.get() - count for other, count in before.items()}
-    assert counted == {other: float(other is code) for other in ErrorCode}
+    assert failures(app) == before + Counter({code.code: 1})
+
+
+def test_allow_names_every_method_of_an_address(http: httpx.Client) -> None:
+    allowed = {path: http.patch(path).headers["allow"] for path in ("/v1/batches", "/v1/model", "/v1/detect")}
+    assert allowed == {"/v1/batches": "GET, HEAD, POST", "/v1/model": "GET, HEAD", "/v1/detect": "POST"}
+
+
+def test_what_ends_a_body_of_json_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    app = create_app(Settings(batches="on", store=tmp_path, max_held_bytes=100_000, read_seconds=1))
+    headers = {"Content-Type": "application/json"}
+    with serving(app) as (host, port), httpx.Client(base_url=f"http://{host}:{port}", timeout=60) as http:
+        monkeypatch.setattr("service.api.intake.MAX_JSON_BYTES", 200_000)
+        full = http.post("/v1/review/claims", content=b"x" * 100_001, headers=headers)
+        monkeypatch.undo()
+        assert (full.status_code, full.json()["error"]["code"]) == (503, "overloaded") and "Retry-After" in full.headers
+
+        def slow() -> Iterator[bytes]:
+            yield b"{"
+            time.sleep(3)
+
+        late = http.post("/v1/review/claims", content=slow(), headers=headers)
+        assert (late.status_code, late.json()["error"]["code"]) == (408, "request_timeout")
+        for size, code in ((65_536, "invalid_parameter"), (65_537, "too_many_bytes")):
+            words = b'{"source": "' + b"x" * (size - 14) + b'"}'
+            assert http.post("/v1/review/claims", content=words, headers=headers).json()["error"]["code"] == code

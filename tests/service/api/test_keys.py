@@ -7,36 +7,29 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from service.api import rules
 from service.api.app import create_app
-from service.keys import Scope, new_key
-from service.keystore import KeyStore
+from service.keys.key import Scope
+from service.keys.keystore import KeyStore
 from service.settings import Settings
+from tests.keyed import NOW, add_key, new_store
 from tests.live import serving, until
+from tests.service.api.test_observe import lines
 
 JPEG = {"Content-Type": "image/jpeg"}
-NOW = "2026-01-01T00:00:00+00:00"
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> KeyStore:
-    made = KeyStore(tmp_path_factory.mktemp("keys") / "keys.db")
-    made.create_file()
-    return made
+    return new_store(tmp_path_factory.mktemp("keys") / "keys.db")
 
 
 @pytest.fixture(scope="module")
 def keys(store: KeyStore) -> dict[str, str]:
     """Key texts by name."""
-    texts = {}
-    for name, scopes, limits in (
-        ("detect", {Scope.DETECT}, {}),
-        ("review", {Scope.REVIEW}, {}),
-        ("admin", {Scope.ADMIN}, {}),
-        ("slow", {Scope.DETECT}, {"rate": 0.5, "burst": 2}),
-        ("small", {Scope.DETECT}, {"quota": 3}),
-    ):
-        texts[name], key = new_key(name, frozenset(scopes), NOW, **limits)  # type: ignore[arg-type]
-        store.add(key)
+    texts = {scope.value: add_key(store, scope, scope) for scope in Scope}
+    texts["slow"] = add_key(store, "slow", Scope.DETECT, rate=0.5, burst=2)
+    texts["small"] = add_key(store, "small", Scope.DETECT, quota=3)
     return texts
 
 
@@ -63,6 +56,9 @@ def test_probes_and_pages_are_open(http: httpx.Client) -> None:
 
 def test_without_a_key_nothing_else_is(http: httpx.Client, app: FastAPI, keys: dict[str, str], tusk: bytes) -> None:
     closed = [(method, path) for path, methods in app.openapi()["paths"].items() for method in methods]
+    for method, path in closed:
+        responses = app.openapi()["paths"][path][method]["responses"]
+        assert rules.is_open(path) or {"401", "403"} <= responses.keys(), (method, path)
     closed += [("get", "/v1/nowhere"), ("post", "/v1/detect/"), ("get", "/docs-assets"), ("get", "//v1/model")]
     wrong = keys["detect"][:-1] + ("A" if keys["detect"][-1] != "A" else "B")
     for headers in ({}, bearer(wrong), {"X-API-Key": "x"}, {"Authorization": f"Basic {keys['detect']}"}):
@@ -121,15 +117,10 @@ def test_a_quota_counts_files_and_reaches_the_store(
 
 
 def test_revoked_keys_are_refused_within_seconds(http: httpx.Client, store: KeyStore) -> None:
-    text, key = new_key("short", frozenset({Scope.DETECT}), NOW)
-    store.add(key)
+    text = add_key(store, "short", Scope.DETECT)
     until(lambda: http.get("/v1/model", headers=bearer(text)).status_code == 200, 10)
-    store.revoke(key.id, NOW)
+    store.revoke(text.split("_")[1], NOW)
     until(lambda: http.get("/v1/model", headers=bearer(text)).status_code == 401)
-
-
-def request_lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
-    return [record.__dict__["fields"] for record in caplog.records if record.name == "faunalens.request"]
 
 
 def test_uses_are_logged_without_the_secret(
@@ -139,14 +130,14 @@ def test_uses_are_logged_without_the_secret(
         http.get("/v1/model?secret=1", headers={**bearer(keys["review"]), "X-Request-ID": "audited-1"})
         http.get("/metrics", headers=bearer(keys["review"]))
         # written once the response is out
-        until(lambda: len(request_lines(caplog)) == 2)
-    key_id, lines = keys["review"][3:15], request_lines(caplog)
+        until(lambda: len(lines(caplog)) == 2)
+    key_id, logged = keys["review"][3:15], lines(caplog)
     used = {"request_id": "audited-1", "key": key_id, "method": "GET", "route": "/v1/model", "status": 200}
-    assert lines[0].items() >= used.items()
-    assert (lines[1]["route"], lines[1]["status"], lines[1]["code"]) == ("other", 403, "forbidden")
+    assert logged[0].items() >= used.items()
+    assert (logged[1]["route"], logged[1]["status"], logged[1]["code"]) == ("other", 403, "forbidden")
     assert f"key {key_id}: refused, it has not the scope admin" in caplog.text
     ours = [record.getMessage() for record in caplog.records if record.name.startswith("faunalens")]
-    everything = f"{ours} {lines}"
+    everything = f"{ours} {logged}"
     assert keys["review"][16:] not in everything and "secret=1" not in everything
 
 

@@ -7,6 +7,7 @@ from fastapi.testclient import TestClient
 from service.api.app import create_app
 from service.errors import ErrorCode, FaunalensError
 from service.settings import Settings
+from tests.live import ready
 
 URL = "https://pictures.faunalens.test/a.jpg?token=secret"
 
@@ -27,9 +28,7 @@ class Shelf:
 def linked(tusk: bytes) -> Iterator[TestClient]:
     app = create_app(Settings(url_input="on", url_hosts=("pictures.faunalens.test",)))
     app.state.faunalens.fetcher = Shelf({URL: tusk, "https://text/": b"no picture"})
-    with TestClient(app, raise_server_exceptions=False) as client:
-        while client.get("/readyz").status_code == 503:
-            pass
+    with ready(app) as client:
         yield client
 
 

@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 
 from service.api.app import create_app
 from service.settings import Settings
+from tests.live import ready
 from tests.models import second_model
 from tests.service.api.test_detection import JPEG
 
@@ -27,9 +28,7 @@ def app(models: Path) -> FastAPI:
 
 @pytest.fixture(scope="module")
 def client(app: FastAPI) -> Iterator[TestClient]:
-    with TestClient(app, raise_server_exceptions=False) as started:
-        while started.get("/readyz").status_code == 503:
-            pass
+    with ready(app) as started:
         yield started
 
 

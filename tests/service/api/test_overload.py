@@ -16,9 +16,9 @@ import pytest
 from service.api.app import create_app
 from service.api.state import State
 from service.detector import Detector
-from service.keys import Scope, new_key
-from service.keystore import KeyStore
+from service.keys.key import Scope
 from service.settings import Settings
+from tests.keyed import add_key, new_store
 from tests.live import serving, until
 
 JPEG = {"Content-Type": "image/jpeg"}
@@ -159,14 +159,8 @@ def test_files_left_at_the_deadline_are_listed(house: House, tusk: bytes) -> Non
 
 
 def test_a_bulk_key_starves_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tusk: bytes) -> None:
-    store = KeyStore(tmp_path / "keys.db")
-    store.create_file()
-    texts = []
-    for name in ("bulk", "pipeline"):
-        text, key = new_key(name, frozenset({Scope.DETECT}), "2026-01-01T00:00:00+00:00")
-        store.add(key)
-        texts.append(text)
-    bulk, pipeline = texts
+    store = new_store(tmp_path / "keys.db")
+    bulk, pipeline = (add_key(store, name, Scope.DETECT) for name in ("bulk", "pipeline"))
     settings = Settings(auth="on", keys=store.path, threads=1, max_wait_ms=60_000, max_wait_ratio=4)
     with opened(settings, monkeypatch) as house:
         sent = []

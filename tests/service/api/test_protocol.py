@@ -11,10 +11,10 @@ import pytest
 from fastapi import FastAPI
 
 from service.api.app import create_app
-from service.keys import Scope, new_key
-from service.keystore import KeyStore
+from service.keys.key import Scope
 from service.settings import Settings
 from tests.conftest import SAMPLES
+from tests.keyed import add_key, new_store
 from tests.live import serving, until
 from tests.service.api.test_slow_clients import closes, drip
 
@@ -26,12 +26,8 @@ Served = tuple[FastAPI, tuple[str, int], dict[Scope, str]]
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """An application, its address, and a key of each scope."""
-    store = KeyStore(tmp_path_factory.mktemp("keys") / "keys.db")
-    store.create_file()
-    texts = {}
-    for scope in Scope:
-        texts[scope], key = new_key(scope, frozenset({scope}), "2026-01-01T00:00:00+00:00")
-        store.add(key)
+    store = new_store(tmp_path_factory.mktemp("keys") / "keys.db")
+    texts = {scope: add_key(store, scope, scope) for scope in Scope}
     app = create_app(Settings(auth="on", keys=store.path, read_seconds=4))
     with serving(app) as address:
         yield app, address, texts
@@ -143,3 +139,16 @@ def test_a_request_that_offers_another_protocol_keeps_its_body(served: Served, v
             connection.sendall(head[start : start + size])
         connection.sendall(picture)
         assert connection.recv(65_536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_an_idle_connection_stays_open_as_long_as_is_set() -> None:
+    request, stays = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n", []
+    for seconds in (1, 60):
+        app = create_app(Settings(auth="off", keep_alive_seconds=seconds))
+        with serving(app) as address, socket.create_connection(address, timeout=30) as connection:
+            connection.sendall(request)
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 200")
+            # uvicorn's own five seconds lie between
+            readable, _, _ = select.select([connection], [], [], 4 if seconds == 1 else 7)
+            stays.append(not readable)
+    assert stays == [False, True]

@@ -17,11 +17,11 @@ from service.api.app import create_app
 from service.cli import main
 from service.detector import Detector
 from service.errors import StartError
-from service.keys import Scope, new_key
-from service.keystore import KeyStore
+from service.keys.key import Scope
 from service.settings import Settings, load_settings
 from tests.conftest import SAMPLES
 from tests.filled import Filled
+from tests.keyed import add_key, new_store
 from tests.live import serving, until
 
 NAMES = ("tusks.jpg", "bananas.jpg", "tusk-single.jpg", "ivory-bangles.jpg")
@@ -35,12 +35,9 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def clients(folder: Path, tmp_path: Path) -> Iterator[dict[str, httpx.Client]]:
     """A pipeline, two moderators, and a batch that is judged."""
-    store, headers = KeyStore(tmp_path / "keys.db"), {}
-    store.create_file()
-    for name, scope in (("pipeline", Scope.DETECT), ("ann", Scope.REVIEW), ("bob", Scope.REVIEW)):
-        presented, key = new_key(name, frozenset({scope}), "2026-01-01T00:00:00+00:00")
-        store.add(key)
-        headers[name] = {"X-API-Key": presented}
+    store = new_store(tmp_path / "keys.db")
+    scopes = {"pipeline": Scope.DETECT, "ann": Scope.REVIEW, "bob": Scope.REVIEW}
+    headers = {name: {"X-API-Key": add_key(store, name, scope)} for name, scope in scopes.items()}
     app: FastAPI = create_app(Settings(auth="on", keys=store.path, batches="on", store=folder, retention_hours=1))
     with serving(app) as (host, port):
         made = {
@@ -140,6 +137,8 @@ def test_audit_verify(clients: dict[str, httpx.Client], folder: Path, monkeypatc
     database.close()
     monkeypatch.setenv("FAUNALENS_STORE", str(folder / "nowhere"))
     assert verify() == (3, f"faunalens: there is no store at {folder / 'nowhere'}\n")
+    (folder / "nowhere").mkdir()
+    assert verify()[0] == 3 and not list((folder / "nowhere").iterdir()), "a volume that is not mounted, say"
 
 
 def test_photos_and_what_is_known_of_them(clients: dict[str, httpx.Client], folder: Path) -> None:

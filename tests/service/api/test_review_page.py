@@ -13,12 +13,12 @@ from sqlalchemy import text
 
 from service.api.app import create_app
 from service.detector import Detector
-from service.keys import Scope, new_key
-from service.keystore import KeyStore
+from service.keys.key import Scope
 from service.settings import Settings
 from service.store.database import open_database
 from tests.browser import PATIENCE, chromium, settled, wait
 from tests.conftest import SAMPLES
+from tests.keyed import add_key, new_store
 from tests.live import serving
 from tests.review_queue import fill
 
@@ -66,11 +66,8 @@ def keyed_page(
 ) -> Iterator[tuple[Visit, dict[str, str]]]:
     """The same with keys, which come too, and second opinions."""
     fill(folder, detector, COUNT)
-    store, shown = KeyStore(tmp_path / "keys.db"), {}
-    store.create_file()
-    for name, scopes in KEYED.items():
-        shown[name], key = new_key(name, frozenset(scopes), "2026-01-01T00:00:00+00:00")
-        store.add(key)
+    store = new_store(tmp_path / "keys.db")
+    shown = {name: add_key(store, name, *scopes) for name, scopes in KEYED.items()}
     settings = Settings(
         auth="on", keys=store.path, batches="on", store=folder, retention_hours=1, second_opinion="confirm"
     )
@@ -209,6 +206,33 @@ def test_a_key_that_is_held_down_decides_once_and_never_unseen(open_page: Visit,
     page.keyboard.press("r")
     page.wait_for_timeout(200)
     assert len(decided(folder)) == 3
+
+
+def test_keyboards_without_latin_letters(open_page: Visit, folder: Path) -> None:
+    page = open_page()
+    press = "([key, code]) => document.body.dispatchEvent(new KeyboardEvent('keydown', { key, code, bubbles: true }))"
+    for key, code in (
+        ("\u043a", "KeyR"),
+        ("\u0e46", "KeyQ"),
+        ("\u0e31", "KeyY"),
+        ("\u011f", "KeyE"),
+        ("\u03c3", "KeyS"),
+    ):
+        settled(page)
+        page.evaluate(press, [key, code])
+    settled(page)
+    assert [entry["decision"] for entry in decided(folder)] == ["reject", "unsure"], "a Turkish letter is itself"
+
+
+def test_a_tile_that_is_not_selected_has_no_tick_in_forced_colours(open_page: Visit) -> None:
+    page = open_page(forced_colors="active")
+    settled(page)
+    page.keyboard.press("g")
+    wait(page, "document.querySelectorAll('.tile').length === 48 && !document.querySelector('.tile.waiting')")
+    colour = "getComputedStyle(document.querySelector('.tile .mark')).color"
+    assert page.evaluate(colour) == "rgba(0, 0, 0, 0)"
+    page.keyboard.press("a")
+    assert page.evaluate(colour) != "rgba(0, 0, 0, 0)"
 
 
 def test_blurred_and_grey_until_asked_and_that_is_kept(open_page: Visit) -> None:
@@ -363,6 +387,146 @@ def test_keys_and_second_opinions(keyed_page: tuple[Visit, dict[str, str]], fold
     expect(bob.locator("#may-not-add")).to_be_visible()
 
 
+def test_a_refusal_of_the_key_before_does_not_take_the_new_one(keyed_page: tuple[Visit, dict[str, str]]) -> None:
+    visit, keys = keyed_page
+    page, late = visit(), list[Route]()
+    page.fill("#login-key", keys["ann"])
+    page.keyboard.press("Enter")
+    settled(page)
+    page.route("**/v1/review/summary", lambda route: route.continue_() if late else late.append(route))
+    until_held(page, late)
+    page.route("**/v1/review/claims", refuse, times=2)  # that gives back, and that takes
+    page.keyboard.press(",")
+    page.evaluate("document.getElementById('state-second').click()")
+    expect(page.locator("#login-problem")).to_have_text("That key was revoked.")
+    expect(page.locator("#settings")).not_to_be_visible()
+    page.fill("#login-key", keys["bob"])
+    page.keyboard.press("Enter")
+    expect(page.locator("#login")).not_to_be_visible()
+    refuse(late[0])
+    page.wait_for_timeout(300)
+    expect(page.locator("#login")).not_to_be_visible()
+    assert page.evaluate("sessionStorage.getItem('faunalens-key')") == keys["bob"]
+
+
+def test_a_decision_is_never_sent_with_the_key_of_another(
+    keyed_page: tuple[Visit, dict[str, str]], folder: Path
+) -> None:
+    visit, keys = keyed_page
+    page, refusing = visit(), list[bool]()
+    page.route(re.compile("/(decision|summary)$"), lambda route: refuse(route) if refusing else route.continue_())
+
+    def enter(name: str) -> None:
+        page.fill("#login-key", keys[name])
+        page.keyboard.press("Enter")
+        expect(page.locator("#login")).not_to_be_visible()
+
+    def decide_refused(key: str) -> None:
+        """Decide when the key is not taken any more, and wait until the page asks for another."""
+        page.wait_for_selector("#stage[data-shown=shown]")
+        refusing.append(True)
+        page.keyboard.press(key)
+        expect(page.locator("#login")).to_be_visible()
+        refusing.clear()
+
+    enter("ann")
+    decide_refused("r")
+    page.wait_for_timeout(1000)
+    assert decided(folder) == [], "it is not sent without a key either"
+    enter("ann")
+    settled(page)
+    assert [entry["decision"] for entry in decided(folder)] == ["reject"], "it goes on with the same moderator"
+    decide_refused("e")
+    enter("bob")
+    expect(page.locator("#notices")).to_contain_text("Not kept: 1 decision of the moderator who was here before")
+    settled(page)
+    expect(page.locator("#today")).to_have_text("0")
+    page.keyboard.press("c")
+    settled(page)
+    first, second = decided(folder)
+    assert second["decision"] == "confirm" and second["moderator"] != first["moderator"]
+
+
+def test_who_forgets_the_key_gives_the_photos_back(keyed_page: tuple[Visit, dict[str, str]], folder: Path) -> None:
+    visit, keys = keyed_page
+    page = visit()
+    page.fill("#login-key", keys["ann"])
+    page.keyboard.press("Enter")
+    settled(page)
+    assert held(folder) > 0
+    page.keyboard.press(",")
+    page.click("#forget-key")
+    expect(page.locator("#login")).to_be_visible()
+    assert held(folder) == 0
+    assert page.evaluate("sessionStorage.length") == 0
+
+
+def held(folder: Path) -> int:
+    """How many photos are in front of somebody."""
+    database = open_database(None, folder)
+    with database.reading() as session:
+        count = session.scalar(text("SELECT count(*) FROM reviews WHERE claimed_by IS NOT NULL"))
+    database.close()
+    return int(count or 0)
+
+
+def test_a_change_of_the_queue_takes_nothing_that_the_next_gives_back(open_page: Visit) -> None:
+    page, giving, taking = open_page(), list[Route](), list[Route]()
+    settled(page)
+
+    def hold(route: Route) -> None:
+        if route.request.method == "DELETE":
+            giving.append(route)
+        else:
+            taking.append(route)
+            route.continue_()
+
+    page.route("**/v1/review/claims", hold)
+    page.evaluate("for (const name of ['unsure', 'open']) document.querySelector(`[data-state=${name}]`).click()")
+    while len(giving) < 2:
+        page.wait_for_timeout(10)
+    giving[0].continue_()
+    page.wait_for_timeout(500)
+    assert taking == []
+    giving[1].continue_()
+    settled(page)
+
+
+def test_a_decision_whose_answer_was_lost_is_kept_once(keyed_page: tuple[Visit, dict[str, str]], folder: Path) -> None:
+    visit, keys = keyed_page
+    page, lost = visit(), list[int]()
+    page.fill("#login-key", keys["ann"])
+    page.keyboard.press("Enter")
+
+    def lose(route: Route) -> None:
+        if len(lost) % 2:
+            route.continue_()
+        else:
+            route.fetch()
+            route.abort()
+        lost.append(1)
+
+    page.route(re.compile("/decision$"), lose)
+    for key in "crse":
+        settled(page)
+        page.keyboard.press(key)
+    settled(page)
+    assert [entry["decision"] for entry in decided(folder)] == ["confirm", "reject", "unsure", "escalate"]
+    assert len(lost) == 8 and page.locator("#notices .notice").count() == 0
+    expect(page.locator("#today")).to_have_text("4")
+
+
+def until_held(page: Page, held: list[Route]) -> None:
+    """Wait for a request that a test holds back."""
+    while not held:
+        page.wait_for_timeout(10)
+
+
+def refuse(route: Route) -> None:
+    """Answer as to a key that is not known any more."""
+    route.fulfill(status=401, body='{"error": {"code": "unauthenticated", "message": "That key was revoked."}}')
+
+
 def test_two_windows_never_show_the_same(open_page: Visit) -> None:
     pages = [open_page(), open_page()]
     for page in pages:
@@ -477,6 +641,11 @@ def test_a_photo_that_is_not_kept_says_so(open_page: Visit, folder: Path, detect
     page = open_page()
     page.wait_for_selector("#stage[data-shown=gone]")
     expect(page.locator("#absent")).to_contain_text("This photo is not kept any more")
+    for ended, words in ((0, "Its time ended on Jan 1, 1970"), (1, "What the model found is still there")):
+        while shown(page) % 2 != ended:
+            page.keyboard.press("n")
+            page.wait_for_selector("#stage[data-shown=gone]")
+        expect(page.locator("#absent p").first).to_have_text(re.compile(f"^{words}"))
     expect(page.locator("#headline")).to_have_text(detector.catalog[strongest(folder, shown(page))].name)
     page.keyboard.press("r")
     wait(page, "!Number(document.body.dataset.waiting)")
@@ -676,6 +845,19 @@ def check(page: Page) -> None:
     rules = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
     found = Axe().run(page, options=rules)
     assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.mark.parametrize("size", [(640, 360), (320, 256)], ids=["200 %", "400 %"])
+def test_a_desk_that_is_zoomed(open_page: Visit, size: tuple[int, int]) -> None:
+    width, height = size
+    page = open_page(viewport={"width": width, "height": height})
+    settled(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    frame = page.locator("#frame").bounding_box()
+    assert frame and frame["height"] >= 140 and frame["width"] >= 140
+    for button in page.locator(".actions button:visible, .look button").all():
+        box = button.bounding_box()
+        assert box and box["x"] >= 0 and box["x"] + box["width"] <= width and box["height"] >= 44
 
 
 def test_a_phone(open_page: Visit, folder: Path) -> None:

@@ -193,6 +193,12 @@ def test_bytes_are_counted_on_the_stream(lie: bytes, port: int) -> None:
         assert answer(connection) == (413, "too_many_bytes")
 
 
+def test_a_body_that_is_too_long_by_its_head_is_not_asked_for(port: int) -> None:
+    with connect(port) as connection:
+        connection.sendall(HEAD + b"Expect: 100-continue\r\nContent-Length: 300001\r\n\r\n")
+        assert answer(connection) == (413, "too_many_bytes")
+
+
 def test_a_content_length_that_lies_low(port: int) -> None:
     with connect(port) as connection:
         connection.sendall(HEAD + b"Content-Length: 3\r\n\r\nabcGET /livez HTTP/1.1\r\nHost: x\r\n\r\n")

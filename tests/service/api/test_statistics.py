@@ -14,11 +14,11 @@ from fastapi import FastAPI
 
 from service.api.app import create_app
 from service.errors import StartError
-from service.keys import Scope, new_key
-from service.keystore import KeyStore
+from service.keys.key import Scope
 from service.settings import Settings, load_settings
 from service.store.tallies import today
 from tests.conftest import SAMPLES
+from tests.keyed import add_key, new_store
 from tests.live import serving, until
 
 NAMES = ("tusks.jpg", "bananas.jpg", "tusk-single.jpg", "ivory-bangles.jpg", "leaves.jpg")
@@ -159,11 +159,8 @@ def test_drift_is_a_field_and_a_metric(app: FastAPI, http: httpx.Client) -> None
 
 
 def test_the_page_is_open_and_the_numbers_are_not(tmp_path: Path) -> None:
-    store, keys = KeyStore(tmp_path / "keys.db"), {}
-    store.create_file()
-    for scope in (Scope.DETECT, Scope.REVIEW):
-        keys[scope], key = new_key(scope.value, frozenset({scope}), "2026-01-01T00:00:00+00:00")
-        store.add(key)
+    store = new_store(tmp_path / "keys.db")
+    keys = {scope: add_key(store, scope, scope) for scope in (Scope.DETECT, Scope.REVIEW)}
     app = create_app(Settings(auth="on", keys=store.path, batches="on", store=tmp_path / "store"))
     with serving(app) as (host, port), httpx.Client(base_url=f"http://{host}:{port}") as http:
         page = http.get("/stats")

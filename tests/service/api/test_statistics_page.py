@@ -12,12 +12,12 @@ from sqlalchemy import text
 
 from service.api.app import create_app
 from service.detector import Detector
-from service.keys import Scope, new_key
-from service.keystore import KeyStore
+from service.keys.key import Scope
 from service.settings import Settings
 from service.store.kinds import Kind
 from tests.browser import PATIENCE, chromium
 from tests.filled import Filled
+from tests.keyed import add_key, new_store
 from tests.live import serving
 
 DAY = 86_400.0
@@ -37,10 +37,8 @@ def service(filled: Filled, tmp_path: Path) -> Iterator[tuple[str, str]]:
     with filled.database.writing() as session:
         session.execute(text("UPDATE items SET judged_at = judged_at - :week WHERE position > 1"), {"week": 7 * DAY})
         session.execute(text("UPDATE batches SET source = :source"), {"source": "<b>uploads"})
-    store = KeyStore(tmp_path / "keys.db")
-    store.create_file()
-    shown, key = new_key("ann", frozenset({Scope.REVIEW}), "2026-01-01T00:00:00+00:00")
-    store.add(key)
+    store = new_store(tmp_path / "keys.db")
+    shown = add_key(store, "ann", Scope.REVIEW)
     app = create_app(Settings(auth="on", keys=store.path, batches="on", store=filled.folder))
     with serving(app) as (host, port):
         yield f"http://{host}:{port}", shown

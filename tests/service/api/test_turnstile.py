@@ -12,9 +12,9 @@ from fastapi import FastAPI
 
 from service.api.app import create_app
 from service.api.turnstile import Turnstile
-from service.keys import Scope, new_key
-from service.keystore import KeyStore
+from service.keys.key import Scope
 from service.settings import Settings
+from tests.keyed import add_key, new_store
 from tests.live import serving, until
 
 CHANGING = {"date", "x-request-id", "content-length"}
@@ -25,17 +25,13 @@ NOT_HERE = f"X-API-Key: fl_{'0' * 12}_{'x' * 43}\n"
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
-    store, texts = KeyStore(tmp_path_factory.mktemp("keys") / "keys.db"), {}
-    store.create_file()
-    for name, scope, rate in (
-        ("free", Scope.DETECT, None),
-        ("slow", Scope.DETECT, 0.001),
-        ("other", Scope.ADMIN, None),
-    ):
-        text, key = new_key(name, frozenset({scope}), "2026-01-01T00:00:00+00:00", rate=rate)
-        texts[name] = f"X-API-Key: {text}\n"
-        store.add(key)
-    return store.path, texts
+    store = new_store(tmp_path_factory.mktemp("keys") / "keys.db")
+    texts = {
+        "free": add_key(store, "free", Scope.DETECT),
+        "slow": add_key(store, "slow", Scope.DETECT, rate=0.001),
+        "other": add_key(store, "other", Scope.ADMIN),
+    }
+    return store.path, {name: f"X-API-Key: {text}\n" for name, text in texts.items()}
 
 
 @pytest.fixture(scope="module")
@@ -160,16 +156,21 @@ def test_refusals_are_counted_and_logged(
     line: Line, keys: tuple[Path, dict[str, str]], full: None, seen: list[bool], app: FastAPI,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
-    requests = app.state.faunalens.metrics.requests("POST", "/v1/detect", "503")
-    failures = app.state.faunalens.metrics.failures("overloaded")
+    registry = app.state.faunalens.metrics.registry
+    route = {"method": "POST", "route": "/v1/detect", "status": "503"}
+
+    def counts() -> tuple[float, float]:
+        requests = registry.get_sample_value("faunalens_requests_total", route)
+        return requests, registry.get_sample_value("faunalens_failures_total", {"code": "overloaded"})
+
     line.send(keys[1]["free"])
     line.answer()
-    before = requests._value.get(), failures._value.get()
+    before = counts()
     caplog.clear()
     with caplog.at_level("INFO", "faunalens.request"):
         line.send(keys[1]["free"] + "X-Request-ID: mine-1\n")
         assert line.answer()[1]["x-request-id"] == "mine-1"
-    assert (requests._value.get(), failures._value.get()) == (before[0] + 1, before[1] + 1)
+    assert counts() == (before[0] + 1, before[1] + 1)
     (fields,) = (record.__dict__["fields"] for record in caplog.records if record.name == "faunalens.request")
     key_id = keys[1]["free"].split("_")[1]
     wanted = {"request_id": "mine-1", "method": "POST", "route": "/v1/detect", "status": 503, "key": key_id}

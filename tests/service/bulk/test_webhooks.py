@@ -16,13 +16,13 @@ import pytest
 
 from service.bulk.webhooks import TRIES, Webhooks, pause, target
 from service.errors import ErrorCode, FaunalensError
-from service.outbound import Outbound
+from service.outbound.requests import Outbound
 from service.store.batches import Batches, Entry, NewBatch
 from service.store.database import Database, open_database
 from service.store.outbox import Outbox, put
 from service.store.tables import Delivery
 from tests.live import until
-from tests.service.test_fetch import CA, LOOPBACK, PUBLIC, TRUST, Network, Resolver
+from tests.service.outbound.test_fetch import CA, LOOPBACK, PUBLIC, TRUST, Network, Resolver
 
 pytestmark = pytest.mark.anyio
 HOST, SLOW = "hooks.faunalens.test", "slow.faunalens.test"

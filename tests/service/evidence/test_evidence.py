@@ -4,6 +4,7 @@ import base64
 import copy
 import hashlib
 import json
+import os
 import re
 import shutil
 import tracemalloc
@@ -25,6 +26,7 @@ from service.evidence.verify import verify
 from service.store.batches import Batches, Entry, NewBatch
 from service.store.decision_log import DecisionLog
 from service.store.kinds import Kind
+from service.store.photos import Photos
 from tests.conftest import SAMPLES
 from tests.filled import LISTING, OTHER, Filled
 
@@ -85,6 +87,15 @@ def test_the_cover_page_is_harmless_and_alone(package: Path) -> None:
     assert "confirm ivory, by ann at " in page and page.count("none stands") == 2
     assert "default-src 'none'" in page and page.count("data:image/png;base64,") == 2
     assert page.index("<details>") < page.index("<img"), "photos are shown when asked for"
+
+
+def test_a_key_where_no_store_is_says_which_settings_place_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAUNALENS_STORE", str(tmp_path / "none"))
+    done = run("key")
+    assert done.exit_code == 3 and "its folder is not there (FAUNALENS_STORE or FAUNALENS_EVIDENCE_KEY" in done.stderr
+    assert not (tmp_path / "none").exists()
+    monkeypatch.setenv("FAUNALENS_EVIDENCE_KEY", str(tmp_path / "key.pem"))
+    assert run("key").exit_code == 0 and (tmp_path / "key.pem").is_file()
 
 
 def test_it_verifies_offline(package: Path, filled: Filled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,6 +264,55 @@ def test_a_photo_that_was_exchanged_in_the_store_is_not_exported(filled: Filled,
     done = run("export", LISTING, "--out", str(out))
     assert done.exit_code == 1 and "not the one that was judged" in done.output
     assert not out.exists() and not list(tmp_path.glob(".package*"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("evidence", "export", LISTING), ("decisions", "export", "label-studio"), ("decisions", "export", "training")],
+)
+def test_photos_under_a_key_that_is_not_given_are_not_told_as_gone(
+    words: tuple[str, ...], filled: Filled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("key")
+    with filled.database.reading() as session:
+        batch = session.execute(text("SELECT batch_id FROM items LIMIT 1")).scalar_one()
+    filled.decide("tusk-single.jpg", "ann", Kind.REJECT)
+    filled.decide("tusks.jpg", "ann", Kind.REJECT)
+    seal, data = bytes(32), (SAMPLES / "tusks.jpg").read_bytes()
+    Photos(filled.folder / "photos", seal).write(batch, 1, data)
+    Photos(filled.folder / "photos", seal).write(batch, 2, (SAMPLES / "ivory-bangles.jpg").read_bytes())
+    out = tmp_path / "out"
+    done = CliRunner().invoke(main, [*words, "--out", str(out)])
+    assert done.exit_code == 3 and "sealed by a key that is not FAUNALENS_PHOTO_KEY" in done.output
+    assert not list(tmp_path.glob("*out*"))
+    monkeypatch.setenv("FAUNALENS_PHOTO_KEY", base64.b64encode(seal).decode())
+    assert CliRunner().invoke(main, [*words, "--out", str(out)]).exit_code in (0, 4) and out.is_dir()
+
+
+def test_words_that_are_no_text_are_kept_as_the_store_keeps_them(filled: Filled, tmp_path: Path) -> None:
+    run("key")
+    with filled.database.writing() as session:
+        session.execute(text("UPDATE items SET listing_id = :id"), {"id": "L\ufffd9"})
+    out = tmp_path / "package"
+    for listing in ("L\udcff9", "L\t9"):
+        done = run("export", listing, "--out", str(out), "--by", "Ann\udcff", "--reference", "\udcff")
+        assert done.exit_code == 4, done.output
+        manifest = manifest_of(out)
+        assert [manifest[name] for name in ("subject", "created_by", "reference")] == [
+            "listing L\ufffd9", "Ann\ufffd", "\ufffd",
+        ]  # fmt: skip
+        shutil.rmtree(out)
+
+
+@pytest.mark.parametrize("name", ["package", "package.zip"])
+def test_nobody_else_may_read_it(name: str, filled: Filled, tmp_path: Path) -> None:
+    run("key")
+    before = os.umask(0o022)
+    try:
+        run("export", OTHER, "--out", str(tmp_path / name))
+    finally:
+        os.umask(before)
+    assert (tmp_path / name).stat().st_mode & 0o077 == 0 and verify(tmp_path / name).problems == []
 
 
 def test_what_cannot_be_done_is_told(filled: Filled, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from service.store.decision_log import DecisionLog
 from service.store.kinds import Kind
 from tests.conftest import SAMPLES
 from tests.filled import Filled
-from training.intake import read_photos
+from training.photos.intake import read_photos
 
 
 def run(*words: str) -> Result:
@@ -50,6 +50,13 @@ def test_tasks_have_photo_and_predictions(
     assert 0 <= value["x"] <= value["x"] + value["width"] <= 100.0 and value["height"] > 0
     names = {element.get("value") for element in ElementTree.parse(tmp_path / "tasks" / "config.xml").iter("Choice")}
     assert names == {*detector.contract.ids, "none", "unsure", "escalate"}
+
+
+def test_a_folder_whose_name_is_no_text(filled: Filled, tmp_path: Path) -> None:
+    out = tmp_path / "x\udcff"
+    assert run("export", "label-studio", "--out", str(out)).exit_code == 0
+    (first, *_) = json.loads((out / "tasks.json").read_text())
+    assert first["data"]["image"].startswith("/data/local-files/?d=x%FF/photos/")
 
 
 def test_annotations_become_decisions(tasks: list[dict[str, Any]], filled: Filled, tmp_path: Path) -> None:
@@ -106,7 +113,9 @@ def test_decided_ones_go_out_with_their_answer(filled: Filled, tmp_path: Path) -
     assert answers == [["ivory"], ["none"], ["escalate"]]
     done = run("import", "label-studio", str(tmp_path / "t" / "tasks.json"))
     assert (done.exit_code, done.output) == (0, "3 unchanged\n"), "what stands is what counts"
-    assert run("export", "label-studio", "--out", str(tmp_path / "u"), "--state", "unsure").exit_code == 1
+    done = run("export", "label-studio", "--out", str(tmp_path / "u"), "--state", "unsure")
+    assert done.exit_code == 1 and "nothing to write" in done.output
+    assert not (tmp_path / "u").exists(), "the same command may be run again"
 
 
 def test_nothing_to_write_leaves_no_folder(filled: Filled, tmp_path: Path) -> None:

@@ -5,9 +5,12 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from prometheus_client import CollectorRegistry
 
 from service.statistics.drift import Shift, psi, shifts
+from service.statistics.intervals import Part
 from service.store.tallies import BINS, EDGES, Key
+from service.telemetry.metrics import DriftMetrics
 
 
 def counts(day: str, photos: int, findings: int, scores: np.ndarray, category: str = "ivory") -> Counter[Key]:
@@ -85,3 +88,12 @@ def test_a_category_is_compared_with_itself() -> None:
     ivory, shell = shifts(["ivory", "shell"], now, before, 0.25)
     assert (ivory.now.count, ivory.psi, ivory.alerts) == (20, 0.0, ())
     assert (shell.now.count, shell.before.count, shell.alerts) == (400, 0, ("share",))
+
+
+def test_a_category_that_the_model_has_not_any_more_alerts_no_more() -> None:
+    registry = CollectorRegistry()
+    metrics, part = DriftMetrics(registry), Part(0, 0)
+    metrics.tell([Shift("coral", 0.9, part, part, None, ("scores",)), Shift("ivory", None, part, part, None, ())])
+    metrics.tell([Shift("ivory", None, part, part, None, ())])
+    assert registry.get_sample_value("faunalens_drift_alert", {"category": "coral", "what": "scores"}) is None
+    assert registry.get_sample_value("faunalens_drift_alert", {"category": "ivory", "what": "scores"}) == 0.0

@@ -112,7 +112,7 @@ def test_the_file_is_the_owners_and_writes_ahead(tmp_path: Path) -> None:
     [
         ("no url", "not a database URL"),
         ("mysql://user:hidden@host/x", "must begin with postgresql://"),
-        ("postgresql://user:hidden@127.0.0.1:1/x", "cannot be used"),
+        ("postgresql://user:hidden@127.0.0.1:1/x", "cannot be used: .*connection to host 127.0.0.1 and port 1"),
     ],
 )
 def test_urls_that_do_not_work_are_told_without_the_password(url: str, message: str, tmp_path: Path) -> None:
@@ -121,9 +121,17 @@ def test_urls_that_do_not_work_are_told_without_the_password(url: str, message: 
     assert "hidden" not in str(caught.value)
 
 
+def test_a_database_that_is_not_there_is_told(database: Database, tmp_path: Path) -> None:
+    if database.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite makes it")
+    url = database.engine.url.set(database="elsewhere").render_as_string(False)
+    with pytest.raises(StartError, match=r'cannot be used: database "elsewhere" does not exist$'):
+        open_database(url, tmp_path)
+
+
 def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"not a database" * 100)
-    with pytest.raises(StartError, match="cannot be used"):
+    with pytest.raises(StartError, match="cannot be used: file is not a database"):
         open_database(None, tmp_path)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import text
@@ -81,6 +82,21 @@ def test_an_undoing_leads_back_to_where_the_photo_was(found: Database) -> None:
     assert DecisionLog(found).verify().wrong is None
 
 
+def test_what_leaves_a_photo_to_others_is_kept_once_when_it_is_sent_twice(found: Database) -> None:
+    reviews, decisions, (first, second, _) = Reviews(found, 60), Decisions(found), ids(found)
+    assert decisions.decide(first, A, Kind.UNSURE) == decisions.decide(first, A, Kind.UNSURE)
+    assert [item.id for item in reviews.claim("b", Wanted("unsure"), 1)] == [first]
+    assert decisions.decide(first, A, Kind.UNSURE).seq == 1, "somebody else has it meanwhile"
+    reviews.release("b")
+    assert decisions.decide(first, A, Kind.UNDO).fields["state"] == "open"
+    assert decisions.decide(first, A, Kind.UNSURE).seq == 3
+    reviews.claim("a", Wanted("unsure"), 1)
+    assert decisions.decide(first, A, Kind.UNSURE).seq == 4, "who takes it again means it again"
+    assert [one.seq for one in decisions.decide_all([second, second], A, Kind.ESCALATE)] == [5, 5]  # type: ignore[union-attr]
+    assert decisions.decide(second, B, Kind.ESCALATE).seq == 6, "another moderator says the same"
+    assert DecisionLog(found).verify().wrong is None
+
+
 def test_several_decisions_about_one_photo_are_undone_one_by_one(found: Database) -> None:
     decisions, (first, second, _) = Decisions(found, "confirm"), ids(found)
     for kind in (Kind.UNSURE, Kind.ESCALATE, Kind.REJECT):
@@ -108,6 +124,23 @@ def test_many_at_once_and_one_refused(found: Database) -> None:
         2, ErrorCode.ALREADY_DECIDED, ErrorCode.UNKNOWN_ITEM, 3,
     ]  # fmt: skip
     assert DecisionLog(found).verify().entries == 3
+
+
+def test_rows_are_locked_in_one_order(found: Database) -> None:
+    """Else deciding about many and prolonging the claims on them wait for each other until the server ends one."""
+    if found.engine.dialect.name != "postgresql":
+        pytest.skip("SQLite has one lock for all")
+    low, *_, high = sorted(ids(found))
+    Reviews(found, 60).claim("a", Wanted(), 3)
+    row = text("SELECT item_id FROM reviews WHERE item_id = :id FOR UPDATE NOWAIT")
+    with ThreadPoolExecutor(1) as pool:
+        with found.writing() as session:
+            session.execute(row, {"id": low})
+            deciding = pool.submit(Decisions(found).decide_all, [high, low], A, Kind.UNSURE)
+            while not session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+                time.sleep(0.01)
+            session.execute(row, {"id": high})
+        assert [one.seq for one in deciding.result()] == [1, 2]  # type: ignore[union-attr]
 
 
 def test_second_opinion(found: Database) -> None:

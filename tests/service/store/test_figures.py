@@ -17,7 +17,7 @@ from service.store.decisions import Decisions, Moderator
 from service.store.figures import Figures
 from service.store.kinds import Kind
 from service.store.reviews import Reviews, Wanted
-from service.store.tables import ReviewState
+from service.store.states import ReviewState
 from service.store.tallies import Days, Key, Tallies
 from tests.conftest import SAMPLES
 

@@ -1,0 +1,76 @@
+"""A decoder process: pictures in, small RGB pixels out, nothing else within reach.
+
+Started by :mod:`service.decoding.decoders` with an empty environment and a socket as standard input. Its memory is
+bounded, it may not write files, and it ends when the service closes the socket. A picture that crashes it, or takes too
+long, costs this process and nothing more.
+"""
+
+import dataclasses
+import math
+import resource
+import signal
+import socket
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import AvifImagePlugin, ImageFile
+
+from service import imaging
+from service.contract import Preprocessing
+from service.decoding import wire
+from service.errors import FaunalensError
+
+_GRACE_SECONDS = 5
+
+
+def main() -> None:
+    """Answer requests on the socket until the service closes it."""
+    channel = wire.Channel(socket.socket(fileno=0))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # sent to the whole process group: the service finishes what it has, then closes the socket
+        signal.signal(number, signal.SIG_IGN)
+    bounds, _ = channel.receive(0)
+    limits = imaging.Limits(*bounds["limits"])
+    _restrict(bounds["memory"])
+    channel.send({})
+    while True:
+        try:
+            request, data = channel.receive(limits.max_bytes)
+        except EOFError:
+            return
+        # an end even when the service died meanwhile
+        signal.alarm(math.ceil(bounds["seconds"]) + _GRACE_SECONDS)
+        fields, pixels = _answer(bytes(data), limits, request)
+        channel.send(fields, pixels)
+        signal.alarm(0)
+
+
+def _restrict(memory: int) -> None:
+    with open("/proc/self/statm", encoding="ascii") as stream:
+        used = int(stream.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + memory, used + memory))
+    for kind in (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE):
+        resource.setrlimit(kind, (0, 0))
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+
+
+def _answer(data: bytes, limits: imaging.Limits, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    # global in Pillow, and safe here: one picture at a time
+    ImageFile.LOAD_TRUNCATED_IMAGES = request["tolerate_truncated"]
+    try:
+        header, pixels = _decode(data, limits, request)
+    except FaunalensError as error:
+        return {"error": [error.code.name, error.message, error.details]}, b""
+    return {"header": dataclasses.asdict(header), "shape": pixels.shape[:2]}, pixels.tobytes()
+
+
+def _decode(data: bytes, limits: imaging.Limits, request: dict[str, Any]) -> tuple[imaging.Header, NDArray[np.uint8]]:
+    if request["rule"]:
+        return imaging.prepare(data, limits, Preprocessing.model_validate(request["rule"]))
+    picture = imaging.view(data, limits, request["side"])
+    return picture.header, np.asarray(picture.rgb)
+
+
+if __name__ == "__main__":
+    main()

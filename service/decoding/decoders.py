@@ -1,0 +1,214 @@
+"""Where a picture is decoded: here when its header proves it cheap, else in a process that can be stopped.
+
+A thread can't be stopped, and a decoder that crashes takes its process along. So whatever :mod:`service.decoding.cost`
+does not vouch for goes to one of a few decoder processes, under a deadline and a bound on memory. A process that passes
+either, or crashes, is replaced: its picture is refused, and nobody else notices.
+"""
+
+import contextlib
+import dataclasses
+import queue
+import socket
+import subprocess
+import sys
+import time
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from service import imaging
+from service.contract import Preprocessing
+from service.decoding import wire
+from service.decoding.cost import proven_cheap
+from service.errors import ErrorCode, FaunalensError, StartError
+
+_START_SECONDS = 30.0
+_RECYCLE_AFTER = 1_000
+_PIXEL = 3
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Bounds:
+    """What decoding one picture may take: seconds of time, and bytes of memory beside the idle process."""
+
+    seconds: float = 10.0
+    memory: int = 1_500_000_000
+
+
+class Decoders:
+    """At most ``count`` decoder processes, the first started at once. Safe to call from many threads.
+
+    Raises :class:`StartError` when it does not start.
+    """
+
+    def __init__(self, count: int, limits: imaging.Limits, bounds: Bounds) -> None:
+        self.limits = limits
+        self.bounds = bounds
+        self._idle: queue.LifoQueue[_Process | None] = queue.LifoQueue()
+        for _ in range(count - 1):
+            self._idle.put(None)
+        self._idle.put(_Process(limits, bounds))
+        self._close = weakref.finalize(self, _stop_all, self._idle)
+
+    def isolates(self, data: bytes) -> bool:
+        """Whether ``data`` would go to a decoder process."""
+        return not proven_cheap(data)
+
+    def prepare(
+        self, data: bytes, rule: Preprocessing, tolerate_truncated: bool = False
+    ) -> tuple[imaging.Header, NDArray[np.uint8]]:
+        """As :func:`service.imaging.prepare`, under the bounds.
+
+        ``tolerate_truncated``: a picture that breaks off is decoded as far as it goes, and its header says so. Raises
+        what :func:`service.imaging.decode` does, ``decode_deadline``, and ``decoder_stopped``.
+        """
+        try:
+            if proven_cheap(data):
+                return imaging.prepare(data, self.limits, rule)
+            return self._isolated(data, rule=rule.model_dump())
+        except FaunalensError as error:
+            if not tolerate_truncated or error.code is not ErrorCode.TRUNCATED_IMAGE:
+                raise
+        header, pixels = self._isolated(data, rule=rule.model_dump(), tolerate_truncated=True)
+        return dataclasses.replace(header, truncated=True), pixels
+
+    def view(self, data: bytes, side: int, tolerate_truncated: bool = False) -> Image.Image:
+        """As :func:`service.imaging.view`, upright RGB with no side over ``side`` pixels, under the bounds."""
+        if proven_cheap(data) and not tolerate_truncated:
+            return imaging.view(data, self.limits, side).rgb
+        return Image.fromarray(self._isolated(data, side=side, tolerate_truncated=tolerate_truncated)[1])
+
+    def close(self) -> None:
+        """Stop the idle processes."""
+        self._close()
+
+    def _isolated(
+        self,
+        data: bytes,
+        rule: dict[str, Any] | None = None,
+        side: int | None = None,
+        tolerate_truncated: bool = False,
+    ) -> tuple[imaging.Header, NDArray[np.uint8]]:
+        imaging.check_bytes(data, self.limits)
+        request = {"rule": rule, "side": side, "tolerate_truncated": tolerate_truncated}
+        with self._process() as process:
+            fields, pixels = process.ask(request, data)
+        try:
+            return _result(fields, pixels)
+        except (KeyError, TypeError, ValueError) as error:
+            raise _stopped() from error
+
+    @contextlib.contextmanager
+    def _process(self) -> Iterator["_Process"]:
+        process = self._idle.get()
+        try:
+            if process is None or process.worn:
+                _stop(process)
+                process = None
+                process = self._replace()
+            yield process
+        except BaseException:
+            _stop(process)
+            process = None
+            raise
+        finally:
+            self._idle.put(process)
+
+    def _replace(self) -> "_Process":
+        try:
+            return _Process(self.limits, self.bounds)
+        except StartError as error:
+            message = "No decoder can be started; try again shortly."
+            raise FaunalensError(ErrorCode.OVERLOADED, message) from error
+
+
+class _Process:
+    """One decoder process and its socket."""
+
+    def __init__(self, limits: imaging.Limits, bounds: Bounds) -> None:
+        self.bounds = bounds
+        self.answered = 0
+        self.most = imaging.MAX_VIEW_SIDE**2 * _PIXEL
+        ours, theirs = socket.socketpair()
+        self.channel = wire.Channel(ours)
+        with theirs:
+            try:
+                self.popen = _spawn(theirs)
+            except OSError as error:
+                self.channel.close()
+                raise StartError("a decoder process cannot be started") from error
+        self.channel.until = time.monotonic() + _START_SECONDS
+        bound = {"limits": dataclasses.astuple(limits), "seconds": bounds.seconds, "memory": bounds.memory}
+        try:
+            self.channel.send(bound)
+            self.channel.receive(0)
+        except (OSError, EOFError, ValueError) as error:
+            self.stop()
+            raise StartError("a decoder process does not start") from error
+
+    @property
+    def worn(self) -> bool:
+        """Whether a fresh process should take the next picture."""
+        return self.answered >= _RECYCLE_AFTER or self.popen.poll() is not None
+
+    def ask(self, request: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytearray]:
+        """Have one picture decoded; raises ``decode_deadline`` or ``decoder_stopped``."""
+        self.answered += 1
+        try:
+            self.channel.until = time.monotonic() + self.bounds.seconds
+            self.channel.send(request, data)
+            return self.channel.receive(self.most)
+        except TimeoutError as error:
+            seconds = self.bounds.seconds
+            message = f"Decoding the image took more than {seconds:g} seconds."
+            raise FaunalensError(ErrorCode.DECODE_DEADLINE, message, {"seconds": seconds}) from error
+        except (OSError, EOFError, ValueError) as error:
+            raise _stopped() from error
+
+    def stop(self) -> None:
+        """End the process at once."""
+        self.channel.close()
+        self.popen.kill()
+        self.popen.wait()
+
+
+def _spawn(channel: socket.socket) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-P", "-m", "service.decoding.decoder_process"]
+    environment = {
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "OPENBLAS_NUM_THREADS": "1",
+        "MALLOC_ARENA_MAX": "1",
+    }
+    nowhere = subprocess.DEVNULL
+    return subprocess.Popen(  # noqa: S603
+        command, stdin=channel.fileno(), stdout=nowhere, stderr=nowhere, cwd="/", env=environment
+    )
+
+
+def _result(fields: dict[str, Any], pixels: bytearray) -> tuple[imaging.Header, NDArray[np.uint8]]:
+    """Read a decoder process's answer, which a hostile picture may have written."""
+    if "error" in fields:
+        name, message, details = fields["error"]
+        raise FaunalensError(ErrorCode[name], str(message), dict(details))
+    height, width = fields["shape"]
+    return imaging.Header(**fields["header"]), np.frombuffer(pixels, np.uint8).reshape(height, width, _PIXEL)
+
+
+def _stopped() -> FaunalensError:
+    return FaunalensError(ErrorCode.DECODER_STOPPED, "The image crashed its decoder.")
+
+
+def _stop(process: _Process | None) -> None:
+    if process is not None:
+        process.stop()
+
+
+def _stop_all(idle: "queue.LifoQueue[_Process | None]") -> None:
+    with contextlib.suppress(queue.Empty):
+        while True:
+            _stop(idle.get_nowait())

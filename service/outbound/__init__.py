@@ -1,0 +1,1 @@
+"""Requests that leave this machine, to addresses that somebody else named."""

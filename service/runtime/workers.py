@@ -1,0 +1,162 @@
+"""Threads that judge pictures, behind a fair line: decoding and onnxruntime release the GIL, so they fill the cores.
+
+A thread that has finished takes the next picture from the line itself. It does not wait until the event loop, which may
+be busy with another request, hands it one.
+"""
+
+import asyncio
+import contextlib
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+from service.runtime.admission import Admission, Ticket, too_late
+from service.runtime.fairline import FairLine
+
+Result = TypeVar("Result")
+_STEPS_BACK = 5
+LAST = 39
+"""Steps from any niceness to the last, 19: Linux takes none beyond it."""
+
+
+@dataclass(eq=False, slots=True)
+class _Job:
+    work: Callable[[], Any]
+    done: "asyncio.Future[Any]"
+
+
+class Workers:
+    """At most ``threads`` jobs at once; the others wait their flow's turn.
+
+    ``max_wait`` (seconds) and ``max_ratio``: see :class:`service.runtime.admission.Admission`.
+    """
+
+    def __init__(self, threads: int, queue: int, max_wait: float, max_ratio: float) -> None:
+        self.threads = threads
+        # guards the line, how many jobs run, their mean time, and whether this is closed
+        self._turn = threading.Condition(threading.Lock())
+        self._line: FairLine[_Job] = FairLine()
+        self._running: list[threading.Thread] = []
+        self._closed = False
+        self.admission = Admission(self.threads, queue, max_wait, max_ratio, self._ahead)
+
+    @property
+    def waiting(self) -> int:
+        """Jobs in line."""
+        return len(self._line)
+
+    @property
+    def pending(self) -> int:
+        """Jobs in line or running."""
+        with self._turn:
+            return len(self._line) + self.admission.running
+
+    @property
+    def ready(self) -> bool:
+        """Whether more work should be sent here; see :meth:`service.runtime.admission.Admission.ready`."""
+        return self.admission.ready(len(self._line))
+
+    async def run(self, ticket: Ticket, work: Callable[[], Result]) -> Result:
+        """Run ``work`` on a thread when its turn comes; raises ``overloaded`` or ``deadline_exceeded`` before that.
+
+        Cancelled while it waits, it leaves the line. Cancelled while it runs, the thread finishes and its result is
+        dropped: a thread cannot be stopped.
+        """
+        self.admission.sit(ticket)
+        loop = asyncio.get_running_loop()
+        job = _Job(work, loop.create_future())
+        with self._turn:
+            self._line.push(ticket.flow, job)
+            self._turn.notify()
+        if not self._running:
+            self._start()
+        late = loop.call_later(ticket.deadline - self.admission.clock(), self._expire, ticket, job)
+        try:
+            return cast(Result, await job.done)
+        finally:
+            late.cancel()
+            self._leave(ticket, job)
+
+    def close(self) -> None:
+        """Wait for running jobs; drop waiting ones."""
+        with self._turn:
+            self._closed = True
+            self._turn.notify_all()
+        for thread in self._running:
+            thread.join()
+
+    def _ahead(self, flow: str) -> int:
+        with self._turn:
+            return self._line.ahead(flow)
+
+    def _leave(self, ticket: Ticket, job: _Job) -> bool:
+        with self._turn:
+            return self._line.discard(ticket.flow, job)
+
+    def _expire(self, ticket: Ticket, job: _Job) -> None:
+        """Refuse a job that still waits at its deadline; one that runs already is let be."""
+        if self._leave(ticket, job) and not job.done.done():
+            job.done.set_exception(too_late())
+
+    def _start(self) -> None:
+        for number in range(self.threads):
+            thread = threading.Thread(target=self._work, name=f"faunalens_{number}", daemon=True)
+            self._running.append(thread)
+            thread.start()
+
+    def _work(self) -> None:
+        """Take jobs and run them until this is closed: what a thread does."""
+        step_back(_STEPS_BACK)
+        while (job := self._next()) is not None:
+            started = time.perf_counter()
+            result, error = _outcome(job.work)
+            with self._turn:
+                self.admission.running -= 1
+                self.admission.learn(time.perf_counter() - started)
+            # the loop may have ended without waiting for its jobs
+            with contextlib.suppress(RuntimeError):
+                job.done.get_loop().call_soon_threadsafe(_deliver, job.done, result, error)
+
+    def _next(self) -> _Job | None:
+        """The job whose turn it is, once there is one; None when this is closed."""
+        with self._turn:
+            while not self._closed:
+                if not len(self._line):
+                    self._turn.wait()
+                elif not (job := self._line.pop()).done.done():
+                    self.admission.running += 1
+                    return job
+            return None
+
+
+def _outcome(work: Callable[[], Result]) -> tuple[Result | None, BaseException | None]:
+    """Result and error of ``work``."""
+    try:
+        return work(), None
+    except BaseException as error:
+        # whatever it is, the request that waits for it must be told
+        return None, error
+
+
+def _deliver(done: "asyncio.Future[Any]", result: object, error: BaseException | None) -> None:
+    if done.done():
+        pass
+    elif error is None:
+        done.set_result(result)
+    else:
+        done.set_exception(error)
+
+
+def step_back(steps: int) -> None:
+    """Let other threads go first: lower this one's priority by ``steps`` of niceness.
+
+    On Linux only: elsewhere niceness belongs to processes, and a thread's number may be another's (setpriority(2)).
+    """
+    if sys.platform == "linux":
+        thread = threading.get_native_id()
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + steps)

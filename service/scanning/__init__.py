@@ -1,0 +1,1 @@
+"""The bulk run over files, folders, archives and object stores."""

@@ -1,0 +1,127 @@
+"""Pictures inside tar and zip files, read one after another without unpacking to disk.
+
+An entry is named ``archive.zip!inner/path.jpg``. Only regular files with a picture's ending are read, never more of one
+than an image may have; hidden entries, links and archives inside archives are skipped. Names are shown, never used as
+paths. Unpacking is bounded too: ``tarfile``'s own streams and ``zipfile``'s bzip2 and LZMA unpack a block whole, and a
+kilobyte of bzip2 can be gigabytes.
+"""
+
+import bz2
+import gzip
+import io
+import lzma
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import IO, Any, cast
+
+from service.cells import encodable
+from service.scanning.entries import Entry, is_picture, unreadable
+
+Opener = Callable[[str, IO[bytes]], Iterator[Entry]]
+_ZIPS = (".zip",)
+_TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_EXTENDED = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+# names and attributes; those of real archives have some hundred bytes
+_MOST_HEADER = 1_048_576
+# NotImplementedError: a compression that the library lacks; RuntimeError: an entry under a password
+_BROKEN = (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error, lzma.LZMAError,
+           zipfile.BadZipFile, tarfile.TarError)  # fmt: skip
+
+
+def opener(file: str, wanted: Callable[[str], bool], max_bytes: int) -> Opener | None:
+    """What reads the entries of ``file``, as far as ``wanted`` by name; None where its name is no archive's.
+
+    It takes the archive's name and the archive, open. One that breaks off gives the entries before that, and one entry
+    under its own name with the reason.
+    """
+    name = file.lower()
+    read = _zip if name.endswith(_ZIPS) else _tar if name.endswith(_TARS) else None
+    if read is None:
+        return None
+
+    def entries(file: str, stream: IO[bytes]) -> Iterator[Entry]:
+        try:
+            with stream:
+                yield from read(file, stream, wanted, max_bytes)
+        except _BROKEN as error:
+            yield Entry(file, unreadable(error))
+
+    return entries
+
+
+def is_link(info: zipfile.ZipInfo) -> bool:
+    """Whether an entry of a zip is a symbolic link: the high half of its attributes is a Unix mode."""
+    return stat.S_ISLNK(info.external_attr >> 16)
+
+
+def forget_headers(archive: tarfile.TarFile) -> None:
+    """Let go of the headers read so far, all of which ``tarfile`` keeps; as many as an archive likes to have."""
+    cast(Any, archive).members = []
+
+
+def _zip(file: str, stream: IO[bytes], wanted: Callable[[str], bool], max_bytes: int) -> Iterator[Entry]:
+    with zipfile.ZipFile(stream) as archive:
+        for info in archive.infolist():
+            name = f"{file}!{encodable(info.filename)}"
+            if info.is_dir() or is_link(info) or not is_picture(info.filename) or not wanted(name):
+                continue
+            if info.compress_type not in METHODS:
+                yield Entry(name, unreadable(NotImplementedError("neither stored nor deflated")))
+                continue
+            try:
+                with archive.open(info) as entry:
+                    yield Entry(name, entry.read(max_bytes + 1))
+            except _BROKEN as error:
+                # the next entry has its own place in the file
+                yield Entry(name, unreadable(error))
+
+
+def _tar(file: str, stream: IO[bytes], wanted: Callable[[str], bool], max_bytes: int) -> Iterator[Entry]:
+    end = 0
+    with tarfile.open(fileobj=_unpacked(stream), mode="r|", tarinfo=_Header) as archive:
+        for info in archive:
+            name = f"{file}!{encodable(info.name)}"
+            if info.isreg() and is_picture(info.name) and wanted(name):
+                entry = archive.extractfile(info)
+                assert entry is not None
+                with closing(entry):
+                    data = entry.read(max_bytes + 1)
+                if len(data) < min(info.size, max_bytes + 1):
+                    raise tarfile.ReadError("unexpected end of data")
+                yield Entry(name, data)
+            end = info.offset_data + info.size
+            forget_headers(archive)
+        # tarfile says nothing of a file that ends inside an entry that was skipped
+        if archive.fileobj is None or archive.fileobj.tell() < end:
+            raise tarfile.ReadError("unexpected end of data")
+
+
+class _Header(tarfile.TarInfo):
+    """A header; ``tarfile`` reads extended ones whole, however long they say that they are."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in _EXTENDED and self.size > _MOST_HEADER:
+            raise tarfile.ReadError("a header is too long")
+        return cast(tarfile.TarInfo, super()._proc_member(archive))  # type: ignore[misc]
+
+
+def _unpacked(stream: IO[bytes]) -> IO[bytes]:
+    """A tar, unpacked a piece at a time, by what its first bytes say."""
+    buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, stream))
+    start = buffered.peek(6)
+    if start.startswith(b"\x1f\x8b"):
+        return cast(IO[bytes], gzip.GzipFile(fileobj=buffered))
+    if start.startswith(b"BZh"):
+        return cast(IO[bytes], bz2.BZ2File(buffered))
+    return cast(IO[bytes], lzma.LZMAFile(buffered)) if start.startswith(b"\xfd7zXZ\0") else buffered

@@ -1,0 +1,192 @@
+"""The bulk run: files in, one record a file out, in order, in constant memory, on all cores."""
+
+import json
+import os
+import sys
+import uuid
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, get_args
+
+from service.answer import FileAnswer, FileFailure
+from service.cells import encodable
+from service.detector import Detector
+from service.errors import FaunalensError, StartError
+from service.imaging import ENDINGS
+from service.policy import Policy, Verdict
+from service.scanning.entries import Entry, unreadable
+from service.scanning.records import Record
+
+FINDINGS_EXIT, FAILURES_EXIT = 4, 8
+_AHEAD = 4
+
+
+@dataclass
+class Tally:
+    """Counts of a run."""
+
+    clear: int = 0
+    review: int = 0
+    priority: int = 0
+    failures: int = 0
+
+    def add(self, record: Record) -> None:
+        """Count one record."""
+        self.count(record.verdict if isinstance(record, FileAnswer) else None)
+
+    def count(self, verdict: Verdict | None) -> None:
+        """Count a file by its verdict; None: it failed."""
+        name = verdict or "failures"
+        setattr(self, name, getattr(self, name) + 1)
+
+    @property
+    def exit_code(self) -> int:
+        """0: nothing found, nothing failed; 4: findings; 8: failures; 12: both."""
+        return FINDINGS_EXIT * bool(self.review + self.priority) + FAILURES_EXIT * bool(self.failures)
+
+
+def find_files(paths: Iterable[str]) -> Iterator[str]:
+    """Files as given; folders walked in name order for image endings of any case, hidden entries skipped."""
+    for path in paths:
+        if os.path.isdir(path):
+            yield from _walk(path)
+        else:
+            yield path
+
+
+def _walk(folder: str) -> Iterator[str]:
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted((e.name, e.is_dir(follow_symlinks=False)) for e in found if _is_wanted(e))
+    except OSError:
+        yield folder
+        return
+    for name, is_folder in entries:
+        path = os.path.join(folder, name)
+        if is_folder:
+            yield from _walk(path)
+        elif name.lower().endswith(ENDINGS):
+            yield path
+
+
+def _is_wanted(entry: "os.DirEntry[str]") -> bool:
+    """Not hidden, and no pipe, socket or device, at which reading may wait without end. A broken link is a failure."""
+    plain = entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)
+    opens = plain or os.path.isfile(entry.path) or not os.path.exists(entry.path)
+    return opens and not entry.name.startswith(".")
+
+
+def judge_file(detector: Detector, policy: Policy, item: str | Entry, run_id: str, tolerate_truncated: bool) -> Record:
+    """One file, or one entry of an archive, to one record; whatever is wrong with it becomes a failure."""
+    name = encodable(item if isinstance(item, str) else item.file)
+    try:
+        data = _read(item, detector.settings.max_bytes) if isinstance(item, str) else item.data
+        if isinstance(data, FaunalensError):
+            raise data
+        answer = detector.answer(data, run_id, policy, tolerate_truncated=tolerate_truncated)
+    except FaunalensError as error:
+        return FileFailure.of(name, error, run_id)
+    return FileAnswer.of(name, answer)
+
+
+def _read(path: str, max_bytes: int) -> bytes:
+    try:
+        with open(path, "rb") as stream:
+            data = stream.read(max_bytes + 1)
+    except (OSError, ValueError) as error:
+        raise unreadable(error) from error
+    return data
+
+
+def scan(
+    detector: Detector,
+    policy: Policy,
+    files: Iterable[str | Entry],
+    threads: int,
+    tolerate_truncated: bool = False,
+) -> Iterator[Record]:
+    """Judge ``files`` on ``threads`` threads; records come in the order of the files, few are held at a time.
+
+    ``tolerate_truncated``: files that break off are judged as far as they go, and their records say so.
+    """
+    run_id = uuid.uuid4().hex
+    waiting: deque[Future[Record]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="scan") as pool:
+        try:
+            for item in files:
+                waiting.append(pool.submit(judge_file, detector, policy, item, run_id, tolerate_truncated))
+                if len(waiting) >= threads * _AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def resume(output: Path, tally: Tally) -> Counter[int]:
+    """How often each file, by the hash of its name, is recorded in ``output`` (JSON lines); ``tally`` counts them.
+
+    A torn last line is cut off. Raises :class:`StartError` for a file with anything else in it, and leaves that alone.
+    """
+    done = Counter[int]()
+    if not output.exists():
+        return done
+    if not output.is_file():
+        raise StartError(f"{output} cannot be resumed: it is not a file")
+    with _opened(output) as stream:
+        keep = 0
+        for number, line in enumerate(stream, 1):
+            record = _recorded(line)
+            if record is None and (line.endswith(b"\n") or not line.startswith(b"{")):
+                raise StartError(f"{output} cannot be resumed: line {number} is no record; nothing was changed")
+            if record is None:
+                break
+            file, verdict = record
+            done[hash(file)] += 1
+            tally.count(verdict)
+            keep += len(line)
+        stream.truncate(keep)
+    return done
+
+
+def unrecorded(done: Counter[int]) -> Callable[[str], bool]:
+    """Says of a file, by its name, whether it is still to be judged.
+
+    Entries of an archive may have equal names: as many of these are left out as were recorded.
+    """
+
+    def wanted(file: str) -> bool:
+        known = hash(encodable(file))
+        if not done[known]:
+            return True
+        done[known] -= 1
+        return False
+
+    return wanted
+
+
+def _opened(output: Path) -> BinaryIO:
+    try:
+        return output.open("rb+")
+    except OSError as error:
+        raise StartError(f"{output} cannot be resumed: {error.strerror}") from error
+
+
+def _recorded(line: bytes) -> tuple[str, Verdict | None] | None:
+    """File and verdict of a complete record, or None for a torn or foreign line."""
+    try:
+        record = json.loads(line)
+        file, verdict = record["file"], record.get("verdict")
+    except (ValueError, KeyError, TypeError):
+        return None
+    known = verdict is None or verdict in get_args(Verdict)
+    return (file, verdict) if line.endswith(b"\n") and isinstance(file, str) and known else None
+
+
+def lines_of_stdin() -> Iterator[str]:
+    """Paths from standard input, one a line, in whatever bytes the file system has."""
+    return (os.fsdecode(line.rstrip(b"\r\n")) for line in sys.stdin.buffer if line.strip())

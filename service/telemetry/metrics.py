@@ -1,0 +1,138 @@
+"""Prometheus metrics: requests, latency by stage, verdicts, findings by category, queue. No photo, name or address."""
+
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol, get_args
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from service.answer import ModelName
+from service.errors import ErrorCode
+from service.policy import Verdict
+from service.runtime.workers import Workers
+from service.shadow import ShadowMetrics
+from service.telemetry import logs
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class _DroppedLines(Collector):
+    """Reads the process's counter."""
+
+    def collect(self) -> Iterable[Metric]:
+        yield CounterMetricFamily("faunalens_log_lines_dropped", "Log lines lost", value=logs.dropped_lines())
+
+
+class Shifted(Protocol):
+    """What is told of the drift of a category."""
+
+    @property
+    def category(self) -> str: ...
+    @property
+    def psi(self) -> float | None: ...
+    @property
+    def ratio(self) -> float | None: ...
+    @property
+    def alerts(self) -> tuple[str, ...]: ...
+
+
+class DriftMetrics:
+    """Whether scores or shares of categories are not what they were; filled where batches are on."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._psi = Gauge(
+            "faunalens_drift_psi", "Population stability index of the scores", ["category"], registry=registry
+        )
+        self._ratio = Gauge(
+            "faunalens_drift_share_ratio", "Share of findings, lately over before", ["category"], registry=registry
+        )
+        self._alert = Gauge(
+            "faunalens_drift_alert", "1: scores or share of the category drifted", ["category", "what"],
+            registry=registry,
+        )  # fmt: skip
+
+    def tell(self, shifts: Iterable[Shifted]) -> None:
+        """Show these from now on; what cannot be said is left out."""
+        self._psi.clear()
+        self._ratio.clear()
+        self._alert.clear()
+        for shift in shifts:
+            if shift.psi is not None:
+                self._psi.labels(shift.category).set(shift.psi)
+            if shift.ratio is not None:
+                self._ratio.labels(shift.category).set(shift.ratio)
+            for what in ("scores", "share"):
+                self._alert.labels(shift.category, what).set(what in shift.alerts)
+
+
+class Metrics:
+    """One registry per application, so that several may live in one process."""
+
+    def __init__(self, workers: Workers) -> None:
+        self.registry = CollectorRegistry()
+        # finding a series costs more than counting in it; labels take few values
+        self.requests = functools.cache(
+            Counter("faunalens_requests", "HTTP requests", ["method", "route", "status"], registry=self.registry).labels
+        )
+        self.request_seconds = functools.cache(
+            Histogram(
+                "faunalens_request_seconds", "Time to answer a request", ["route"], buckets=_SECONDS,
+                registry=self.registry,
+            ).labels
+        )  # fmt: skip
+        self.stage_seconds = Histogram(
+            "faunalens_stage_seconds", "Time per picture and stage", ["stage"], buckets=_SECONDS, registry=self.registry
+        )
+        self.verdicts = Counter("faunalens_verdicts", "Pictures by verdict", ["verdict"], registry=self.registry)
+        self.findings = Counter("faunalens_findings", "Findings by category", ["category"], registry=self.registry)
+        self.failures = functools.cache(
+            Counter("faunalens_failures", "Pictures not judged, by error", ["code"], registry=self.registry).labels
+        )
+        self.reloads = Counter("faunalens_reloads", "Reloads of the model", ["outcome"], registry=self.registry)
+        self.cache = Counter(
+            "faunalens_cache", "Pictures looked up among those seen a moment ago", ["outcome"], registry=self.registry
+        )
+        self.shadow = ShadowMetrics(self.registry)
+        self.drift = DriftMetrics(self.registry)
+        self._model = Gauge("faunalens_model", "1: this model answers", ["name", "sha256"], registry=self.registry)
+        self.registry.register(_DroppedLines())
+        self._begin_at_zero()
+        self._gauge("faunalens_queue", "Pictures waiting or running", lambda: workers.pending)
+        self._gauge("faunalens_inside", "Requests for a judgement inside", lambda: workers.admission.inside)
+        self._gauge(
+            "faunalens_picture_seconds", "Mean time of a picture on a thread", lambda: workers.admission.service_seconds
+        )
+
+    def _begin_at_zero(self) -> None:
+        """Series that exist from the start: otherwise ``increase()`` misses the first of each kind."""
+        for code in ErrorCode:
+            self.failures(code.code)
+        for verdict in get_args(Verdict):
+            self.verdicts.labels(verdict)
+        for outcome in ("done", "rejected"):
+            self.reloads.labels(outcome)
+        for outcome in ("hit", "miss"):
+            self.cache.labels(outcome)
+
+    def _gauge(self, name: str, words: str, value: Callable[[], float]) -> None:
+        Gauge(name, words, registry=self.registry).set_function(value)
+
+    def model(self, model: ModelName) -> None:
+        """Say which model answers from now on."""
+        self._model.clear()
+        self._model.labels(model.name, model.sha256).set(1)
+
+    def judged(self, verdict: str, categories: Iterable[str], milliseconds: Mapping[str, float]) -> None:
+        """Count one picture: its verdict, the categories found, and milliseconds by stage."""
+        for stage, duration in milliseconds.items():
+            self.stage_seconds.labels(stage).observe(duration / 1e3)
+        self.verdicts.labels(verdict).inc()
+        for category in categories:
+            self.findings.labels(category).inc()
+
+    def text(self) -> bytes:
+        """The exposition format."""
+        return generate_latest(self.registry)

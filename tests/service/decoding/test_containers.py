@@ -1,0 +1,55 @@
+import struct
+
+import pytest
+from PIL import ImageOps
+
+from service.decoding.containers import breaks_off, gif_frames
+from tests.conftest import encoded
+from tests.service.hostile import PNG, chunk, grey_tiff, scene, tiff
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "AVIF"])
+def test_every_cut_is_seen(kind: str) -> None:
+    whole = encoded(scene(), kind)
+    assert not breaks_off(whole, kind) and not breaks_off(whole + b"more", kind)
+    assert all(breaks_off(whole[:length], kind) for length in range(len(whole) // 2, len(whole) - 12, 7))
+
+
+def test_a_tiff_without_its_directory_breaks_off() -> None:
+    whole = encoded(scene(), "TIFF", compression="tiff_lzw")
+    assert not breaks_off(whole, "TIFF") and breaks_off(whole[: len(whole) // 2], "TIFF")
+
+
+def test_formats_without_lengths_do_not_tell() -> None:
+    assert not breaks_off(b"", "JPEG")
+
+
+def test_a_tiff_cut_in_its_directory_breaks_off() -> None:
+    whole = tiff(grey_tiff(10, 10, offset=8, counts=100, rows=10))
+    assert not breaks_off(whole[:-4], "TIFF") and breaks_off(whole[:-5], "TIFF")
+
+
+@pytest.mark.parametrize(
+    ("rest", "broken"),
+    [
+        (struct.pack(">I4s", 8, b"free"), False),
+        (struct.pack(">I4s", 9, b"free"), True),
+        (struct.pack(">I4sQ", 1, b"mdat", 16), False),
+        (struct.pack(">I4sQ", 1, b"mdat", 17), True),
+        (struct.pack(">I4s", 0, b"mdat"), False),
+        (struct.pack(">I4s", 7, b"mdat"), False),
+    ],
+)
+def test_lengths_of_an_avif(rest: bytes, broken: bool) -> None:
+    assert breaks_off(struct.pack(">I4s4sI", 16, b"ftyp", b"avif", 0) + rest, "AVIF") is broken
+
+
+def test_a_png_whose_chunk_has_no_name_is_damaged_not_cut() -> None:
+    data = PNG + chunk(b"IHDR", bytes(13))
+    assert breaks_off(data, "PNG") and not breaks_off(data + b"\0\0\0\x04\1\2\3\4", "PNG")
+
+
+def test_frames_of_a_gif_with_tables_of_colours_and_comments() -> None:
+    frames = [scene(), ImageOps.invert(scene()), ImageOps.mirror(scene())]
+    data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], comment=b"x" * 600)
+    assert gif_frames(data, 100) == 3

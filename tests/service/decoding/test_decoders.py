@@ -1,0 +1,155 @@
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service import imaging
+from service.contract import Preprocessing
+from service.decoding.decoders import Bounds, Decoders
+from service.errors import ErrorCode, FaunalensError, StartError
+from service.imaging import Limits
+from tests.conftest import encoded
+from tests.live import ticks, until
+from tests.service.hostile import flat, many_scans, scene
+
+RULE = Preprocessing.model_validate({"size": 64, "mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)})
+HEADER_FIELDS = ("sha256", "format", "width", "height", "frames", "orientation")
+
+
+@pytest.fixture
+def decoders() -> Iterator[Decoders]:
+    """One decoder process, ready."""
+    made = Decoders(1, Limits(), Bounds(seconds=2.0, memory=200_000_000))
+    made.prepare(encoded(scene(), "PNG"), RULE)
+    yield made
+    made.close()
+
+
+def only_process(decoders: Decoders) -> int:
+    process = decoders._idle.queue[0]
+    assert process is not None
+    return process.popen.pid
+
+
+def test_the_same_pixels_here_and_there(decoders: Decoders) -> None:
+    for kind in imaging.FORMATS:
+        data = encoded(scene(900, 600), kind)
+        header, pixels = decoders.prepare(data, RULE)
+        expected, straight = imaging.prepare(data, Limits(), RULE)
+        assert header == expected and np.array_equal(pixels, straight)
+        view = decoders.view(data, 300)
+        assert view.size == (300, 200)
+        assert np.array_equal(np.asarray(view), np.asarray(imaging.view(data, Limits(), 300).rgb))
+
+
+def test_one_process_serves_many_pictures(decoders: Decoders) -> None:
+    before = only_process(decoders)
+    for _ in range(5):
+        with pytest.raises(FaunalensError):
+            decoders.prepare(b"\x89PNG\r\n\x1a\nnothing", RULE)
+        decoders.prepare(encoded(scene(), "PNG"), RULE)
+    assert only_process(decoders) == before
+
+
+def test_a_crash_costs_one_picture(decoders: Decoders) -> None:
+    before, picture = only_process(decoders), many_scans(4_000, 3_000, 5_000)
+    idle = ticks(before)
+    errors: list[FaunalensError] = []
+
+    def slow() -> None:
+        with pytest.raises(FaunalensError) as caught:
+            decoders.prepare(picture, RULE)
+        errors.append(caught.value)
+
+    thread = threading.Thread(target=slow)
+    thread.start()
+    until(lambda: ticks(before) > idle + 5)
+    os.kill(before, signal.SIGSEGV)
+    thread.join()
+    assert errors[0].code is ErrorCode.DECODER_STOPPED
+    decoders.prepare(encoded(scene(), "PNG"), RULE)
+    assert only_process(decoders) != before
+
+
+def test_the_deadline_costs_one_picture(decoders: Decoders) -> None:
+    before = only_process(decoders)
+    started = time.monotonic()
+    with pytest.raises(FaunalensError) as caught:
+        decoders.prepare(many_scans(4_000, 3_000, 5_000), RULE)
+    assert caught.value.code is ErrorCode.DECODE_DEADLINE and caught.value.details == {"seconds": 2.0}
+    assert time.monotonic() - started >= 2.0
+    assert not Path(f"/proc/{before}").exists(), "a decoder that is too slow is killed and reaped"
+    decoders.prepare(encoded(scene(), "PNG"), RULE)
+
+
+def test_memory_is_bounded(decoders: Decoders) -> None:
+    with pytest.raises(FaunalensError) as caught:
+        decoders.prepare(encoded(flat(7_000, 7_000, "RGBA"), "PNG", compress_level=1), RULE)
+    assert caught.value.code is ErrorCode.DECODER_STOPPED
+    status = Path(f"/proc/{only_process(decoders)}/status").read_text()
+    peak = int(status.split("VmHWM:")[1].split()[0]) * 1024
+    assert peak < 400_000_000
+
+
+def test_a_decoder_reaches_nothing(decoders: Decoders) -> None:
+    pid = only_process(decoders)
+    names = {entry.split(b"=")[0] for entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")}
+    assert names - {b""} == {b"PYTHONPATH", b"OPENBLAS_NUM_THREADS", b"MALLOC_ARENA_MAX"}
+    limits = Path(f"/proc/{pid}/limits").read_text()
+    assert [line.split()[3] for line in limits.splitlines() if line.startswith("Max file size")] == ["0"]
+    sockets = [fd for fd in Path(f"/proc/{pid}/fd").iterdir() if os.readlink(fd).startswith("socket:")]
+    assert len(sockets) == 1, "its own channel; no listening socket"
+
+
+def test_a_worn_process_is_replaced(decoders: Decoders, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.decoding.decoders._RECYCLE_AFTER", 3)
+    pids = set()
+    for _ in range(6):
+        decoders.prepare(encoded(scene(), "PNG"), RULE)
+        pids.add(only_process(decoders))
+    assert len(pids) >= 2
+
+
+def test_no_process_outlives_its_decoders() -> None:
+    made = Decoders(1, Limits(), Bounds())
+    made.prepare(encoded(scene(), "PNG"), RULE)
+    pid = only_process(made)
+    del made
+    assert not Path(f"/proc/{pid}").exists()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ({"shape": [64, 64]}, b""),
+        ({"header": {}, "shape": [64, 64]}, bytes(64 * 64 * 3)),
+        ({"error": ["NO_SUCH_CODE", "", {}]}, b""),
+        ({"header": dict.fromkeys(HEADER_FIELDS, 1), "shape": [9, 9]}, b""),
+    ],
+)  # fmt: skip
+def test_a_decoder_that_lies_is_not_believed(
+    answer: tuple[dict[str, object], bytes], decoders: Decoders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.decoding.decoders._Process.ask", lambda *_: answer)
+    with pytest.raises(FaunalensError) as caught:
+        decoders.prepare(encoded(scene(), "PNG"), RULE)
+    assert caught.value.code is ErrorCode.DECODER_STOPPED
+
+
+def test_a_decoder_that_cannot_start(decoders: Decoders, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", "/no/such/python")
+    with pytest.raises(StartError):
+        Decoders(1, Limits(), Bounds())
+    killed = only_process(decoders)
+    os.kill(killed, signal.SIGKILL)
+    os.waitid(os.P_PID, killed, os.WEXITED | os.WNOWAIT)
+    with pytest.raises(FaunalensError) as caught:
+        decoders.prepare(encoded(scene(), "PNG"), RULE)
+    assert caught.value.code is ErrorCode.OVERLOADED
+    monkeypatch.undo()
+    decoders.prepare(encoded(scene(), "PNG"), RULE)

@@ -1,0 +1,105 @@
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from service.errors import ErrorCode, FaunalensError, StartError
+from service.keys import access as module
+from service.keys.access import Access
+from service.keys.key import Scope, new_key
+from service.keys.keystore import KeyStore
+
+NOW = "2026-01-01T00:00:00+00:00"
+DETECT = frozenset({Scope.DETECT})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> KeyStore:
+    made = KeyStore(tmp_path / "keys.db")
+    made.create_file()
+    return made
+
+
+def add(store: KeyStore, *scopes: Scope, **limits: int) -> tuple[str, str]:
+    text, key = new_key("x", frozenset(scopes), NOW, **limits)  # type: ignore[arg-type]
+    store.add(key)
+    return text, key.id
+
+
+def test_no_key_in_force_stops_the_start(store: KeyStore) -> None:
+    with pytest.raises(StartError, match=r"no key in .* is in force"):
+        Access(store.path)
+    _, key_id = add(store, Scope.DETECT)
+    assert len(Access(store.path).ring) == 1
+    store.revoke(key_id, NOW)
+    with pytest.raises(StartError, match="keys create"):
+        Access(store.path)
+
+
+def test_scopes(store: KeyStore) -> None:
+    texts = {scope: add(store, scope)[0] for scope in Scope}
+    access = Access(store.path)
+
+    async def may(scope: Scope, *needed: Scope) -> bool:
+        try:
+            await access.allow(texts[scope], frozenset(needed))
+        except FaunalensError as error:
+            assert error.code is ErrorCode.FORBIDDEN and error.details == {"scopes": sorted(needed)}
+            return False
+        return True
+
+    async def scene() -> None:
+        for one in Scope:
+            for other in Scope:
+                assert await may(one, other) is (one is other)
+            assert await may(one)
+            assert await may(one, Scope.DETECT, Scope.REVIEW) is (one is not Scope.ADMIN)
+
+    asyncio.run(scene())
+
+
+def test_changes_are_noticed_usage_survives_and_damage_is_told_once(
+    store: KeyStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.02)
+    text, key_id = add(store, Scope.DETECT, quota=9)
+    access = Access(store.path)
+
+    async def until(condition: Callable[[], object]) -> None:
+        for _ in range(500):
+            if condition():
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError("waited in vain")
+
+    async def scene() -> None:
+        keeping = asyncio.create_task(access.keep())
+        key = await access.allow(text, DETECT)
+        access.allowances.take(key)
+        await until(lambda: store.usage(access.allowances.day) == {key_id: 1})
+        store.add_usage(access.allowances.day, {key_id: 3})
+        await until(lambda: access.allowances.used(key_id) == 4)
+        other, other_id = add(store, Scope.DETECT)
+        await until(lambda: len(access.ring) == 2)
+        assert (await access.allow(other, DETECT)).id == other_id
+        store.revoke(other_id, NOW)
+        await until(lambda: len(access.ring) == 1)
+        good = store.path.read_bytes()
+        store.path.write_bytes(b"noise" * 1000)
+        access.allowances.take(key)
+        await until(lambda: "keys stay as they were" in caplog.text)
+        await asyncio.sleep(0.3)
+        assert caplog.text.count("keys stay as they were") == 1
+        assert (await access.allow(text, DETECT)).id == key_id
+        store.path.write_bytes(good)
+        access.allowances.take(key)
+        keeping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await keeping
+
+    with caplog.at_level(logging.ERROR, "faunalens"):
+        asyncio.run(scene())
+    # three of another process, and three: written before, during and after the damage; the stop writes last
+    assert Access(store.path).allowances.used(key_id) == 6

@@ -1,0 +1,108 @@
+import sqlite3
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from service.errors import StartError
+from service.keys.key import Key, Scope, new_key
+from service.keys.keystore import KeyStore
+
+NOW = "2026-01-01T00:00:00+00:00"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> KeyStore:
+    made = KeyStore(tmp_path / "sub" / "keys?.db")
+    made.create_file()
+    return made
+
+
+def some_key(name: str = "pipeline") -> Key:
+    return new_key(name, frozenset({Scope.DETECT, Scope.ADMIN}), NOW, rate=2.5, burst=9, quota=100)[1]
+
+
+def test_keys_come_back_as_they_were(store: KeyStore) -> None:
+    keys = [some_key("one"), some_key("two")]
+    for key in keys:
+        store.add(key)
+    store.create_file()
+    store.check()
+    assert KeyStore(store.path).all_keys() == keys
+
+
+def test_only_the_owner_may_read(store: KeyStore) -> None:
+    assert stat.S_IMODE(store.path.stat().st_mode) == 0o600
+    store.path.chmod(0o640)
+    with pytest.raises(StartError, match="chmod 600"):
+        store.check()
+
+
+def test_the_file_holds_no_secret(store: KeyStore) -> None:
+    text, key = new_key("x", frozenset({Scope.DETECT}), NOW)
+    store.add(key)
+    _, _, secret = text.split("_", 2)
+    assert len(secret) == 43 and secret.encode() not in store.path.read_bytes()
+
+
+def test_revoking(store: KeyStore) -> None:
+    key = some_key()
+    store.add(key)
+    assert store.revoke(key.id, NOW) and not store.revoke(key.id, NOW) and not store.revoke("none", NOW)
+    assert store.all_keys()[0].revoked == NOW
+
+
+def test_usage_adds_up(store: KeyStore) -> None:
+    store.add_usage("2026-01-01", {"a": 3, "b": 1})
+    store.add_usage("2026-01-01", {"a": 4})
+    store.add_usage("2026-01-02", {"a": -1})
+    assert store.usage("2026-01-01") == {"a": 7, "b": 1} and store.usage("2026-01-02") == {"a": -1}
+
+
+def test_several_may_write_at_once(store: KeyStore) -> None:
+    threads = [
+        threading.Thread(target=lambda: [store.add_usage("2026-01-01", {"a": 1}) for _ in range(5)]) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    store.add(some_key())
+    for thread in threads:
+        thread.join()
+    assert store.usage("2026-01-01") == {"a": 20} and len(store.all_keys()) == 1
+
+
+def test_a_missing_store_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match="faunalens keys create"):
+        KeyStore(tmp_path / "none.db").check()
+
+
+@pytest.mark.parametrize("damage", ["noise", "middle", "half"])
+def test_a_damaged_store_is_named(store: KeyStore, damage: str) -> None:
+    for number in range(12):
+        store.add(some_key(f"key {number} " + "x" * 2000))
+    data = store.path.read_bytes()
+    broken = {
+        "noise": b"no database" * 1000,
+        "middle": data[:5000] + b"\xff" * 6000 + data[11000:],
+        "half": data[: len(data) // 2],
+    }
+    store.path.write_bytes(broken[damage])
+    with pytest.raises(StartError, match="damaged"):
+        store.check()
+
+
+def test_another_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    path.touch(0o600)
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE photos (id)")
+    other.close()
+    with pytest.raises(StartError, match="not a key store"):
+        KeyStore(path).check()
+
+
+def test_a_place_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StartError, match="cannot be made"):
+        KeyStore(tmp_path / "file" / "keys.db").create_file()

@@ -1,0 +1,180 @@
+from dataclasses import dataclass
+
+import pytest
+
+from service.errors import ErrorCode, FaunalensError
+from service.runtime.admission import Admission, Ticket
+from service.runtime.fairline import FairLine
+
+
+@dataclass
+class Clock:
+    """A clock that stands until it is told to go on, seconds."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def door(
+    queue: int = 64, max_wait: float = 0.5, max_ratio: float = 1e6, clock: Clock | None = None
+) -> tuple[Admission, FairLine[Ticket], Clock]:
+    line: FairLine[Ticket] = FairLine()
+    clock = clock or Clock()
+    return Admission(2, queue, max_wait, max_ratio, line.ahead, clock), line, clock
+
+
+def refused(admission: Admission, flow: str, seconds: float = 30) -> FaunalensError:
+    with pytest.raises(FaunalensError) as caught:
+        admission.enter(flow, seconds)
+    assert caught.value.code is ErrorCode.OVERLOADED
+    return caught.value
+
+
+def test_one_flow_gets_half_and_a_newcomer_finds_room() -> None:
+    admission, _, _ = door(queue=10)
+    held = [admission.enter("bulk", 30) for _ in range(6)]
+    assert refused(admission, "bulk").details["inside"] == 6
+    newcomers = [admission.enter(f"pipeline-{i}", 30) for i in range(4)]
+    assert admission.inside == 10
+    refused(admission, "another")
+    for ticket in (*newcomers, held.pop(), held.pop()):
+        admission.leave(ticket)
+    held += [admission.enter("bulk", 30) for _ in range(2)]
+    refused(admission, "bulk")
+    for ticket in held:
+        admission.leave(ticket)
+    assert admission.inside == 0 and not admission._held, "no flow is remembered"
+    assert admission.enter("bulk", 30).flow == "bulk"
+
+
+def test_the_line_is_bounded_by_time_not_by_number() -> None:
+    lengths = {}
+    for seconds in (0.01, 0.1, 10.0):
+        admission, line, _ = door(queue=1000)
+        admission.running, admission.service_seconds = 2, seconds
+        count = 0
+        while True:
+            try:
+                line.push("a", admission.enter("a", 30))
+            except FaunalensError as error:
+                assert error.retry_after == max(1, -(-int((count + 1) * seconds * 5) // 10))
+                break
+            count += 1
+        lengths[seconds] = count
+    # 0.5 s of waiting on two threads: 100 pictures of 10 ms, 10 of 100 ms, and one round of very slow ones
+    assert lengths == {0.01: 100, 0.1: 10, 10.0: 2}
+
+
+@pytest.mark.parametrize(("ratio", "most"), [(0.5, 2), (1, 2), (2, 4), (10, 20)])
+def test_the_line_is_bounded_by_the_time_of_a_picture(ratio: float, most: int) -> None:
+    admission, line, _ = door(queue=1000, max_wait=1e6, max_ratio=ratio)
+    admission.running = 2
+    for _ in range(most):
+        line.push("a", admission.enter("a", 30))
+    refused(admission, "a")
+    # two threads: the last one waits for `ratio` pictures, and one round is always allowed
+
+
+def test_a_long_line_of_one_does_not_shut_out_another() -> None:
+    admission, line, _ = door()
+    admission.running = 2
+    while True:
+        try:
+            line.push("bulk", admission.enter("bulk", 30))
+        except FaunalensError:
+            break
+    assert len(line) == 10
+    assert admission.enter("pipeline", 30).flow == "pipeline"
+    assert admission.wait("pipeline") == pytest.approx(0.1) and admission.wait("bulk") == pytest.approx(0.55)
+
+
+def test_a_wait_longer_than_the_deadline_is_refused_at_the_door() -> None:
+    admission, line, _ = door()
+    admission.running = 2
+    for _ in range(4):
+        line.push("a", admission.enter("a", 30))
+    assert admission.wait("a") == pytest.approx(0.25)
+    refused(admission, "a", seconds=0.2)
+    admission.enter("a", 0.3)
+
+
+def test_a_refusal_says_how_long_the_wait_would_be() -> None:
+    admission, line, _ = door()
+    admission.running, admission.service_seconds = 2, 1.5
+    for _ in range(2):
+        line.push("a", admission.enter("a", 30))
+    error = refused(admission, "a")
+    assert (error.retry_after, error.details["expected_wait_ms"]) == (3, 2250)
+    full, _, _ = door(queue=1)
+    full.enter("a", 30)
+    assert refused(full, "b").retry_after == 1
+
+
+def test_the_line_is_asked_again_once_and_the_deadline_each_time() -> None:
+    admission, line, clock = door()
+    early, late = admission.enter("a", 30), admission.enter("a", 30)
+    admission.sit(early)
+    admission.running = 2
+    for _ in range(20):
+        line.push("a", Ticket("a", 30))
+    admission.sit(early)
+    with pytest.raises(FaunalensError) as caught:
+        admission.sit(late)
+    assert caught.value.code is ErrorCode.OVERLOADED
+    clock.now = 30.0
+    with pytest.raises(FaunalensError) as caught:
+        admission.sit(early)
+    assert caught.value.code is ErrorCode.DEADLINE_EXCEEDED
+
+
+def test_the_mean_follows_the_pictures() -> None:
+    admission, _, _ = door()
+    for _ in range(60):
+        admission.learn(0.02)
+    assert admission.service_seconds == pytest.approx(0.02, abs=1e-3)
+
+
+def test_readiness_turns_before_the_line_is_full_and_does_not_flutter() -> None:
+    admission, line, _ = door()
+    admission.running = 2
+    seen = []
+    for _ in range(10):
+        line.push("a", admission.enter("a", 30))
+        seen.append(admission.ready(len(line)))
+    assert seen == [True] * 6 + [False] * 4
+    back = []
+    while len(line):
+        line.pop()
+        back.append(admission.ready(len(line)))
+    # an expected wait of 0.4 s of 0.5 s turns it off, below 0.25 s on
+    assert back == [False] * 6 + [True] * 4
+
+
+def test_readiness_counts_requests_whose_bodies_are_still_coming() -> None:
+    admission, _, _ = door(queue=11)
+    assert admission.ready(0)
+    admission.enter("b", 30)
+    tickets = []
+    seen = []
+    for _ in range(6):
+        tickets.append(admission.enter("a", 30))
+        seen.append(admission.ready(0))
+    assert seen == [True] * 4 + [False] * 2
+    for ticket in tickets[:3]:
+        admission.leave(ticket)
+    assert admission.ready(0)
+
+
+def test_a_picture_taken_while_the_door_looks_refuses_nobody() -> None:
+    """Eight requests on two threads are always taken, also in the moment in which a thread takes its next picture."""
+    admission, _, _ = door(max_ratio=3)
+    admission.running = 1
+
+    def taken_meanwhile(_: str) -> int:
+        admission.running = 2
+        return 6
+
+    admission._ahead = taken_meanwhile
+    admission.enter("a", 30)

@@ -1,0 +1,45 @@
+from pathlib import Path
+
+import numpy as np
+
+from service.detector import Detector
+from service.runtime.memory import Memory, key_of
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_keeps_for_a_while_and_no_more_than_allowed(detector: Detector, tusk: bytes) -> None:
+    seen, clock = detector.see(tusk), Clock()
+    memory = Memory(2, 60, clock)
+    for name in "abc":
+        memory.keep((name, b""), seen)
+        memory.recall(("a", b""))
+    assert len(memory) == 2 and memory.recall(("b", b"")) is None
+    kept = memory.recall(("a", b""))
+    assert kept is not None and kept.cached and kept.probabilities == seen.probabilities
+    clock.now = 59.9
+    memory.recall(("c", b""))
+    clock.now = 60.0
+    assert memory.recall(("c", b"")) is None and len(memory) == 1
+
+
+def test_keeps_no_picture_and_gives_the_same_boxes(detector: Detector, tusk: bytes) -> None:
+    seen = detector.see(tusk, heatmap=True)
+    memory = Memory(1, 60)
+    memory.keep(("a", b""), seen)
+    kept = memory.recall(("a", b""))
+    assert kept is not None and kept.view is None and kept.scores.embeddings.size == 0
+    assert np.array_equal(kept.scores.maps, seen.scores.maps)
+    policy = detector.policy("sensitive")
+    first, again = detector.answer(seen, "x", policy), detector.answer(kept, "x", policy)
+    assert first.findings and again.findings == first.findings
+    assert again.cached and first.cached is None and again.timing_ms["infer"] == 0
+
+
+def test_another_client_and_other_bytes_have_other_keys(tmp_path: Path) -> None:
+    assert len({key_of("a", b"1"), key_of("b", b"1"), key_of("a", b"2"), key_of("a", b"1")}) == 3

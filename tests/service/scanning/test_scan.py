@@ -1,0 +1,118 @@
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from service.answer import FileAnswer, FileFailure
+from service.detector import Detector
+from service.errors import StartError
+from service.scanning import scan as bulk
+from tests.conftest import SAMPLES
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Pictures with odd endings in nested folders, hidden ones, a text file and a broken picture."""
+    root = tmp_path / "photos"
+    (root / "deep" / "er").mkdir(parents=True)
+    (root / ".hidden").mkdir()
+    for name in ("a.JPG", "deep/b.Jpeg", "deep/er/c.jpe", ".hidden/d.jpg", ".e.jpg"):
+        shutil.copy(SAMPLES / "bananas.jpg", root / name)
+    (root / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n1234 no chunk of any kind")
+    (root / "notes.txt").write_text("not a picture")
+    return root
+
+
+def test_folders_are_walked(folder: Path) -> None:
+    found = [os.path.relpath(path, folder) for path in bulk.find_files([str(folder)])]
+    assert found == ["a.JPG", "broken.png", "deep/b.Jpeg", "deep/er/c.jpe"]
+    assert list(bulk.find_files(["no/such", "x.txt"])) == ["no/such", "x.txt"]
+
+
+def test_a_folder_has_links_and_pipes(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.jpg")
+    for name, target in (("linked.jpg", "a.JPG"), ("none.jpg", "none"), ("more.jpg", "deep"), ("pip.jpg", "pipe.jpg")):
+        (folder / name).symlink_to(target)
+    found = [os.path.relpath(path, folder) for path in bulk.find_files([str(folder)])]
+    assert found == ["a.JPG", "broken.png", "deep/b.Jpeg", "deep/er/c.jpe", "linked.jpg", "none.jpg"]
+
+
+def test_a_folder_that_cannot_be_read_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def scandir(path: str) -> "os._ScandirContextManager[str]":
+        if path.endswith("deep"):
+            raise PermissionError
+        return whole(path)
+
+    whole = os.scandir
+    monkeypatch.setattr(os, "scandir", scandir)
+    found = [os.path.relpath(path, folder) for path in bulk.find_files([str(folder)])]
+    assert found == ["a.JPG", "broken.png", "deep"]
+
+
+def test_one_bad_file_is_a_failure_line(folder: Path, detector: Detector) -> None:
+    files = [*bulk.find_files([str(folder)]), str(folder / "missing.jpg"), str(folder)]
+    records = list(bulk.scan(detector, detector.policy(None), files, 2))
+    assert [record.file for record in records] == files
+    codes = {os.path.basename(r.file): r.error.code for r in records if isinstance(r, FileFailure)}
+    assert codes == {"broken.png": "corrupt_image", "missing.jpg": "unreadable_file", "photos": "unreadable_file"}
+    tally = bulk.Tally()
+    for record in records:
+        tally.add(record)
+    assert (tally.clear, tally.failures, tally.exit_code) == (3, 3, 8)
+
+
+def test_scan_gives_the_endpoints_answer(detector: Detector) -> None:
+    path = SAMPLES / "tusks.jpg"
+    record = next(bulk.scan(detector, detector.policy(None), [str(path)], 1))
+    assert isinstance(record, FileAnswer)
+    direct = detector.answer(path.read_bytes(), "r", detector.policy(None))
+    assert record.scores == direct.scores and record.findings == direct.findings
+
+
+def test_a_large_file_is_not_read_whole(tmp_path: Path, detector: Detector) -> None:
+    path = tmp_path / "huge.jpg"
+    with path.open("wb") as stream:
+        stream.truncate(10**10)
+    record = next(bulk.scan(detector, detector.policy(None), [str(path)], 1))
+    assert isinstance(record, FileFailure) and record.error.code == "too_many_bytes"
+
+
+def test_few_files_are_held_at_a_time(detector: Detector) -> None:
+    taken: list[int] = []
+
+    def endless() -> "bulk.Iterator[str]":
+        for number in range(1_000_000):
+            taken.append(number)
+            yield f"missing-{number}"
+
+    run = bulk.scan(detector, detector.policy(None), endless(), 2)
+    for _ in range(50):
+        next(run)
+    run.close()
+    assert len(taken) <= 50 + 2 * 4
+
+
+def test_resume_cuts_a_torn_line(tmp_path: Path) -> None:
+    output = tmp_path / "out.jsonl"
+    records = ({"file": "a.jpg", "verdict": "review"}, {"file": "b.jpg", "error": {"code": "unreadable_file"}})
+    whole = "".join(json.dumps(record) + "\n" for record in records)
+    for torn in ('{"file": "c.j', '{"file": "c.jpg"}'):
+        output.write_text(whole + torn)
+        tally = bulk.Tally()
+        done = bulk.resume(output, tally)
+        assert output.read_text() == whole
+        assert [*filter(bulk.unrecorded(done), ("a.jpg", "b.jpg", "c.jpg"))] == ["c.jpg"]
+        assert tally == bulk.Tally(review=1, failures=1)
+    assert bulk.resume(tmp_path / "new.jsonl", bulk.Tally()) == {}
+
+
+def test_resume_leaves_a_file_alone_that_no_scan_wrote(tmp_path: Path) -> None:
+    output = tmp_path / "out.jsonl"
+    record = '{"file": "a.jpg", "verdict": "clear"}\n'
+    for other in ("[1]\n", "file\n", "\xff\xd8\xff", record + '{"file": "c.jpg", "verdict": "sold"}\n' + record):
+        output.write_text(other)
+        with pytest.raises(StartError, match="is no record; nothing was changed"):
+            bulk.resume(output, bulk.Tally())
+        assert output.read_text() == other

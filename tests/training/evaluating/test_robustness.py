@@ -1,0 +1,79 @@
+"""The table of evasions on the shipped weights and the rendered samples."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service.detector import Detector
+from service.settings import load_settings
+from training.evaluating import robustness as module
+from training.evaluating.evaluation import Scored, score_photos
+from training.evaluating.evasions import EVASIONS
+from training.evaluating.pictures import robustness_chart
+from training.evaluating.robustness import CLEAN, Row, robustness
+from training.evaluating.tables import write_csv
+from training.photos.manifest import Photo
+
+SAMPLES = Path(__file__).parents[3] / "docs" / "samples"
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return Detector(load_settings())
+
+
+@pytest.fixture(scope="module")
+def scored(detector: Detector) -> Scored:
+    paths = sorted(SAMPLES.glob("*.jpg"))
+    photos = [
+        Photo(path, path.name, "test", ("ivory",) if "tusk" in path.name else (), "product", "k", path.name, "ours")
+        for path in paths
+    ]
+    return score_photos(detector, photos)
+
+
+@pytest.fixture(scope="module")
+def rows(scored: Scored, detector: Detector) -> list[Row]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "EVASIONS", {name: EVASIONS[name] for name in ("mirror", "noise")})
+        return robustness(scored, detector, ["ivory", "rhino_horn"], negatives=4)
+
+
+def test_every_case_has_a_row_for_categories_with_photos(rows: list[Row]) -> None:
+    assert {row.category for row in rows} == {"ivory"}
+    assert [(row.evasion, row.strength) for row in rows] == [
+        (CLEAN, 0), *((name, strength) for name in ("mirror", "noise") for strength in (1, 2, 3)),
+    ]  # fmt: skip
+    assert all(row.negatives == 4 and row.positives >= 1 for row in rows)
+
+
+def test_clean_row_is_the_split_itself(rows: list[Row], scored: Scored) -> None:
+    scores, positive = scored.column("ivory")
+    clean = rows[0]
+    assert clean.recall == pytest.approx((scores[positive] > np.max(scores[~positive])).mean())
+    assert clean.kept == 1.0 or clean.recall == 0.0
+
+
+def test_evasions_change_scores(scored: Scored, detector: Detector) -> None:
+    changed = module._scores(detector, scored.photos[:2], "noise", 3, seed=0)
+    again = module._scores(detector, scored.photos[:2], "noise", 3, seed=0)
+    assert np.array_equal(changed, again)
+    assert not np.allclose(changed, scored.scores[:2], atol=1e-6)
+
+
+def test_table_is_written_as_csv(rows: list[Row], tmp_path: Path) -> None:
+    write_csv(rows, tmp_path / "robustness.csv")
+    with (tmp_path / "robustness.csv").open(newline="") as stream:
+        found = list(csv.DictReader(stream))
+    assert len(found) == len(rows)
+    assert found[3]["evasion"] == rows[3].evasion
+    assert float(found[3]["recall"]) == pytest.approx(rows[3].recall, abs=1e-4)
+
+
+def test_chart_is_drawn(tmp_path: Path) -> None:
+    cases = [(CLEAN, 0), *((name, strength) for name in EVASIONS for strength in (1, 2, 3))]
+    made = [Row("ivory", name, strength, 5, 9, 0.8, 0.9, 0.95, 0.01) for name, strength in cases]
+    robustness_chart(made, "ivory", tmp_path / "chart.png")
+    assert (tmp_path / "chart.png").stat().st_size > 10_000

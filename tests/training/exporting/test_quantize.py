@@ -1,0 +1,77 @@
+"""The 8-bit network says nearly what the given one says, and is a model like any other."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from service.classifier import Classifier
+from service.contract import Contract, file_sha256, load_contract
+from training.exporting.export import export, score
+from training.exporting.quantize import quantize
+from training.fitting.network import Network
+from training.fitting.refit import refit
+from training.photos.manifest import Photo, select
+from training.recipe import Kernel, Recipe
+
+pytestmark = [pytest.mark.training, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+
+
+@pytest.fixture(scope="module")
+def pair(recipe: Recipe, photos: list[Photo], tmp_path_factory: pytest.TempPathFactory) -> tuple[Contract, Path]:
+    """The 8-bit contract, and the folder that holds it beside ``tiny``."""
+    folder = tmp_path_factory.mktemp("pair")
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        network = Network(recipe, 4)
+    kernel = Kernel.model_validate({"levels": {"blocks.4": 0.3, "top": 0.3}, "landmarks": 10})
+    network, _, _ = refit(network, recipe.model_copy(update={"kernel": kernel}), select(photos, "train"))
+    export(network, recipe, photos, folder, "tiny", photos[0].path)
+    return quantize(folder / "tiny.json", photos, folder, "tiny-int8", count=6), folder
+
+
+def test_scores_are_near_and_ranked_alike(pair: tuple[Contract, Path], photos: list[Photo]) -> None:
+    contract, folder = pair
+    val = select(photos, "val")
+    plain = score(Classifier(load_contract(folder / "tiny.json"), folder), val)
+    small = score(Classifier(contract, folder), val)
+    assert np.abs(plain - small).max() > 0
+    for column in range(plain.shape[1]):
+        assert np.corrcoef(plain[:, column], small[:, column])[0, 1] > 0.8
+
+
+def test_trunk_is_in_integers_and_head_is_not(pair: tuple[Contract, Path]) -> None:
+    contract, folder = pair
+    graph = onnx.load(folder / contract.file).graph
+    whole = {constant.name for constant in graph.initializer if constant.data_type == onnx.TensorProto.INT8}
+    scaled = {node.output[0] for node in graph.node if node.op_type == "DequantizeLinear" and node.input[0] in whole}
+    convolutions = [node for node in graph.node if node.op_type == "Conv"]
+    assert convolutions and all(node.input[1] in scaled for node in convolutions)
+    products = [node for node in graph.node if node.op_type in ("MatMul", "Gemm")]
+    assert products and not any(set(node.input) & scaled for node in products)
+
+
+def test_scales_are_per_channel(pair: tuple[Contract, Path]) -> None:
+    contract, folder = pair
+    graph = onnx.load(folder / contract.file).graph
+    sizes = {constant.name: list(constant.dims) for constant in graph.initializer}
+    weights = {node.input[1] for node in graph.node if node.op_type == "Conv"}
+    for node in graph.node:
+        if node.op_type == "DequantizeLinear" and node.output[0] in weights:
+            assert sizes[node.input[1]] == sizes[node.input[0]][:1]
+
+
+def test_contract_is_whole(pair: tuple[Contract, Path]) -> None:
+    contract, folder = pair
+    assert load_contract(folder / "tiny-int8.json") == contract
+    assert contract.sha256 == file_sha256(folder / contract.file)
+    assert contract.training["quantized"]["from"] == "tiny"
+    assert all(category.calibration.fitted_on.startswith("val, ") for category in contract.categories)
+    assert (folder / contract.selftest.file).exists() and set(contract.selftest.probabilities) == set(contract.ids)
+
+
+def test_no_photo_of_train(pair: tuple[Contract, Path], photos: list[Photo], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no photo of train"):
+        quantize(pair[1] / "tiny.json", select(photos, "val"), tmp_path, "none", count=6)

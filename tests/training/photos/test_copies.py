@@ -1,0 +1,46 @@
+"""Photos that are there twice, to the byte or nearly."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from training.photos.copies import joined, near, same_bytes
+from training.photos.manifest import Photo
+
+
+def test_files_of_the_same_bytes_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    contents = [b"one", b"two", b"one", b"three", b"two", b"one", b"alone"]
+    paths = [tmp_path / str(number) for number in range(len(contents))]
+    for path, content in zip(paths, contents, strict=True):
+        path.write_bytes(content)
+    assert same_bytes([*paths, tmp_path / "missing"]) == [[0, 2, 5], [1, 4]]
+    monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} was read"))
+    assert same_bytes([paths[0], paths[3]]) == [], "each has a size of its own"
+
+
+def test_names_that_are_joined_over_others() -> None:
+    assert joined([{"b", "c"}, {"d", "c"}, {"a", "d"}, {"x", "y"}]) == {
+        "a": "a", "b": "a", "c": "a", "d": "a", "x": "x", "y": "x",
+    }  # fmt: skip
+
+
+def test_near_copies_of_train_are_told(photos: list[Photo], tmp_path: Path) -> None:
+    assert near(photos) == []
+    first = next(photo for photo in photos if photo.split == "train")
+    with Image.open(first.path) as picture:
+        ImageOps.mirror(picture.resize((90, 70))).save(tmp_path / "copy.jpg", quality=70)
+        picture.convert("L").point(lambda value: 255 - value).save(tmp_path / "other.jpg")
+    Image.fromarray(np.zeros((40, 40, 3), np.uint8)).save(tmp_path / "black.jpg")
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    held = [
+        replace(first, path=tmp_path / name, file=name, split="test")
+        for name in ("copy.jpg", "other.jpg", "black.jpg", "broken.jpg", "missing.jpg")
+    ]
+    expected = (
+        f"1 photos of val or test look nearly like one of train: copy.jpg (test) and {first.file} (train) for one"
+    )
+    assert near([*photos, *held]) == [expected]
+    assert near(held) == near([]) == []

@@ -1,0 +1,1 @@
+"""What a split's scores are worth: statistics, robustness, tables and pictures."""

@@ -1,0 +1,188 @@
+"""Checkpoint to ``<name>.onnx`` and its contract ``<name>.json``, and the proof that both say the same as torch."""
+
+import datetime
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from service.classifier import Classifier
+from service.contract import Category, Contract, Preprocessing, SelfTest, file_sha256
+from service.imaging import prepare
+from training.exporting.calibration import calibrate
+from training.exporting.halves import store_halves
+from training.exporting.padding import with_fixed_padding
+from training.exporting.thresholds import choose_thresholds
+from training.fitting.crossfit import OutOfFold
+from training.fitting.network import Network, preprocessing
+from training.photos.dataset import LIMITS, read_pixels
+from training.photos.manifest import SPLITS, Photo, label_counts, select
+from training.recipe import Recipe
+
+_SELFTEST_SIDE = 160
+
+
+def export_onnx(network: Network, path: Path, size: int) -> None:
+    """Write the network with a dynamic batch: ``pixels`` to ``logits``, ``map`` and ``embedding``.
+
+    Uses torch's TorchScript exporter: the newer one needs onnxscript, and this network has no dynamic control flow.
+    Constants are not folded, so that what is kept in half precision stays so in the file; onnxruntime folds them.
+    """
+    pixels = torch.zeros(2, size, size, 3, dtype=torch.uint8)
+    plain = with_fixed_padding(network.eval().to(memory_format=torch.contiguous_format), pixels)
+    names = ["logits", "map", "embedding"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            plain, (pixels,), str(path), dynamo=False, opset_version=18,
+            do_constant_folding=False, input_names=["pixels"], output_names=names,
+            dynamic_axes={name: {0: "n"} for name in ["pixels", *names]},
+        )  # fmt: skip
+    _name_depth(path, network.head.out_channels)
+    store_halves(path)
+
+
+def _name_depth(path: Path, categories: int) -> None:
+    """Write the map's number of categories into the file: of a single one, the exporter's shape inference loses it."""
+    model = onnx.load(path)
+    depth = {output.name: output for output in model.graph.output}["map"].type.tensor_type.shape.dim[1]
+    depth.dim_value = categories
+    onnx.save(model, path)
+
+
+def export(
+    network: Network, recipe: Recipe, photos: Sequence[Photo], folder: Path, name: str, picture: Path,
+    scores: OutOfFold | None = None,
+) -> Contract:  # fmt: skip
+    """Write ``name.onnx``, ``name.selftest.png`` and ``name.json`` to ``folder``.
+
+    Calibration and thresholds come from the val split of ``photos``, scored by onnxruntime through the service's own
+    preprocessing; with ``scores``, from these. Raises ValueError where ``photos`` lack one that was scored.
+    ``picture``: the self-test's picture; it is shipped, so it must be ours to ship.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    onnx_path = folder / f"{name}.onnx"
+    export_onnx(network, onnx_path, recipe.size)
+    rule = preprocessing(recipe, network)
+    draft = _draft(recipe, rule, name, onnx_path, photos)
+    if scores:
+        contract = fitted(draft, _scored(photos, scores), scores.logits, "train and val, out of fold")
+    else:
+        val = select(photos, "val", recipe.leave_out_sources)
+        contract = fitted(draft, val, score(Classifier(draft, folder), val))
+    contract = contract.model_copy(update={"selftest": _self_test(contract, folder, picture)})
+    (folder / f"{name}.json").write_text(contract.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return contract
+
+
+def score(classifier: Classifier, photos: Sequence[Photo]) -> NDArray[np.float32]:
+    """Logits float32 ``[N, C]`` of ``photos`` by the service's imaging and classifier, one picture at a time.
+
+    Raises ValueError without any.
+    """
+    rule = classifier.contract.preprocessing
+    if not photos:
+        raise ValueError("there are no photos in val to calibrate on")
+    return np.stack([classifier.run(read_pixels(photo, rule)[None]).logits[0] for photo in photos])
+
+
+@torch.inference_mode()
+def largest_difference(network: Network, classifier: Classifier, photos: Sequence[Photo]) -> dict[str, float]:
+    """Largest difference between torch and onnxruntime over ``photos``: probabilities, logits, map, embedding."""
+    worst = {"probabilities": 0.0, "logits": 0.0, "map": 0.0, "embedding": 0.0}
+    for photo in photos:
+        pixels = read_pixels(photo, classifier.contract.preprocessing)
+        logits, maps, embedding = (t.numpy() for t in network.eval()(torch.from_numpy(pixels.copy())[None]))
+        found = classifier.run(pixels[None])
+        pairs = {
+            "probabilities": (classifier.contract.probabilities(logits), found.probabilities),
+            "logits": (logits, found.logits), "map": (maps, found.maps), "embedding": (embedding, found.embeddings),
+        }  # fmt: skip
+        for key, (one, other) in pairs.items():
+            worst[key] = max(worst[key], float(np.abs(one - other).max()))
+    return worst
+
+
+def _draft(recipe: Recipe, rule: Preprocessing, name: str, onnx_path: Path, photos: Sequence[Photo]) -> Contract:
+    """A contract without choices: probabilities are plain sigmoids, thresholds one half."""
+    plain = {"temperature": 1.0, "bias": 0.0, "fitted_on": "nothing"}
+    by_split = {split: label_counts(select(photos, split)) for split in SPLITS}
+    categories = tuple(
+        Category.model_validate({
+            "id": category, "maturity": maturity, "calibration": plain,
+            "thresholds": {"sensitive": 0.5, "review": 0.5, "priority": 0.5},
+            "support": {split: counts.get(category, 0) for split, counts in by_split.items()},
+        })
+        for category, maturity in recipe.categories.items()
+    )  # fmt: skip
+    return Contract(
+        name=name,
+        created=datetime.date.today().isoformat(),
+        file=onnx_path.name,
+        sha256=file_sha256(onnx_path),
+        preprocessing=rule,
+        categories=categories,
+        selftest=SelfTest(file=f"{name}.selftest.png", probabilities={}),
+        val_prevalence={},
+        training={"recipe": _public(recipe), "photos": by_split,
+                  "sources": len({p.source for p in select(photos, "train")})},
+    )  # fmt: skip
+
+
+def _public(recipe: Recipe) -> dict[str, Any]:
+    """The recipe for a file that others read: of a path to the trunk's weights only the name."""
+    named = recipe.model_copy(update={"trunk_weights": recipe.trunk_weights.rpartition("/")[2]})
+    return named.model_dump(mode="json", exclude={"categories"})
+
+
+def _scored(photos: Sequence[Photo], scores: OutOfFold) -> list[Photo]:
+    by_file = {photo.file: photo for photo in photos if photo.split != "test"}
+    if missing := [file for file in scores.files if file not in by_file]:
+        raise ValueError(
+            f"{len(missing)} photos that the network was fitted on are not here, {missing[0]} for one: "
+            "name the --data and --extra of train"
+        )
+    return [by_file[file] for file in scores.files]
+
+
+def fitted(draft: Contract, photos: Sequence[Photo], logits: NDArray[np.float32], where: str = "val") -> Contract:
+    """``draft`` with calibration and thresholds chosen on ``photos``, whose logits are float32 ``[N, C]``.
+
+    Raises ValueError where all of them show a category.
+    """
+    wanted = np.array([[category in photo.labels for category in draft.ids] for photo in photos])
+    if shown := [category for category in draft.ids if all(category in photo.labels for photo in photos)]:
+        raise ValueError(f"every photo of {where} shows {', '.join(shown)}: no threshold can be chosen")
+    calibrations = calibrate(draft.ids, logits.astype(np.float64), wanted, where)
+    scaled = [category.model_copy(update={"calibration": calibrations[category.id]}) for category in draft.categories]
+    calibrated = draft.model_copy(update={"categories": tuple(scaled)})
+    thresholds = choose_thresholds(calibrated, calibrated.probabilities(logits).astype(np.float64), wanted)
+    final = tuple(c.model_copy(update={"thresholds": thresholds[c.id]}) for c in scaled)
+    prevalence = {category: round(float(share), 5) for category, share in zip(draft.ids, wanted.mean(0), strict=True)}
+    return calibrated.model_copy(update={"categories": final, "val_prevalence": prevalence})
+
+
+def _self_test(contract: Contract, folder: Path, picture: Path) -> SelfTest:
+    path = folder / contract.selftest.file
+    try:
+        with Image.open(picture) as image:
+            small = image.convert("RGB")
+    except OSError as error:
+        raise ValueError(f"{picture} cannot be read as a picture") from error
+    small.thumbnail((_SELFTEST_SIDE, _SELFTEST_SIDE))
+    small.save(path, "PNG", optimize=True)
+    return SelfTest(file=path.name, probabilities=self_test_scores(contract, folder))
+
+
+def self_test_scores(contract: Contract, folder: Path) -> dict[str, float]:
+    """Probabilities of the self-test's picture in ``folder``."""
+    data = (folder / contract.selftest.file).read_bytes()
+    _, pixels = prepare(data, LIMITS, contract.preprocessing)
+    found = Classifier(contract, folder).run(pixels[None]).probabilities[0]
+    return {category: round(float(value), 6) for category, value in zip(contract.ids, found, strict=True)}

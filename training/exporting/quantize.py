@@ -1,0 +1,118 @@
+"""A network in 8-bit integers: static quantisation of the trunk, calibrated on photos of the training split.
+
+QDQ format, unsigned 8-bit activations and signed 8-bit weights with a scale for each channel, as onnxruntime recommends
+for CPUs with VNNI (https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html). Weights use 7 of
+their 8 bits: CPUs with AVX2 and no VNNI add products in 16 bits, which overflow otherwise (same page), and then scores
+would depend on the machine. The head stays in
+single precision: it compares features with kept photos, its cost is small, and its error would go straight into the
+score. The result takes one picture at a time, as the service gives it: with the batch fixed, shapes and pads become
+constants, which onnxruntime fuses into the convolutions.
+"""
+
+import datetime
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+
+from service.classifier import Classifier
+from service.contract import Contract, file_sha256, load_contract
+from training.exporting.export import fitted, score, self_test_scores
+from training.exporting.halves import store_halves
+from training.fitting.crossfit import fitted_on_val
+from training.photos.dataset import read_pixels
+from training.photos.manifest import Photo, select
+
+_TRUNK = "/trunk/"
+_KINDS = ("Conv", "Add", "Clip", "Pad")
+
+
+def quantize(model: Path, photos: Sequence[Photo], folder: Path, name: str, count: int, seed: int = 0) -> Contract:
+    """Write ``name.onnx``, ``name.json`` and ``name.selftest.png`` to ``folder``, from the contract ``model``.
+
+    ``count`` photos of train, or all when there are fewer, give the ranges of the activations, read through the
+    service's preprocessing. Calibration and thresholds are chosen anew on val, or kept where the head was fitted on val
+    too. Raises ValueError when there is no photo of train, or no trunk in the graph.
+    """
+    source = load_contract(model)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.onnx"
+    chosen = _choose(photos, count, seed)
+    _write(model.parent / source.file, path, _Photos(chosen, source))
+    picture = f"{name}.selftest.png"
+    shutil.copyfile(model.parent / source.selftest.file, folder / picture)
+    draft = source.model_copy(update={
+        "name": name, "created": datetime.date.today().isoformat(), "file": path.name, "sha256": file_sha256(path),
+        "selftest": source.selftest.model_copy(update={"file": picture}),
+        "training": {
+            **source.training, "quantized": {"from": source.name, "sha256": source.sha256, "photos": len(chosen)},
+        },
+    })  # fmt: skip
+    contract = draft if fitted_on_val(source) else _fitted(draft, folder, photos)
+    scores = self_test_scores(contract, folder)
+    contract = contract.model_copy(update={"selftest": contract.selftest.model_copy(update={"probabilities": scores})})
+    (folder / f"{name}.json").write_text(contract.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return contract
+
+
+def _fitted(draft: Contract, folder: Path, photos: Sequence[Photo]) -> Contract:
+    left_out = draft.training.get("recipe", {}).get("leave_out_sources", [])
+    val = select(photos, "val", left_out)
+    return fitted(draft, val, score(Classifier(draft, folder), val))
+
+
+def prepared(path: Path) -> onnx.ModelProto:
+    """The graph for one picture at a time, with constants worked out and batch norms folded into convolutions."""
+    with tempfile.TemporaryDirectory() as folder:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.optimized_model_filepath = str(Path(folder) / "prepared.onnx")
+        options.add_free_dimension_override_by_name("n", 1)
+        onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return onnx.load(options.optimized_model_filepath)
+
+
+def _write(source: Path, path: Path, photos: "_Photos") -> None:
+    model = prepared(source)
+    nodes = [node.name for node in model.graph.node if node.op_type in _KINDS and node.name.startswith(_TRUNK)]
+    if not nodes:
+        raise ValueError(f"{source} has no trunk that could be quantised")
+    quantize_static(
+        model, path, photos, quant_format=QuantFormat.QDQ, per_channel=True, activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8, op_types_to_quantize=list(_KINDS), nodes_to_quantize=nodes,
+        calibrate_method=CalibrationMethod.MinMax, reduce_range=True,
+    )  # fmt: skip
+    store_halves(path)
+
+
+def _choose(photos: Sequence[Photo], count: int, seed: int) -> list[Photo]:
+    """Photos of train at random, products as often as they come: the ranges should be those of real streams."""
+    train = select(photos, "train")
+    if not train:
+        raise ValueError("there is no photo of train to calibrate on")
+    order = np.random.default_rng(seed).permutation(len(train))[:count]
+    return [train[int(index)] for index in order]
+
+
+class _Photos(CalibrationDataReader):  # type: ignore[misc]
+    """Photos as the quantiser reads them: one at a time, none kept."""
+
+    def __init__(self, photos: Sequence[Photo], contract: Contract) -> None:
+        self._pixels = self._read(photos, contract)
+
+    def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+        """The next picture, None after the last."""
+        pixels = next(self._pixels, None)
+        return None if pixels is None else {"pixels": pixels}
+
+    @staticmethod
+    def _read(photos: Sequence[Photo], contract: Contract) -> Iterator[NDArray[np.uint8]]:
+        for photo in photos:
+            yield read_pixels(photo, contract.preprocessing)[None]

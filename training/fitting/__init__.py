@@ -1,0 +1,1 @@
+"""Photos to a checkpoint: the network, its training, and the kernel head."""

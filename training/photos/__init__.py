@@ -1,0 +1,1 @@
+"""Photos with labels: manifests, other people's folders and annotations, splits, draws."""

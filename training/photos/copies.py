@@ -1,0 +1,105 @@
+"""Photos that are there twice: the same bytes, or nearly the same picture.
+
+A copy on another side of the split makes a network look better than it is, and a copy with another label teaches it
+nothing. Only photos of equally many bytes are read to find equal ones; near-identical ones have perceptual hashes
+(:mod:`service.fingerprint`) that differ in a bit or two, mirrored or not.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from service.errors import FaunalensError
+from service.fingerprint import fingerprint, mirrored
+from service.imaging import Limits, decode
+from service.runtime.cores import available_cores
+from training.photos.manifest import Photo
+
+LIMITS = Limits()
+_SIDE = 128
+_NEAR = 2
+
+
+def same_bytes(paths: Sequence[Path]) -> list[list[int]]:
+    """Positions of files with the same bytes, those of each content together; files that are not there have none."""
+    sizes: dict[int, list[int]] = defaultdict(list)
+    for position, path in enumerate(paths):
+        if path.is_file():
+            sizes[path.stat().st_size].append(position)
+    found: dict[bytes, list[int]] = defaultdict(list)
+    for positions in sizes.values():
+        for position in positions if len(positions) > 1 else ():
+            found[hashlib.sha256(paths[position].read_bytes()).digest()].append(position)
+    return [positions for positions in found.values() if len(positions) > 1]
+
+
+def told(photos: Sequence[Photo]) -> list[str]:
+    """A sentence on photos of the same bytes on two sides of the split, and one on those with different labels."""
+    apart, unlike = [], []
+    for positions in same_bytes([photo.path for photo in photos]):
+        first, *others = (photos[position] for position in positions)
+        apart += [(first, other) for other in others if other.split != first.split][:1]
+        unlike += [(first, other) for other in others if set(other.labels) != set(first.labels)][:1]
+    return [
+        *_sentence(
+            apart, "photos have the same bytes as one on another side of the split: what is measured looks too good"
+        ),
+        *_sentence(unlike, "photos have the same bytes as one with another label"),
+    ]
+
+
+def near(photos: Sequence[Photo]) -> list[str]:
+    """A sentence on photos of val and test that look nearly like one of train. Every photo is decoded, small."""
+    with ThreadPoolExecutor(available_cores()) as pool:
+        values = list(tqdm(pool.map(_hash, photos), "comparing", total=len(photos), unit="photo", mininterval=2))
+    hashed = [(photo, value) for photo, value in zip(photos, values, strict=True) if value is not None]
+    trained = [pair for pair in hashed if pair[0].split == "train"]
+    known = np.array([value for _, value in trained], dtype=np.uint64)
+    alike = []
+    for photo, value in hashed if trained else ():
+        if photo.split != "train":
+            far = np.minimum(_distances(known, value), _distances(known, mirrored(value)))
+            if far.min() <= _NEAR:
+                alike.append((photo, trained[int(far.argmin())][0]))
+    return _sentence(alike, "photos of val or test look nearly like one of train")
+
+
+def _hash(photo: Photo) -> int | None:
+    try:
+        return fingerprint(np.asarray(decode(photo.path.read_bytes(), LIMITS, _SIDE).rgb))
+    except (FaunalensError, OSError):
+        return None
+
+
+def _distances(known: NDArray[np.uint64], value: int) -> NDArray[np.int64]:
+    """Bits that differ; numpy counts bits since 2.0 only, and Blender's module needs 1.26."""
+    differing = (known ^ np.uint64(value)).view(np.uint8).reshape(-1, 8)
+    return np.unpackbits(differing, axis=1).sum(axis=1, dtype=np.int64)
+
+
+def _sentence(pairs: Sequence[tuple[Photo, Photo]], what: str) -> list[str]:
+    if not pairs:
+        return []
+    one, other = pairs[0]
+    return [f"{len(pairs)} {what}: {one.file} ({one.split}) and {other.file} ({other.split}) for one"]
+
+
+def joined(names: Iterable[Iterable[str]]) -> dict[str, str]:
+    """For every name the smallest of those it is joined with, directly or over others."""
+    above: dict[str, str] = {}
+
+    def of(name: str) -> str:
+        while above.setdefault(name, name) != name:
+            name = above[name]
+        return name
+
+    for some in names:
+        first, *others = sorted({of(name) for name in some})
+        above.update(dict.fromkeys(others, first))
+    return {name: of(name) for name in list(above)}

@@ -1,0 +1,137 @@
+"""The manifest: one row per photo with split, label, group, kind, instance and source."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from service.errors import FaunalensError
+from training.recipe import Recipe
+
+SPLITS = ("train", "val", "test")
+GROUPS = ("product", "listing", "lookalike", "live_animal")
+NONE = "none"
+COLUMNS = ("file", "split", "label", "group", "kind", "instance", "source")
+
+
+class ManifestError(ValueError):
+    """The manifest is not usable; the message names the row and the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One row. ``labels``: the categories shown, joined by ``|`` in the file's column ``label``; empty means none."""
+
+    path: Path
+    file: str
+    split: str
+    labels: tuple[str, ...]
+    group: str
+    kind: str
+    instance: str
+    source: str
+
+
+@contextmanager
+def named(photo: Photo) -> Iterator[None]:
+    """Raise :class:`ManifestError` with the photo's path where it cannot be read or decoded."""
+    try:
+        yield
+    except (FaunalensError, OSError) as error:
+        raise ManifestError(f"{photo.path} cannot be used: {error}") from error
+
+
+def read_manifest(root: Path, exclusions: Path | None = None) -> list[Photo]:
+    """Read ``root/manifest.csv`` less the files listed in ``exclusions`` (CSV with columns file, why).
+
+    Raises :class:`ManifestError` for a missing file or column, an unknown split or group, a photo listed twice, or an
+    ``instance`` on two sides of a split.
+    """
+    path = root / "manifest.csv"
+    if not path.is_file():
+        raise ManifestError(f"no manifest at {path}")
+    try:
+        reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""), restval="")
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"{path} is not UTF-8: {error}") from error
+    missing = set(COLUMNS) - set(reader.fieldnames or ())
+    if missing:
+        raise ManifestError(f"{path} lacks the columns {sorted(missing)}")
+    photos = [_photo(root, row, number) for number, row in enumerate(reader, 2)]
+    check(photos)
+    left_out = read_exclusions(exclusions) if exclusions else {}
+    return [photo for photo in photos if photo.file not in left_out]
+
+
+def read_exclusions(path: Path) -> dict[str, str]:
+    """File name to reason, for photos whose label is wrong."""
+    with path.open(newline="", encoding="utf-8") as stream:
+        return {row["file"]: row["why"] for row in csv.DictReader(stream)}
+
+
+def select(photos: Iterable[Photo], split: str, left_out: Collection[str] = ()) -> list[Photo]:
+    """The photos of one split, in manifest order, but none of the sources ``left_out``."""
+    return [photo for photo in photos if photo.split == split and photo.source not in left_out]
+
+
+def apply_recipe(photos: Iterable[Photo], recipe: Recipe) -> list[Photo]:
+    """Merge categories as the recipe says and drop labels it does not know. Photos left without label are dropped."""
+    kept = []
+    for photo in photos:
+        labels = tuple(dict.fromkeys(recipe.merge.get(label, label) for label in photo.labels))
+        known = tuple(label for label in labels if label in recipe.categories)
+        if known == photo.labels:
+            kept.append(photo)
+        elif known:
+            kept.append(replace(photo, labels=known))
+    return kept
+
+
+def lacking(photos: Sequence[Photo]) -> str | None:
+    """What the photos lack to train on; None: nothing."""
+    for name, there in (
+        ("products in train", any(p.split == "train" and p.labels for p in photos)),
+        ("photos without a product in train", any(p.split == "train" and not p.labels for p in photos)),
+        ("photos in val", any(p.split == "val" for p in photos)),
+    ):
+        if not there:
+            return f"there are no {name}: give more photos, or these as --extra beside others"
+    return None
+
+
+def unknown_labels(photos: Iterable[Photo], recipe: Recipe) -> list[str]:
+    """Labels that the recipe neither knows nor merges, in alphabetical order."""
+    return sorted({label for photo in photos for label in photo.labels} - set(recipe.categories) - set(recipe.merge))
+
+
+def label_counts(photos: Sequence[Photo]) -> dict[str, int]:
+    """Photos per category, and per group of negatives."""
+    counts: Counter[str] = Counter()
+    for photo in photos:
+        counts.update(photo.labels or (photo.group,))
+    return dict(sorted(counts.items()))
+
+
+def _photo(root: Path, row: dict[str, str], number: int) -> Photo:
+    if row["split"] not in SPLITS or row["group"] not in GROUPS:
+        raise ManifestError(f"row {number}: split {row['split']!r} or group {row['group']!r} is unknown")
+    labels = tuple(label for label in row["label"].split("|") if label and label != NONE)
+    if bool(labels) != (row["group"] == "product"):
+        raise ManifestError(f"row {number}: group {row['group']!r} does not fit label {row['label']!r}")
+    return Photo(root / row["file"], row["file"], row["split"], labels, row["group"], row["kind"],
+                 row["instance"] or row["file"], row["source"])  # fmt: skip
+
+
+def check(photos: Sequence[Photo]) -> None:
+    """Raise :class:`ManifestError` for a photo listed twice, or an instance on two sides of a split."""
+    sides: dict[str, str] = {}
+    files: set[str] = set()
+    for photo in photos:
+        if photo.file in files:
+            raise ManifestError(f"{photo.file} is listed twice")
+        files.add(photo.file)
+        if sides.setdefault(photo.instance, photo.split) != photo.split:
+            raise ManifestError(f"instance {photo.instance} is on two sides of a split")

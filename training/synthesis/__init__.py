@@ -1,0 +1,1 @@
+"""Pictures made of other pictures: augmentation, cut-and-paste, collages, screenshots."""

@@ -12,7 +12,7 @@ from training.options import read_for
 def test_labels_are_those_of_the_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for folder in ("tusk", "ivory", "walrus", "listing"):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "a.jpg").write_bytes(b"x")
+        (tmp_path / folder / "a.jpg").write_bytes(folder.encode())
     shipped = load_contract(shipped_weights() / DEFAULT_MODEL)
     contract = shipped.model_copy(update={"training": {"recipe": {"merge": {"tusk": "ivory"}}}})
     photos = {photo.file: photo.labels for photo in read_for(contract, tmp_path, None)}

@@ -80,7 +80,8 @@ def _hash(photo: Photo) -> int | None:
 def _distances(known: NDArray[np.uint64], value: int) -> NDArray[np.int64]:
     """Bits that differ; numpy counts bits since 2.0 only, and Blender's module needs 1.26."""
     differing = (known ^ np.uint64(value)).view(np.uint8).reshape(-1, 8)
-    return np.unpackbits(differing, axis=1).sum(axis=1, dtype=np.int64)
+    counts: NDArray[np.int64] = np.unpackbits(differing, axis=1).sum(axis=1, dtype=np.int64)
+    return counts
 
 
 def _sentence(pairs: Sequence[tuple[Photo, Photo]], what: str) -> list[str]:

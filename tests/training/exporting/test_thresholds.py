@@ -129,7 +129,7 @@ def test_twenty_positives_carry_a_category() -> None:
 
 
 def test_rates_are_those_that_are_documented() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "docs" / "training.md").read_text(encoding="utf-8")
     for point, rate in RATES.items():
         cells = (rate, RARE_RATES["core"][point], RARE_RATES["experimental"][point])
         assert f"| `{point}` | {' | '.join(f'{100 * cell:g} %' for cell in cells)} |" in text

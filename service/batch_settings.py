@@ -121,9 +121,14 @@ class BatchSettings(BaseModel):
         return _decoded(self.photo_key.get_secret_value()) if self.photo_key else None
 
 
+def parts(text: str) -> list[str]:
+    """The parts of a text between its commas, less empty ones."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
 def listed(value: object, change: Callable[[str], str] = str) -> object:
-    """The parts of a text between its commas, each after ``change``; what is no text stays as it is."""
-    return [change(part.strip()) for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    """The :func:`parts` of a text, each after ``change``; what is no text stays as it is."""
+    return [change(part) for part in parts(value)] if isinstance(value, str) else value
 
 
 def _decoded(text: str) -> bytes:

@@ -18,7 +18,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from service.batch_settings import BatchSettings, listed
+from service.batch_settings import BatchSettings, listed, parts
 from service.errors import StartError, problems
 from service.imaging import MAX_VIEW_SIDE, Limits
 from service.outbound.locations import is_pattern
@@ -148,7 +148,7 @@ class Settings(BatchSettings, StatisticsSettings, BaseSettings):
     @classmethod
     def _check_origins(cls, value: str) -> str:
         """A browser never names an origin that is written otherwise, so nobody would be let in."""
-        wrong = [part for part in _parts(value) if part != "*" and not _ORIGIN.fullmatch(part)]
+        wrong = [part for part in parts(value) if part != "*" and not _ORIGIN.fullmatch(part)]
         if wrong:
             raise ValueError(f"{', '.join(wrong)} is not an origin: scheme, host and perhaps port, without a path")
         return value
@@ -157,7 +157,7 @@ class Settings(BatchSettings, StatisticsSettings, BaseSettings):
     @classmethod
     def _check_proxies(cls, value: str) -> str:
         """uvicorn takes what it cannot read for a name that no proxy ever has."""
-        for part in _parts(value) if value != "*" else ():
+        for part in parts(value) if value != "*" else ():
             try:
                 ipaddress.ip_network(part)
             except ValueError as error:
@@ -189,10 +189,6 @@ class Settings(BatchSettings, StatisticsSettings, BaseSettings):
     def limits(self) -> Limits:
         """The limits on one image."""
         return Limits(self.max_bytes, self.max_pixels, self.max_frames)
-
-
-def _parts(value: str) -> list[str]:
-    return [part.strip() for part in value.split(",") if part.strip()]
 
 
 def load_settings(**changes: object) -> Settings:

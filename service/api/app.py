@@ -19,6 +19,7 @@ from service.api.observe import HEADER as REQUEST_ID_HEADER
 from service.api.observe import Observe
 from service.api.signals import reload_on_hangup
 from service.api.state import State
+from service.batch_settings import parts
 from service.settings import Settings, load_settings
 
 _DESCRIPTION = (
@@ -96,7 +97,7 @@ def _add_middleware(app: FastAPI, state: State) -> None:
 
 def _cors(origins: str) -> dict[str, Any]:
     return {
-        "allow_origins": [origin.strip() for origin in origins.split(",")],
+        "allow_origins": parts(origins),
         "allow_methods": ["GET", "HEAD", "POST", "PUT", "DELETE"],
         "allow_headers": [
             "Authorization", "Content-Type", DEADLINE_HEADER, KEY_HEADER, REQUEST_ID_HEADER, SESSION_HEADER,

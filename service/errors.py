@@ -98,6 +98,11 @@ class FaunalensError(Exception):
         }
 
 
+def how_to_get(extra: str) -> str:
+    """The command that installs an extra; the package is on no index."""
+    return f"in a checkout of Faunalens, pip install '.[{extra}]'"
+
+
 class StartError(RuntimeError):
     """The service must not start: wrong weights, wrong settings, failed self-test. The message says what to do."""
 

@@ -173,6 +173,11 @@ def test_what_pages_tell_to_install_is_there() -> None:
     ] == []
 
 
+def test_no_message_tells_to_install_from_an_index() -> None:
+    paths = [path for folder in ("service", "training") for path in (ROOT / folder).rglob("*.py")]
+    assert [path.name for path in paths if re.search(r"faunalens\[\w", path.read_text(encoding="utf-8"))] == []
+
+
 def test_samples_are_described() -> None:
     with (SAMPLES / "samples.csv").open(newline="") as stream:
         listed = {row["file"] for row in csv.DictReader(stream)}

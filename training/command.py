@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from service.errors import FaunalensError, StartError
+from service.errors import FaunalensError, StartError, how_to_get
 from training.photos.manifest import ManifestError
 from training.recipe import RecipeError
 
@@ -21,9 +21,7 @@ class TrainingCommand(click.Command):
         except ModuleNotFoundError as error:
             if not error.name or error.name.startswith(_OURS):
                 raise
-            raise click.ClickException(
-                f"{error.name} is not installed; this command needs: pip install 'faunalens[training]'"
-            ) from error
+            raise click.ClickException(f"{error.name} is not installed: {how_to_get('training')}") from error
         except (FaunalensError, ManifestError, RecipeError, StartError) as error:
             # what a process that reads photos raises comes with its traceback before the sentence
             raise click.ClickException(str(error).rpartition("ManifestError: ")[2].strip()) from error

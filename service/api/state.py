@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from service.api.decoding import Decoding
 from service.detector import Detector
-from service.errors import ErrorCode, FaunalensError, StartError
+from service.errors import ErrorCode, FaunalensError, StartError, how_to_get
 from service.keys.access import Access
 from service.outbound.fetch import Fetcher
 from service.runtime.cores import available_cores
@@ -117,7 +117,7 @@ class State:
             from service.bulk.bulk import Bulk
         except ModuleNotFoundError as error:
             raise StartError(
-                f"FAUNALENS_BATCHES is on, but {error.name} is not installed: pip install 'faunalens[review]'"
+                f"FAUNALENS_BATCHES is on, but {error.name} is not installed: {how_to_get('review')}"
             ) from error
         return Bulk(
             self.settings, self.metrics, lambda: self._detector, lambda: self.workers.pending > 0, lambda: self.fetcher

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from service.errors import FaunalensError, StartError
+from service.errors import FaunalensError, StartError, how_to_get
 from service.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def stopping() -> Iterator[None]:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "service":
             raise
-        stop(f"{error.name} is not installed: pip install 'faunalens[review]'")
+        stop(f"{error.name} is not installed: {how_to_get('review')}")
     except (StartError, FaunalensError) as error:
         stop(str(error))
     except OSError as error:

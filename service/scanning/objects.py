@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import IO, TYPE_CHECKING, Any
 
-from service.errors import ErrorCode, FaunalensError, StartError
+from service.errors import ErrorCode, FaunalensError, StartError, how_to_get
 from service.outbound.locations import refuse
 from service.scanning.archives import Opener
 from service.scanning.entries import Entry, is_picture, unreadable
@@ -118,7 +118,7 @@ def open_bucket(top: str) -> "ObjectStore":
     try:
         from obstore.store import AzureStore, GCSStore, S3Store
     except ModuleNotFoundError as error:
-        raise StartError(f"{scheme}:// needs the extra objects: pip install 'faunalens[objects]'") from error
+        raise StartError(f"{scheme}:// needs the extra objects: {how_to_get('objects')}") from error
     kind = S3Store if scheme == "s3" else GCSStore if scheme == "gs" else AzureStore
     try:
         return kind.from_url(top, retry_config=_PATIENCE)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from service import __version__
-from service.errors import StartError
+from service.errors import StartError, how_to_get
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
@@ -28,7 +28,7 @@ class Tracing:
             from opentelemetry.sdk.trace import TracerProvider
             from opentelemetry.sdk.trace.export import BatchSpanProcessor
         except ImportError as error:
-            raise StartError("FAUNALENS_TRACING=on needs the extra: pip install 'faunalens[otel]'") from error
+            raise StartError(f"FAUNALENS_TRACING=on needs the extra otel: {how_to_get('otel')}") from error
         resource = Resource.create({"service.name": "faunalens", "service.version": __version__})
         self._provider = TracerProvider(resource=resource)
         self._provider.add_span_processor(processor or BatchSpanProcessor(OTLPSpanExporter()))

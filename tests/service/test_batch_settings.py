@@ -56,4 +56,4 @@ def test_without_the_extra_the_start_says_what_to_install() -> None:
         "from service.settings import Settings; create_app(Settings(auth='off', batches='on'))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert "pip install 'faunalens[review]'" in done.stderr and "StartError" in done.stderr
+    assert "pip install '.[review]'" in done.stderr and "StartError" in done.stderr

@@ -174,7 +174,7 @@ def test_a_missing_library_names_the_extra() -> None:
         raise ModuleNotFoundError("No module named 'torch'", name="torch")
 
     assert "torch is not installed" in _message(lacking)
-    assert "faunalens[training]" in _message(lacking)
+    assert "pip install '.[training]'" in _message(lacking)
 
 
 def test_a_module_of_ours_that_is_missing_is_a_fault() -> None:

@@ -60,7 +60,7 @@ def test_without_blender_the_command_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "bpy", None)
     assert command.main([str(tmp_path / "out")]) == 2
-    assert "faunalens[scenes]" in capsys.readouterr().err
+    assert "pip install '.[scenes]'" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

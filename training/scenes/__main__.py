@@ -100,7 +100,7 @@ def main(words: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     given = _arguments(words)
     if not installed():
-        print("rendering needs Blender's module: pip install 'faunalens[scenes]'", file=sys.stderr)
+        print("rendering needs Blender's module: in a checkout of Faunalens, pip install '.[scenes]'", file=sys.stderr)
         return 2
     if given.sheet:
         from training.scenes.sheet import sheet

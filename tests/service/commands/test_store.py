@@ -7,7 +7,10 @@ from service.errors import ErrorCode, FaunalensError, StartError
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (ModuleNotFoundError("gone", name="alembic"), "alembic is not installed: pip install 'faunalens[review]'"),
+        (
+            ModuleNotFoundError("gone", name="alembic"),
+            "alembic is not installed: in a checkout of Faunalens, pip install '.[review]'",
+        ),
         (StartError("there is no store"), "there is no store"),
         (FaunalensError(ErrorCode.STORE_UNAVAILABLE, "It is away."), "It is away."),
         (PermissionError(13, "Permission denied", "/store"), "/store cannot be used: Permission denied"),

@@ -157,7 +157,7 @@ def test_an_address_that_is_none_stops_the_run_and_is_not_repeated(address: str)
 
 def test_without_the_extra_the_run_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "obstore.store", None)
-    with pytest.raises(StartError, match=r"faunalens\[objects\]"):
+    with pytest.raises(StartError, match=r"pip install .\.\[objects\]"):
         read("gs://photos/day")
 
 

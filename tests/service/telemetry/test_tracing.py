@@ -66,5 +66,5 @@ def test_off_by_default() -> None:
 
 def test_without_the_extra_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
-    with pytest.raises(StartError, match=r"faunalens\[otel\]"):
+    with pytest.raises(StartError, match=r"pip install .\.\[otel\]"):
         create_app(Settings(tracing="on"))

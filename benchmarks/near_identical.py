@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
 
-from service.fingerprint import NEAR, fingerprints, mirrored
+from service.fingerprint import NEAR, distance, distances, fingerprints, mirrored
 
 DATA = Path(os.environ.get("FAUNALENS_DATA", "../shared/data"))
 SEED, PHOTOS, COPIED, SIDE, LONGEST = 7, 2500, 160, 288, 600
@@ -63,7 +63,7 @@ def _cropped(picture: Image.Image, share: float, place: NDArray[np.float64]) -> 
 def near(one: Hashes, other: Hashes) -> bool:
     """Whether the service would call them near-identical."""
     turned = (*one, *map(mirrored, one))
-    return any((mine ^ theirs).bit_count() <= NEAR for mine in turned for theirs in other)
+    return any(distance(mine, theirs) <= NEAR for mine in turned for theirs in other)
 
 
 def false_matches(known: list[Hashes], instances: list[str]) -> tuple[int, int]:
@@ -75,7 +75,7 @@ def false_matches(known: list[Hashes], instances: list[str]) -> tuple[int, int]:
         others = names[number + 1 :] != names[number]
         matched = np.zeros(len(others), dtype=bool)
         for mine in (*one, *map(mirrored, one)):
-            matched |= (np.bitwise_count(table[number + 1 :] ^ np.uint64(mine)) <= NEAR).any(axis=1)
+            matched |= (distances(table[number + 1 :], mine) <= NEAR).any(axis=1)
         false, pairs = false + int((matched & others).sum()), pairs + int(others.sum())
     return false, pairs
 

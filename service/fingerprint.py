@@ -21,6 +21,8 @@ BAND_BITS = BITS // BANDS
 _SIDE, _KEPT = 32, 8
 _FAINT = 1.0
 _CUTS = (0.06, 0.12)
+# numpy counts bits since 2.0 only, and Blender's module needs 1.26
+_ONES = np.array([value.bit_count() for value in range(1 << BAND_BITS)], dtype=np.uint8)
 # how far, of 255, a pixel is from the colour of the border, and what share of a line must be so far
 _OFF, _SHARE = 24, 0.02
 
@@ -50,6 +52,18 @@ def mirrored(value: int) -> int:
 def distance(first: int, second: int) -> int:
     """How many bits differ."""
     return (first ^ second).bit_count()
+
+
+def distances(values: NDArray[np.uint64], value: int) -> NDArray[np.int64]:
+    """How many bits of each of ``values`` differ from ``value``."""
+    pieces = (values ^ np.uint64(value))[..., np.newaxis].view(np.uint16)
+    counts: NDArray[np.int64] = ones(pieces).sum(axis=-1, dtype=np.int64)
+    return counts
+
+
+def ones(pieces: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """How many bits of each piece are 1."""
+    return _ONES[pieces]
 
 
 def bands(value: int) -> tuple[int, ...]:

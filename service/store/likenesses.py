@@ -10,7 +10,7 @@ import numpy as np
 from sqlalchemy import CTE, Integer, Select, and_, column, func, or_, select, values
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from service.fingerprint import BAND_BITS, NEAR, around, bands, joined, mirrored
+from service.fingerprint import NEAR, around, bands, joined, mirrored, ones
 from service.store.database import Database
 from service.store.reviews import unknown_item
 from service.store.tables import Batch, Decision, Fingerprint, Item, Review
@@ -20,8 +20,6 @@ _MOST_HASHES = 500
 _BANDS: tuple[InstrumentedAttribute[int], ...] = (
     Fingerprint.band_0, Fingerprint.band_1, Fingerprint.band_2, Fingerprint.band_3,
 )  # fmt: skip
-# numpy counts bits since 2.0 only, and Blender's module needs 1.26
-_ONES = np.array([value.bit_count() for value in range(1 << BAND_BITS)], dtype=np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +93,7 @@ def _near(session: Session, item_id: int) -> list[tuple[int, ...]]:
     found = np.array(session.execute(query).all(), dtype=np.uint16).reshape(-1, len(_BANDS))
     sought = np.array([bands(value) for value in wanted], dtype=np.uint16)
     differing = (np.bitwise_xor.outer(*pair) for pair in zip(found.T, sought.T, strict=True))
-    distances = np.sum([_ONES[pieces] for pieces in differing], axis=0, dtype=np.int64)
+    distances = np.sum([ones(pieces) for pieces in differing], axis=0, dtype=np.int64)
     ranks = (2 * distances + (np.arange(len(wanted)) >= len(own))).min(axis=1)
     chosen = [place for place in np.argsort(ranks, kind="stable") if ranks[place] // 2 <= NEAR]
     return [(*found[place].tolist(), int(ranks[place])) for place in chosen[:_MOST_HASHES]]

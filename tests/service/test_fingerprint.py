@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from service.fingerprint import BITS, NEAR, around, bands, distance, fingerprint, fingerprints, mirrored
+from service.fingerprint import BITS, NEAR, around, bands, distance, distances, fingerprint, fingerprints, mirrored
 from tests.conftest import SAMPLES
 
 SIZE = 288
@@ -49,6 +49,13 @@ def test_a_plain_border_is_left_out_and_a_small_thing_on_plain_ground_is_not() -
 def test_one_colour_has_none() -> None:
     assert fingerprints(np.full((SIZE, SIZE, 3), 200, dtype=np.uint8)) == ()
     assert fingerprint(np.full((SIZE, SIZE, 3), 200, dtype=np.uint8)) is None
+
+
+def test_many_are_compared_as_one_is() -> None:
+    known = [0, 1, 2**64 - 1, 0x0123456789ABCDEF]
+    for value in known:
+        expected = [distance(value, other) for other in known]
+        assert distances(np.array(known, dtype=np.uint64), value).tolist() == expected
 
 
 def test_whatever_bits_differ_a_piece_leads_there() -> None:

@@ -12,11 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from service.errors import FaunalensError
-from service.fingerprint import fingerprint, mirrored
+from service.fingerprint import distances, fingerprint, mirrored
 from service.imaging import Limits, decode
 from service.runtime.cores import available_cores
 from training.photos.manifest import Photo
@@ -64,7 +63,7 @@ def near(photos: Sequence[Photo]) -> list[str]:
     alike = []
     for photo, value in hashed if trained else ():
         if photo.split != "train":
-            far = np.minimum(_distances(known, value), _distances(known, mirrored(value)))
+            far = np.minimum(distances(known, value), distances(known, mirrored(value)))
             if far.min() <= _NEAR:
                 alike.append((photo, trained[int(far.argmin())][0]))
     return _sentence(alike, "photos of val or test look nearly like one of train")
@@ -75,13 +74,6 @@ def _hash(photo: Photo) -> int | None:
         return fingerprint(np.asarray(decode(photo.path.read_bytes(), LIMITS, _SIDE).rgb))
     except (FaunalensError, OSError):
         return None
-
-
-def _distances(known: NDArray[np.uint64], value: int) -> NDArray[np.int64]:
-    """Bits that differ; numpy counts bits since 2.0 only, and Blender's module needs 1.26."""
-    differing = (known ^ np.uint64(value)).view(np.uint8).reshape(-1, 8)
-    counts: NDArray[np.int64] = np.unpackbits(differing, axis=1).sum(axis=1, dtype=np.int64)
-    return counts
 
 
 def _sentence(pairs: Sequence[tuple[Photo, Photo]], what: str) -> list[str]:

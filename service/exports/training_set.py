@@ -8,12 +8,13 @@ so that they stay on one side of the split. The split hangs on the instance's na
 import csv
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from service.exports import kept
+from service.instances import joined
 from service.store.cases import Case
 from service.store.kinds import Kind
 from service.store.photos import Photos
@@ -38,15 +39,13 @@ class Tally:
 def write(cases: Iterable[Case], photos: Photos, out: Path) -> Tally:
     """Write the decided ``cases`` into the new folder ``out``; raises :class:`OSError`."""
     out.mkdir(mode=0o700, parents=True)
-    latest, paths, instances, again = dict[str, _Decided](), dict[str, str](), _Instances(), 0
+    latest, paths, names, again = dict[str, _Decided](), dict[str, str](), list[list[str]](), 0
     for case in cases:
         decision = json.loads(case.entries[-1].entry) if case.entries else {}
         if decision.get("decision") not in (Kind.CONFIRM, Kind.REJECT) or case.sha256 is None:
             continue
-        names = [f"photo {case.sha256}"]
-        if case.listing_id:
-            names.append(f"listing {case.source} {case.listing_id}")
-        instances.join(names)
+        listing = [f"listing {case.source} {case.listing_id}"] if case.listing_id else []
+        names.append([f"photo {case.sha256}", *listing])
         if path := kept.write(case, photos, out):
             paths[case.sha256] = path
         earlier = latest.get(case.sha256)
@@ -54,7 +53,7 @@ def write(cases: Iterable[Case], photos: Photos, out: Path) -> Tally:
         if earlier is None or earlier[1]["decided_at"] < decision["decided_at"]:
             latest[case.sha256] = case, decision
     rows = [_row(case, decision, paths[sha256]) for sha256, (case, decision) in latest.items() if sha256 in paths]
-    _write_manifest(out / "manifest.csv", rows, instances)
+    _write_manifest(out / "manifest.csv", rows, joined(names))
     return Tally(len(rows), len(latest) - len(rows), again)
 
 
@@ -68,28 +67,10 @@ def _row(case: Case, decision: dict[str, Any], path: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _write_manifest(path: Path, rows: Iterable[dict[str, Any]], instances: "_Instances") -> None:
+def _write_manifest(path: Path, rows: Iterable[dict[str, Any]], instances: Mapping[str, str]) -> None:
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, COLUMNS)
         writer.writeheader()
         for row in sorted(rows, key=lambda row: str(row["file"])):
-            digest = hashlib.sha256(instances.of(f"photo {row['sha256']}").encode()).hexdigest()
+            digest = hashlib.sha256(instances[f"photo {row['sha256']}"].encode()).hexdigest()
             writer.writerow({**row, "instance": digest[:16], "split": _SPLITS[int(digest, 16) % len(_SPLITS)]})
-
-
-class _Instances:
-    """Names that mean one object: the smallest of them is the object's."""
-
-    def __init__(self) -> None:
-        self._above: dict[str, str] = {}
-
-    def of(self, name: str) -> str:
-        above = self._above.setdefault(name, name)
-        while above != name:
-            name, above = above, self._above[above]
-        return name
-
-    def join(self, names: Iterable[str]) -> None:
-        first, *others = sorted(self.of(name) for name in names)
-        for other in others:
-            self._above[other] = first

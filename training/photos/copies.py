@@ -7,7 +7,7 @@ nothing. Only photos of equally many bytes are read to find equal ones; near-ide
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -81,18 +81,3 @@ def _sentence(pairs: Sequence[tuple[Photo, Photo]], what: str) -> list[str]:
         return []
     one, other = pairs[0]
     return [f"{len(pairs)} {what}: {one.file} ({one.split}) and {other.file} ({other.split}) for one"]
-
-
-def joined(names: Iterable[Iterable[str]]) -> dict[str, str]:
-    """For every name the smallest of those it is joined with, directly or over others."""
-    above: dict[str, str] = {}
-
-    def of(name: str) -> str:
-        while above.setdefault(name, name) != name:
-            name = above[name]
-        return name
-
-    for some in names:
-        first, *others = sorted({of(name) for name in some})
-        above.update(dict.fromkeys(others, first))
-    return {name: of(name) for name in list(above)}

@@ -18,7 +18,8 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from service.imaging import ENDINGS
-from training.photos.copies import joined, same_bytes
+from service.instances import joined
+from training.photos.copies import same_bytes
 from training.photos.manifest import GROUPS, NONE, SPLITS, ManifestError, Photo, check, read_exclusions, read_manifest
 
 _LABELS = ("choices", "rectanglelabels", "polygonlabels", "brushlabels", "labels")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from training.photos.copies import joined, near, same_bytes
+from training.photos.copies import near, same_bytes
 from training.photos.manifest import Photo
 
 
@@ -19,12 +19,6 @@ def test_files_of_the_same_bytes_are_found(tmp_path: Path, monkeypatch: pytest.M
     assert same_bytes([*paths, tmp_path / "missing"]) == [[0, 2, 5], [1, 4]]
     monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} was read"))
     assert same_bytes([paths[0], paths[3]]) == [], "each has a size of its own"
-
-
-def test_names_that_are_joined_over_others() -> None:
-    assert joined([{"b", "c"}, {"d", "c"}, {"a", "d"}, {"x", "y"}]) == {
-        "a": "a", "b": "a", "c": "a", "d": "a", "x": "x", "y": "x",
-    }  # fmt: skip
 
 
 def test_near_copies_of_train_are_told(photos: list[Photo], tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """What a key costs a request: the door with keys, beside the door without, interleaved in one run.
 
-Usage: ``python benchmarks/authentication.py [--rounds 7] [--requests 5000]``. The application behind the door does
+Usage: ``python -m benchmarks.authentication [--rounds 7] [--requests 5000]``. The application behind the door does
 nothing, so the difference is authentication and its allowances.
 """
 

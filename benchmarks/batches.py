@@ -1,18 +1,16 @@
 """What a running batch costs live requests: latency with and without one, in turns, on a real server.
 
-``python benchmarks/batches.py``; prints medians and 95th percentiles, their ratios, and the batch's own rate.
+``python -m benchmarks.batches``; prints medians and 95th percentiles, their ratios, and the batch's own rate.
 """
 
 import argparse
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import httpx
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
 from tests.service.bulk.kills import PICTURES, Service, archive, post
 
 ROUNDS, REQUESTS, PICTURES_A_BATCH = 4, 30, 400

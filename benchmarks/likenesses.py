@@ -1,17 +1,15 @@
 """How long it takes to find what is near-identical to a photo in a queue.
 
-``python benchmarks/likenesses.py``; once with the sample pictures over and over, the worst that a queue can hold, and
+``python -m benchmarks.likenesses``; once with the sample pictures over and over, the worst that a queue can hold, and
 once with a tenth of it alike and other hashes by chance.
 """
 
 import argparse
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
 from service.detector import Detector
 from service.settings import Settings
 from service.store.database import open_database

@@ -1,6 +1,6 @@
 """How many copies of a photo are recognised as near-identical, and how often other objects are taken for copies.
 
-``python benchmarks/near_identical.py``; photos of train and val in ``FAUNALENS_DATA``, drawn by a seed.
+``python -m benchmarks.near_identical``; photos of train and val in ``FAUNALENS_DATA``, drawn by a seed.
 """
 
 import argparse

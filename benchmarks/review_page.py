@@ -1,6 +1,6 @@
 """The review page in a real browser: from a key press to the next photo on the screen.
 
-``python benchmarks/review_page.py``; 10,000 photos wait, 300 decisions are made by keyboard alone at each of several
+``python -m benchmarks.review_page``; 10,000 photos wait, 300 decisions are made by keyboard alone at each of several
 paces. A time is from the key event until the frame that shows the next photo has been painted. Afterwards the log of
 decisions must hold what was pressed, in order.
 """
@@ -15,8 +15,6 @@ import time
 from pathlib import Path
 
 import httpx
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
 from playwright.sync_api import Page
 
 from service.detector import Detector

@@ -1,6 +1,6 @@
 """What scaled JPEG decoding does to the scores, against decoding at full size.
 
-Usage: ``python benchmarks/scaled_decoding.py [--data ../shared/data] [--photos 200]``. Photos of the val split are
+Usage: ``python -m benchmarks.scaled_decoding [--data ../shared/data] [--photos 200]``. Photos of the val split are
 enlarged five times (the collection is at most 384 pixels wide; phones send thousands), saved as JPEG quality 90, and
 scored both ways. Prints the differences in probability, the verdicts that change, and the time.
 """

@@ -178,6 +178,14 @@ def test_no_message_tells_to_install_from_an_index() -> None:
     assert [path.name for path in paths if re.search(r"faunalens\[\w", path.read_text(encoding="utf-8"))] == []
 
 
+def test_benchmarks_are_run_in_one_way() -> None:
+    """As modules of the checkout: they import each other and what tests have."""
+    files = [*DOCS.rglob("*.md"), *(ROOT / "benchmarks").glob("*.py")]
+    way = re.compile(r"python ((?:-m )?benchmarks[./][\w.]*\w)")
+    told = {name for file in files for name in way.findall(file.read_text(encoding="utf-8"))}
+    assert len(told) >= 10 and told <= {f"-m benchmarks.{path.stem}" for path in (ROOT / "benchmarks").glob("*.py")}
+
+
 def test_samples_are_described() -> None:
     with (SAMPLES / "samples.csv").open(newline="") as stream:
         listed = {row["file"] for row in csv.DictReader(stream)}

@@ -21,6 +21,7 @@ from service.commands.evidence import evidence
 from service.commands.keys import keys
 from service.commands.store import stop
 from service.errors import StartError
+from service.settings import load_settings
 
 if TYPE_CHECKING:
     from service.scanning.scan import Tally
@@ -69,7 +70,6 @@ def serve(host: str | None, port: int | None) -> None:
     the end.
     """
     from service.server import run
-    from service.settings import load_settings
 
     try:
         sys.exit(run(load_settings(host=host, port=port)))
@@ -111,7 +111,6 @@ def scan(
     from service.scanning import scan as bulk
     from service.scanning.records import WRITERS
     from service.scanning.sources import expand
-    from service.settings import load_settings
 
     if resumed and (output or kind not in (None, "jsonl")):
         raise click.UsageError("--resume names the output itself and writes jsonl")

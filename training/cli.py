@@ -1,5 +1,6 @@
 """The commands ``faunalens compose``, ``train``, ``export`` and ``quantize``; torch is imported only when one runs."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -144,8 +145,6 @@ def export(
 
     Calibration and thresholds are chosen on the val split, or on the scores out of folds that the checkpoint keeps. Exit code 1 when any probability differs by more than 1e-3.
     """
-    import sys
-
     from service.classifier import Classifier
     from training.exporting import export as exporting
     from training.fitting.crossfit import kept_scores

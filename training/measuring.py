@@ -1,5 +1,7 @@
 """The commands ``faunalens evaluate`` and ``thresholds``; what is heavy is imported only when one runs."""
 
+import datetime
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,8 +51,6 @@ def evaluate(
 
     The pictures of one category (reliability, evasions, sizes, false alarms) show the one with most photos.
     """
-    import json
-
     from service.detector import Detector
     from service.settings import load_settings
     from training.evaluating import evaluation, pictures, tables
@@ -106,8 +106,6 @@ def thresholds(
     out: Path,
 ) -> None:
     """Say what each threshold means on your own stream, and write the policy that your moderators can keep up with."""
-    import datetime
-
     from service.detector import Detector
     from service.settings import load_settings
     from training.evaluating import evaluation, operating, pictures, tables

@@ -19,6 +19,7 @@ from service.detector import Detector
 from service.errors import StartError
 from service.keys.key import Scope
 from service.settings import Settings, load_settings
+from service.store.database import open_database
 from tests.conftest import SAMPLES
 from tests.filled import Filled
 from tests.keyed import add_key, new_store
@@ -122,8 +123,6 @@ def test_audit_verify(clients: dict[str, httpx.Client], folder: Path, monkeypatc
 
     assert verify("--head", hashes[1]) == (0, f"3 entries, none changed; head {hashes[2]}\n")
     assert verify("--head", "0" * 64)[0] == 1
-    from service.store.database import open_database
-
     database = open_database(None, folder)
     with database.writing() as session:
         session.execute(text("DELETE FROM decisions WHERE seq = 3"))

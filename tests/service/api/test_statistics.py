@@ -16,7 +16,7 @@ from service.api.app import create_app
 from service.errors import StartError
 from service.keys.key import Scope
 from service.settings import Settings, load_settings
-from service.store.tallies import today
+from service.store.tallies import Key, today
 from tests.conftest import SAMPLES
 from tests.keyed import add_key, new_store
 from tests.live import serving, until
@@ -144,8 +144,6 @@ def test_drift_is_a_field_and_a_metric(app: FastAPI, http: httpx.Client) -> None
     for key, count in ((("photo", "", 0), 1000), (("score", "coral", 0), 100), (("score", "coral", 5), 900),
                        (("finding", "shell", 0), 90)):  # fmt: skip
         counts[(day, "live", "", *key)] = count
-    from service.store.tallies import Key
-
     bulk.tallies._counts.update({Key(*key): count for key, count in counts.items()})
     drift = http.get("/v1/stats").json()["drift"]
     alerts = {one["category"]: one["alerts"] for one in drift["shifts"] if one["alerts"]}

@@ -3,6 +3,7 @@
 import datetime
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -113,8 +114,6 @@ def ids(database: Database) -> list[int]:
 
 
 def _free_port() -> int:
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

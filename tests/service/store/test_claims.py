@@ -6,6 +6,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from PIL import Image
 
 from service.answer import Answer
 from service.detector import Detector
@@ -14,6 +15,7 @@ from service.store.claims import Claimed, Claims, Outcome
 from service.store.database import Database
 from service.store.outbox import Outbox
 from service.store.results import page
+from tests.conftest import encoded
 from tests.service.store.conftest import Clock
 
 HOOK = "https://hooks.faunalens.test/"
@@ -27,10 +29,6 @@ def answers(detector: Detector, tusk: bytes) -> tuple[Answer, Answer]:
 
 
 def detector_picture() -> bytes:
-    from PIL import Image
-
-    from tests.conftest import encoded
-
     return encoded(Image.new("RGB", (64, 64), "white"), "PNG")
 
 

@@ -7,7 +7,7 @@ import click
 
 from service.finite import FiniteRange
 from training.command import TrainingCommand
-from training.options import DATA, LABELS, extra_photos, read, read_for
+from training.options import DATA, LABELS, read, read_for
 
 RECIPES = Path(__file__).parent / "recipes"
 MAX_DIFFERENCE = 1e-3
@@ -56,7 +56,7 @@ def train(
     """
     from training.fitting.runs import fitted_photos, run_recipe
     from training.fitting.trainer import choose_hardware
-    from training.photos.copies import near, told
+    from training.photos.copies import near
     from training.photos.dataset import keep_in_memory
     from training.photos.intake import summary
     from training.photos.manifest import apply_recipe, check, lacking, unknown_labels
@@ -66,7 +66,7 @@ def train(
         recipe, trunk=trunk, trunk_weights=trunk_weights, size=size, epochs=epochs, seed=seed, kind_weight=kind_weight,
         leave_out_sources=leave_out_source or None,
     )  # fmt: skip
-    everything = [*read(data, labels), *extra_photos(extra)]
+    everything = read(data, labels, extra)
     check(everything)
     photos = apply_recipe(everything, chosen)
     click.echo(summary(photos))
@@ -74,7 +74,7 @@ def train(
         click.echo(f"left out, not categories of the recipe: {', '.join(unknown)}", err=True)
     if lack := lacking([photo for photo in photos if photo.source not in chosen.leave_out_sources]):
         raise click.ClickException(lack)
-    for sentence in (*(told(everything) if extra else ()), *near(photos)):
+    for sentence in near(photos):
         click.echo(sentence, err=True)
     if in_memory:
         keep_in_memory(fitted_photos(chosen, photos))
@@ -111,7 +111,7 @@ def compose(
     if shares[0] > shares[1]:
         raise click.UsageError("--shares takes the smallest share first")
     try:
-        made = write([*read(data, labels), *extra_photos(extra)], out, count, shares, seed, jobs or available_cores())
+        made = write(read(data, labels, extra), out, count, shares, seed, jobs or available_cores())
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{made} pictures in {out}")
@@ -153,7 +153,7 @@ def export(
 
     try:
         network, recipe = load_network(checkpoint)
-        photos = apply_recipe([*read(data, labels), *extra_photos(extra)], recipe)
+        photos = apply_recipe(read(data, labels, extra), recipe)
         contract = exporting.export(network, recipe, photos, out, name or recipe.name, picture, kept_scores(checkpoint))
     except ValueError as error:
         raise click.ClickException(str(error)) from error

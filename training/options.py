@@ -25,12 +25,17 @@ LABELS = click.option(
 )  # fmt: skip
 
 
-def read(data: Path, labels: Path | None) -> "list[Photo]":
-    """The photos that ``--data`` and ``--labels`` name, less those of exclusions.csv; what is there twice is told."""
+def read(data: Path, labels: Path | None, extra: tuple[Path, ...] = ()) -> "list[Photo]":
+    """The photos that ``--data`` and ``--labels`` name, and those of train in the folders ``extra``.
+
+    Those of exclusions.csv are left out. What is there twice is told.
+    """
     from training.photos.copies import told
     from training.photos.intake import read_photos
 
     photos = read_photos(data, labels, EXCLUSIONS)
+    for folder in extra:
+        photos += [photo for photo in read_photos(folder, None, EXCLUSIONS) if photo.split == "train"]
     for sentence in told(photos):
         click.echo(sentence, err=True)
     return photos
@@ -58,8 +63,3 @@ def of_split(photos: "list[Photo]", split: str) -> "list[Photo]":
     if not chosen:
         raise ManifestError(f"there are no photos in {split}")
     return chosen
-
-
-def extra_photos(folders: tuple[Path, ...]) -> "list[Photo]":
-    """Training photos of further folders; what they hold for other splits is not used."""
-    return [photo for folder in folders for photo in read(folder, None) if photo.split == "train"]

@@ -91,6 +91,23 @@ def test_copies_that_the_labels_put_on_two_sides_or_label_apart_are_told(
     assert "1 photos have the same bytes as one with another label: a.jpg (train) and c.jpg (train) for one" in told
 
 
+def test_copies_in_further_folders_are_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, extra = tmp_path / "data", tmp_path / "extra"
+    header = "file,split,label,group,kind,instance,source\n"
+    for folder, rows in (
+        (data, ("a.jpg,train,ivory,product,ivory,,", "b.jpg,test,ivory,product,ivory,,")),
+        (extra, ("c.jpg,train,none,listing,listing,,", "d.jpg,val,none,listing,listing,,")),
+    ):
+        _touch(folder, "manifest.csv")
+        (folder / "manifest.csv").write_text(header + "\n".join(rows))
+        for row in rows:
+            (folder / row[:5]).write_bytes(b"same")
+    assert [photo.file for photo in read(data, None, (extra,))] == ["a.jpg", "b.jpg", "c.jpg"]
+    told = capsys.readouterr().err
+    assert told.count("on another side of the split") == told.count("with another label") == 1
+    assert "a.jpg (train) and c.jpg (train) for one" in told
+
+
 def test_a_manifest_comes_first(collection: Path, photos: list[Photo]) -> None:
     assert read_photos(collection) == photos
 

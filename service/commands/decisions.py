@@ -40,8 +40,8 @@ def import_decisions() -> None:
 def training(out: Path) -> None:
     """Write what was confirmed and rejected as a folder that `faunalens train` takes.
 
-    Exit code 1: nothing to write. 3: the store cannot be used. 4: written, but photos are missing, because they were
-    not kept.
+    Exit code 1: nothing to write. 3: the store cannot be used. 4: photos are missing, because they were not kept; the
+    others, if there are any, are written.
     """
     _must_be_new(out)
     with opened_store() as store, _draft(out) as draft:
@@ -51,8 +51,9 @@ def training(out: Path) -> None:
         tally = training_set.write(cases.in_state(store.database, "decided"), store.photos, draft)
         if tally.written:
             draft.rename(out)
-    where = click.format_filename(out)
-    click.echo(f"{tally.written} photos in {where}; {tally.again} were decided more than once: the latest counts")
+    if tally.written:
+        where = click.format_filename(out)
+        click.echo(f"{tally.written} photos in {where}; {tally.again} were decided more than once: the latest counts")
     _end(tally.written, tally.gone)
 
 
@@ -63,8 +64,8 @@ def training(out: Path) -> None:
 def export_label_studio(out: Path, state: str, prefix: str | None) -> None:
     """Write photos as tasks for Label Studio, the model's findings as predictions.
 
-    Exit code 1: nothing to write. 3: the store cannot be used. 4: written, but photos are missing, because they were
-    not kept.
+    Exit code 1: nothing to write. 3: the store cannot be used. 4: photos are missing, because they were not kept; the
+    others, if there are any, are written.
     """
     _must_be_new(out)
     with opened_store() as store, _draft(out) as draft:
@@ -77,7 +78,8 @@ def export_label_studio(out: Path, state: str, prefix: str | None) -> None:
         written, gone = label_studio.write(found, store.photos, names, draft, place)
         if written:
             draft.rename(out)
-    click.echo(f"{written} tasks in {click.format_filename(out)}")
+    if written:
+        click.echo(f"{written} tasks in {click.format_filename(out)}")
     _end(written, gone)
 
 
@@ -128,7 +130,7 @@ def _draft(out: Path) -> Iterator[Path]:
 def _end(written: int, gone: int) -> None:
     if gone:
         click.echo(f"{gone} photos are not in the store any more and are missing", err=True)
-    elif not written:
+    if not written:
         click.echo("faunalens: there is nothing to write", err=True)
     sys.exit(4 if gone else 0 if written else 1)
 

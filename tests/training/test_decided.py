@@ -105,7 +105,8 @@ def test_photos_that_are_gone_are_told(filled: Filled, tmp_path: Path) -> None:
     batch = next(iter(filled.photos.place.root.iterdir())).name
     filled.photos.delete(batch, 0)
     code, output = export(tmp_path / "set")
-    assert code == 4 and "1 photos are not in the store" in output
+    assert code == 4 and "1 photos are not in the store" in output and "nothing to write" in output
+    assert "photos in" not in output, "there is no folder"
     assert list(tmp_path.glob("*set*")) == list(tmp_path.glob("none*")) == []
 
 

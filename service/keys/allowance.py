@@ -37,15 +37,23 @@ class Bucket:
 
 
 class Allowances:
-    """What every key may still use. ``clock``: monotonic seconds; ``wall``: Unix time. ``day``: the day counted."""
+    """What every key may still use. ``clock``: monotonic seconds; ``wall``: Unix time."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._wall = wall
         self._buckets: dict[str, Bucket] = {}
-        self.day = utc_day(wall())
+        self._day = utc_day(wall())
         self._stored: dict[str, int] = {}
         self._unwritten: Counter[tuple[str, str]] = Counter()
+
+    @property
+    def day(self) -> str:
+        """The UTC day that is counted now."""
+        day = utc_day(self._wall())
+        if day != self._day:
+            self._day, self._stored = day, {}
+        return self._day
 
     def take(self, key: Key) -> None:
         """One picture at the door; raises ``rate_limited`` or ``quota_exceeded`` and takes nothing then."""
@@ -76,7 +84,6 @@ class Allowances:
     def take_pictures(self, key: Key, pictures: int) -> None:
         """The pictures of a batch, which waits its turn: they count for the quota only; raises ``quota_exceeded``."""
         self._check_quota(key, pictures)
-        self._turn_day()
         self._unwritten[self.day, key.id] += pictures
 
     def give_back(self, key: Key) -> None:
@@ -85,8 +92,8 @@ class Allowances:
 
     def used(self, key_id: str) -> int:
         """Pictures of a key today."""
-        self._turn_day()
-        return self._stored.get(key_id, 0) + self._unwritten[self.day, key_id]
+        day = self.day
+        return self._stored.get(key_id, 0) + self._unwritten[day, key_id]
 
     def unwritten(self) -> dict[str, dict[str, int]]:
         """Counts by day and key that the store has not seen yet; from now on they count as written."""
@@ -108,7 +115,6 @@ class Allowances:
 
     def stored(self, day: str, pictures: Mapping[str, int]) -> None:
         """What the store says of a day, everybody's counts included."""
-        self._turn_day()
         if day == self.day:
             self._stored = dict(pictures)
 
@@ -121,7 +127,6 @@ class Allowances:
         raise FaunalensError(ErrorCode.QUOTA_EXCEEDED, message, details, retry_after=seconds)
 
     def _count(self, key: Key, pictures: int) -> None:
-        self._turn_day()
         self._unwritten[self.day, key.id] += pictures
         bucket = self._bucket(key)
         if bucket:
@@ -136,8 +141,3 @@ class Allowances:
             bucket = self._buckets[key.id] = Bucket(key.rate, burst, burst, now)
         bucket.refill(now)
         return bucket
-
-    def _turn_day(self) -> None:
-        day = utc_day(self._wall())
-        if day != self.day:
-            self.day, self._stored = day, {}

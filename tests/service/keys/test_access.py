@@ -8,6 +8,7 @@ import pytest
 from service.errors import ErrorCode, FaunalensError, StartError
 from service.keys import access as module
 from service.keys.access import Access
+from service.keys.allowance import Allowances
 from service.keys.key import Scope, new_key
 from service.keys.keystore import KeyStore
 
@@ -103,3 +104,26 @@ def test_changes_are_noticed_usage_survives_and_damage_is_told_once(
         asyncio.run(scene())
     # three of another process, and three: written before, during and after the damage; the stop writes last
     assert Access(store.path).allowances.used(key_id) == 6
+
+
+def test_a_process_that_was_idle_over_midnight_learns_what_others_used(
+    store: KeyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.02)
+    text, key_id = add(store, Scope.DETECT, quota=4)
+    access, moment = Access(store.path), [1_767_268_800.0]  # 2026-01-01 12:00 UTC
+    access.allowances = Allowances(wall=lambda: moment[0])
+
+    async def scene() -> None:
+        moment[0] += 43_200
+        store.add_usage("2026-01-02", {key_id: 4})
+        keeping = asyncio.create_task(access.keep())
+        await asyncio.sleep(0.3)
+        with pytest.raises(FaunalensError) as caught:
+            access.allowances.take(await access.allow(text, DETECT))
+        assert caught.value.code is ErrorCode.QUOTA_EXCEEDED
+        keeping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await keeping
+
+    asyncio.run(scene())

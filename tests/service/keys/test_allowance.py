@@ -139,6 +139,15 @@ def test_what_was_counted_before_midnight_is_written_to_its_day() -> None:
     allowances.take(key())
     assert allowances.unwritten() == {"2026-01-01": {"k": 1}, "2026-01-02": {"k": 1}}
     assert allowances.used("k") == 1
+    allowances.not_written("2026-01-01", {"k": 1})
+    assert allowances.used("k") == 1 and allowances.unwritten() == {"2026-01-01": {"k": 1}}
+
+
+def test_what_others_used_after_midnight_counts_at_once() -> None:
+    allowances, _, wall = house()
+    wall.now += 43_200
+    allowances.stored("2026-01-02", {"k": 5})
+    assert refused(allowances, key(quota=5)).code is ErrorCode.QUOTA_EXCEEDED
 
 
 def test_a_clock_that_jumps_back_gives_that_day_again_and_loses_nothing() -> None:

@@ -153,10 +153,10 @@ def _fault(row: Decision, number: int, previous: str) -> str:
         if fields["seq"] != number:
             return "it was put at another place"
         moment = datetime.datetime.fromisoformat(fields["decided_at"]).timestamp()
-        told = (fields["moderator"], fields["decision"], fields["item"])
+        told = (fields["moderator"], Kind(fields["decision"]), fields["item"])
         same = told == (row.moderator, row.decision, row.item_id) and abs(moment - row.decided_at) < 1e-3
         return "" if same else "what is counted is not what it says"
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return "it is not an entry"
 
 

@@ -1,18 +1,19 @@
 """The log of decisions, on SQLite and PostgreSQL."""
 
 import hashlib
+import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from sqlalchemy import Select, select, text
 
-from service.chain import BEGINNING
+from service.chain import BEGINNING, digest, link
 from service.store.database import Database
 from service.store.decision_log import Check, DecisionLog
 from service.store.decisions import Decisions, Moderator
 from service.store.kinds import Kind
-from service.store.tables import Review
+from service.store.tables import Decision, Review
 from tests.service.store.conftest import ids
 
 COLUMNS = "item_id, entry, hash, moderator, decision, decided_at"
@@ -24,8 +25,8 @@ def test_an_entry_is_chained_to_the_one_before(found: Database) -> None:
         decisions.decide(item, Moderator("a"), Kind.REJECT)
     previous = BEGINNING
     for entry in log.page(0, 10):
-        digest = hashlib.sha256(entry.entry.encode()).hexdigest()
-        previous = hashlib.sha256(f"{previous}\n{digest}".encode()).hexdigest()
+        of_text = hashlib.sha256(entry.entry.encode()).hexdigest()
+        previous = hashlib.sha256(f"{previous}\n{of_text}".encode()).hexdigest()
         assert entry.hash == previous
     assert log.verify() == Check(3, previous, None)
 
@@ -75,11 +76,15 @@ def test_what_is_decided_meanwhile_is_no_edit(found: Database, monkeypatch: pyte
         ),
         ("DELETE FROM decisions WHERE seq = 3", 3),
         ("UPDATE reviews SET state = 'open' WHERE last_seq = 2", 2),
+        ("UPDATE reviews SET last_seq = 1 WHERE last_seq = 3", 1),
+        ("UPDATE decisions SET decision = 'confirm' WHERE seq = 2", 2),
+        ("UPDATE decisions SET item_id = 1000 WHERE seq = 2", 2),
         ("UPDATE decisions SET moderator = 'b' WHERE seq = 3", 3),
         ("UPDATE decisions SET decided_at = 0 WHERE seq = 1", 1),
     ],
 )
-def test_any_edit_is_found(found: Database, edit: str, wrong: int) -> None:
+def test_any_edit_is_found(found: Database, edit: str, wrong: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.store.decision_log._PAGE", 2)  # a log longer than one page
     decisions, log = Decisions(found), DecisionLog(found)
     for item in ids(found):
         decisions.decide(item, Moderator("a"), Kind.REJECT)
@@ -88,3 +93,28 @@ def test_any_edit_is_found(found: Database, edit: str, wrong: int) -> None:
         session.execute(text(edit))
     check = log.verify()
     assert check.wrong == wrong and check.reason
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "no JSON", "[]", "{}", "[" * 100_000,
+        json.dumps({"seq": 5, "decided_at": "1970-01-01T00:00:00Z", "moderator": "a", "decision": "reject", "item": 9}),
+        json.dumps({"seq": 4, "decided_at": "1970-01-01T00:00:00Z", "moderator": "a", "decision": "burn", "item": 9}),
+        json.dumps({"seq": 4, "decided_at": "1970-01-01T00:00:00Z", "moderator": "a", "decision": "reject"}),
+    ],
+)  # fmt: skip
+def test_an_entry_whose_hash_was_made_to_fit_must_be_one(found: Database, forged: str) -> None:
+    decisions, log = Decisions(found), DecisionLog(found)
+    for item in ids(found):
+        decisions.decide(item, Moderator("a"), Kind.REJECT)
+    fields = json.loads(forged) if forged.startswith("{") else {}
+    with found.writing() as session:
+        session.add(
+            Decision(
+                seq=4, item_id=9, entry=forged, hash=link(log.verify().head, digest(forged)), moderator="a",
+                decision=fields.get("decision", "reject"), decided_at=0.0,
+            )
+        )  # fmt: skip
+    check = log.verify()
+    assert (check.entries, check.wrong) == (3, 4) and check.reason

@@ -134,8 +134,8 @@ def test_what_was_taken_nine_times_without_a_result_is_worn(database: Database) 
 def test_batches_take_turns(database: Database) -> None:
     large, small = batch(database, 50), batch(database, 3)
     claims = Claims(database, 60)
-    taken = [take(claims).batch_id for _ in range(6)]
-    assert taken.count(small) == 3 and taken.count(large) == 3
+    taken = [take(claims).batch_id for _ in range(8)]
+    assert all({*taken[turn : turn + 2]} == {large, small} for turn in (0, 2, 4)) and taken[6:] == [large, large]
 
 
 def test_what_was_put_back_waits_and_goes_last(database: Database, answers: tuple[Answer, Answer]) -> None:
@@ -163,5 +163,19 @@ def test_cancelled_items_stay_cancelled(database: Database, answers: tuple[Answe
     assert status.counts == {
         "waiting": 0, "running": 0, "clear": 1, "review": 0, "priority": 0, "failed": 0, "cancelled": 4,
     }  # fmt: skip
+    (due,) = Outbox(database).take(10, 60)
+    assert json.loads(due.body)["data"]["state"] == "cancelled"
+
+
+def test_the_last_result_of_a_cancelled_batch_ends_it_no_second_time(
+    database: Database, answers: tuple[Answer, Answer]
+) -> None:
+    made = batch(database, 1, HOOK)
+    claims, batches = Claims(database, 60), Batches(database)
+    held = take(claims)
+    batches.cancel(made)
+    assert claims.finish(held, Outcome(answers[1]))
+    found = batches.get(made, None)
+    assert (found.state, found.finished, found.total) == ("cancelled", 1, 1)
     (due,) = Outbox(database).take(10, 60)
     assert json.loads(due.body)["data"]["state"] == "cancelled"

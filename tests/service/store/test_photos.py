@@ -110,6 +110,21 @@ def test_purge_waits_until_the_retention_has_passed(
     assert purge(database, photos) == 1 and list((tmp_path / "p" / new.id).iterdir()) == []
 
 
+def test_what_was_under_way_when_its_batch_was_cancelled_is_purged_once_it_is_given_back(
+    database: Database, tmp_path: Path
+) -> None:
+    photos, new, claims = Photos(tmp_path / "p", None), NewBatch("", "default"), Claims(database, 60)
+    photos.write(new.id, 0, DATA)
+    Batches(database).add(new, [Entry("tusk.jpg", photo=True)])
+    claimed = claims.take()
+    assert claimed is not None
+    Batches(database).cancel(new.id)
+    assert purge(database, photos) == 0 and photos.read(new.id, 0) == DATA
+    claims.put_back(claimed, 0)
+    claims.free()
+    assert purge(database, photos) == 1 and list((tmp_path / "p" / new.id).iterdir()) == []
+
+
 def test_sweep_removes_uploads_that_never_became_a_batch(database: Database, tmp_path: Path) -> None:
     photos, new = Photos(tmp_path / "p", None), NewBatch("", "default")
     for identity in (new.id, BATCH, "1" * 32):

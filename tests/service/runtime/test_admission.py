@@ -129,11 +129,27 @@ def test_the_line_is_asked_again_once_and_the_deadline_each_time() -> None:
     assert caught.value.code is ErrorCode.DEADLINE_EXCEEDED
 
 
+def test_what_is_left_of_the_deadline_bounds_the_wait() -> None:
+    admission, line, clock = door(max_wait=1e6)
+    early, late = admission.enter("a", 1), admission.enter("a", 1)
+    admission.running = 2
+    for _ in range(10):
+        line.push("a", Ticket("a", 30))
+    clock.now = 0.4
+    admission.sit(early)
+    clock.now = 0.5
+    with pytest.raises(FaunalensError) as caught:
+        admission.sit(late)
+    assert caught.value.code is ErrorCode.OVERLOADED, "its turn would come in 0.55 s"
+
+
 def test_the_mean_follows_the_pictures() -> None:
     admission, _, _ = door()
     for _ in range(60):
         admission.learn(0.02)
     assert admission.service_seconds == pytest.approx(0.02, abs=1e-3)
+    admission.learn(1.0)
+    assert admission.service_seconds == pytest.approx(0.118, abs=1e-3), "one slow picture is not all of them"
 
 
 def test_readiness_turns_before_the_line_is_full_and_does_not_flutter() -> None:
@@ -150,6 +166,15 @@ def test_readiness_turns_before_the_line_is_full_and_does_not_flutter() -> None:
         back.append(admission.ready(len(line)))
     # an expected wait of 0.4 s of 0.5 s turns it off, below 0.25 s on
     assert back == [False] * 6 + [True] * 4
+
+
+def test_readiness_goes_by_the_nearer_bound_and_always_allows_a_round() -> None:
+    by_ratio, _, _ = door(max_wait=1e6, max_ratio=5)
+    slow, _, _ = door()
+    by_ratio.running = slow.running = 2
+    slow.service_seconds = 10
+    assert [by_ratio.ready(waiting) for waiting in range(9)] == [True] * 7 + [False] * 2
+    assert [slow.ready(waiting) for waiting in range(4)] == [True] * 2 + [False] * 2
 
 
 def test_readiness_counts_requests_whose_bodies_are_still_coming() -> None:

@@ -3,7 +3,10 @@
 import csv
 import io
 
-from service.answer import FileFailure
+import pytest
+
+from service.answer import FileAnswer, FileFailure
+from service.detector import Detector
 from service.errors import ErrorCode, FaunalensError
 from service.scanning.records import WRITERS
 
@@ -22,3 +25,29 @@ def test_a_terminal_is_sent_no_commands() -> None:
 def test_a_spreadsheet_is_given_no_formula() -> None:
     for name, cell in (('=HYPERLINK("x").jpg', '\'=HYPERLINK("x").jpg'), ("@x.jpg", "'@x.jpg"), ("a=b.jpg", "a=b.jpg")):
         assert next(csv.DictReader(io.StringIO(written("csv", name))))["file"] == cell
+
+
+def test_a_row_tells_what_the_answer_tells(detector: Detector, tusk: bytes) -> None:
+    answer = FileAnswer.of("tusk.jpg", detector.answer(tusk, "scan", detector.policy("sensitive")))
+    first, stream = answer.findings[0], io.StringIO()
+    WRITERS["csv"](stream, detector.contract.ids).write(answer)
+    (row,) = csv.DictReader(io.StringIO(stream.getvalue()))
+    assert row == {
+        "file": "tusk.jpg", "verdict": first.verdict, "category": first.category, "probability": str(first.probability),
+        "error": "", "sha256": answer.image.sha256, "width": "480", "height": "360", "model": answer.model.name,
+        "policy": "sensitive", "truncated": "", **{f"p_{name}": str(score) for name, score in answer.scores.items()},
+    }  # fmt: skip
+    table = io.StringIO()
+    WRITERS["table"](table, ()).write(answer)
+    what = ", ".join(f"{finding.name} {finding.probability:.0%}" for finding in answer.findings)
+    assert table.getvalue().split() == f"{first.verdict} {what} tusk.jpg".split()
+    assert written("table", "a.jpg").split() == ["failed", "empty_image", "a.jpg"]
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_record_is_out_before_the_next_begins(kind: str) -> None:
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="utf-8")
+    failure = FileFailure.of("a.jpg", FaunalensError(ErrorCode.EMPTY_IMAGE, "No bytes."), "scan")
+    WRITERS[kind](stream, ()).write(failure)
+    assert b"a.jpg" in raw.getvalue() and raw.getvalue().endswith(b"\n")

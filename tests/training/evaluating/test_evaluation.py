@@ -22,6 +22,7 @@ from training.evaluating.evaluation import (
     worst_false_alarms,
 )
 from training.evaluating.shares import share_of
+from training.evaluating.tables import markdown, without_nan
 from training.photos.manifest import Photo
 
 CATEGORIES = ("ivory", "coral")
@@ -55,6 +56,10 @@ def _photo(number: int, labels: tuple[str, ...], group: str, kind: str) -> Photo
     return Photo(Path(f"{number}.jpg"), f"{number}.jpg", "test", labels, group, kind, str(number), f"s{number % 2}")
 
 
+def _contract() -> Detector:
+    return cast(Detector, SimpleNamespace(contract=SimpleNamespace(name="m", sha256="0")))
+
+
 @pytest.fixture
 def scored() -> Scored:
     photos = [_photo(number, *case[:3]) for number, case in enumerate(CASES)]
@@ -79,6 +84,8 @@ def test_category_report_by_hand(scored: Scored) -> None:
     low, high = found["auroc"]["interval"]
     assert low <= found["auroc"]["value"] <= high
     assert found["recall_at_1pct_fpr"]["value"] == pytest.approx(1 / 3)
+    assert found["ece"] == pytest.approx((0.1 + 0.4 + 0.8 + 0.7 + 0.1 + 0.05 + 0.3) / 7)
+    assert found["brier"] == pytest.approx((0.01 + 0.16 + 0.64 + 0.49 + 0.01 + 0.0025 + 0.09) / 7)
 
 
 def test_shipped_points_by_hand(scored: Scored) -> None:
@@ -115,6 +122,41 @@ def test_photos_of_one_instance_are_a_small_sample(scored: Scored) -> None:
     assert not category_report(single, "ivory", 5)["small_sample"]
 
 
+def test_more_photos_of_the_same_objects_narrow_no_interval(scored: Scored) -> None:
+    copies = Scored([*scored.photos] * 30, [*scored.answers] * 30, CATEGORIES, np.tile(scored.scores, (30, 1)),
+                    np.tile(scored.positive, (30, 1)))  # fmt: skip
+    found, once = (category_report(one, "ivory", 50) for one in (copies, scored))
+    for name in ("auroc", "average_precision", "recall_at_1pct_fpr"):
+        assert found[name]["interval"] == pytest.approx(once[name]["interval"]), name
+    easy, once = (
+        category_report(replace(one, scores=one.positive.astype(float)), "ivory", 5) for one in (copies, scored)
+    )
+    assert easy["recall_at_1pct_fpr"] == once["recall_at_1pct_fpr"]
+
+
+def test_the_interval_of_recall_knows_that_few_negatives_set_the_threshold() -> None:
+    scores = [*np.linspace(0, 1, 40), 0.2, 0.4, 0.6, 0.8]
+    photos = [_photo(number, ("ivory",) if number < 40 else (), "g", "k") for number in range(44)]
+    positive = np.array([[number < 40, False] for number in range(44)])
+    answers = [_answer((score, 0.0), None) for score in scores]
+    wide = Scored(photos, answers, CATEGORIES, np.array([[score, 0.0] for score in scores]), positive)
+    recall = category_report(wide, "ivory", 200)["recall_at_1pct_fpr"]
+    assert recall["value"] == pytest.approx(0.2)
+    assert recall["interval"][1] > 0.5 > share_of(np.arange(40) >= 32, [str(n) for n in range(40)]).interval[1]
+
+
+def test_a_finding_of_another_category_finds_no_ivory(scored: Scored) -> None:
+    first = scored.answers[0]
+    other = first.model_copy(update={"findings": (first.findings[0].model_copy(update={"category": "coral"}),)})
+    mistaken = replace(scored, answers=[other, *scored.answers[1:]])
+    found: dict[str, Any] = report(mistaken, _contract(), 10)
+    assert found["kinds"]["ivory/tusk"]["recall"] == 0.5
+    assert found["categories"]["ivory"]["shipped"]["review"]["recall"] == pytest.approx(1 / 3)
+    assert found["categories"]["ivory"]["shipped"]["priority"]["recall"] == 0.0
+    assert (found["groups"]["product"]["with_finding"], found["groups"]["product"]["products_found"]) == (2, 2)
+    assert found["confusion"]["ivory"] == {"coral": 1, "ivory": 1, "clear": 1}
+
+
 def test_a_category_without_photos_has_counts_only(scored: Scored) -> None:
     counts = {"positives": 0, "negatives": 7, "instances": 0, "small_sample": True}
     assert category_report(scored, "coral", 10) == counts
@@ -145,8 +187,7 @@ def test_worst_false_alarms_come_first_and_are_no_positives(scored: Scored) -> N
 
 
 def test_report_holds_groups_sources_kinds_and_verdicts(scored: Scored) -> None:
-    detector = cast(Detector, SimpleNamespace(contract=SimpleNamespace(name="m", sha256="0")))
-    found: dict[str, Any] = report(scored, detector, 10)
+    found: dict[str, Any] = report(scored, _contract(), 10)
     assert found["photos"] == 7
     assert {name: part["photos"] for name, part in found["groups"].items()} == {
         "listing": 3, "lookalike": 1, "product": 3,
@@ -157,6 +198,7 @@ def test_report_holds_groups_sources_kinds_and_verdicts(scored: Scored) -> None:
     assert (bangle["photos"], bangle["instances"], bangle["recall"], bangle["recall_at_1pct_fpr"]) == (1, 1, 0.0, 0.0)
     assert bangle["interval"] == (0.0, pytest.approx(0.853, abs=0.01))
     assert found["verdicts"] == {"clear": 4, "review": 2, "priority": 1}
+    assert "\n| coral | 0 | | | | | |\n" in markdown(without_nan(found))
 
 
 class _Detector:

@@ -45,7 +45,8 @@ def test_an_item_is_in_one_fold_and_labels_are_dealt_evenly() -> None:
         deal(photos, 1, seed=4)
 
 
-def test_no_head_sees_what_it_scores() -> None:
+@pytest.mark.parametrize("folds", [3, 8])  # the second leaves folds empty
+def test_no_head_sees_what_it_scores(folds: int) -> None:
     photos = [_photo(f"{i}.jpg", (), f"item-{i % 5}") for i in range(20)]
     light = np.array([i in (3, 8) for i in range(20)])
     # twenty photos, and four quarters of a collage of them
@@ -66,7 +67,7 @@ def test_no_head_sees_what_it_scores() -> None:
             return torch.full((len(means), 1), 7.0)
 
     windows = torch.arange(20.0)[:, None, None].expand(-1, 6, 3)
-    found = out_of_fold(rows, windows, photos, 3, 1, Head)
+    found = out_of_fold(rows, windows, photos, folds, 1, Head)
     assert sorted(scored) == [i for i in range(20) if not light[i]]
     assert found.files == tuple(photo.file for photo, less in zip(photos, light, strict=True) if not less)
     assert (found.logits == 7).all()

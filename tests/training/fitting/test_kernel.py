@@ -73,6 +73,7 @@ def test_the_score_is_the_highest_of_the_windows() -> None:
     head, features = _fitted(), _features(4, seed=9)
     _, scores = _windows(head, features)
     torch.testing.assert_close(head(features)[0], scores.max(dim=1).values)
+    torch.testing.assert_close(head.score(window_means(list(features.values()))), scores.max(dim=1).values)
     assert (scores.argmax(dim=1) > 0).any()
 
 
@@ -89,8 +90,10 @@ def test_mean_of_the_map_over_the_winning_window_is_the_score() -> None:
     torch.testing.assert_close(over_windows.gather(1, best), scores, atol=1e-5, rtol=1e-5)
 
 
-def test_map_is_the_first_order_expansion_of_the_score() -> None:
-    head, features = _fitted(), _features(2, seed=5)
+@pytest.mark.parametrize("spread", [1, 6])  # the second reaches beyond four deviations, where nothing rises
+def test_map_is_the_first_order_expansion_of_the_score(spread: int) -> None:
+    head = _fitted()
+    features = {name: spread * level for name, level in _features(2, seed=5).items()}
     means, scores = _windows(head, features)
     best = scores[..., 1].argmax(dim=1)
     (slope,) = torch.autograd.grad(scores[[0, 1], best, 1].sum(), means)
@@ -107,6 +110,25 @@ def test_features_beyond_four_deviations_count_no_further() -> None:
     far, farther = torch.zeros(1, 5), torch.zeros(1, 5)
     far[0, 1], farther[0, 1] = 50.0, 5000.0
     torch.testing.assert_close(head.standardise(far), head.standardise(farther))
+
+
+def test_a_level_weighs_the_mean_squared_difference_of_its_features() -> None:
+    one, other = torch.tensor([[1.0, 2.0, 0.0, 0.0, 1.0]]), torch.tensor([[0.0, 0.0, 0.0, 3.0, 1.0]])
+    inputs = KernelHead(LEVELS, WIDTHS, 1, 1).standardise(torch.cat([one, other]))
+    expected = torch.exp(torch.tensor(-0.6 * (1 + 4) / 2 - 1.0 * 9 / 3))
+    torch.testing.assert_close(similarity(inputs[:1], inputs[1:])[0, 0], expected)
+
+
+def test_features_are_standardised_by_the_photos_of_full_weight() -> None:
+    means = torch.randn(80, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    targets, weights = (means[:, :1] > 0).double(), _ones(80)
+    means[:, 4] = 2.0  # a channel that is the same everywhere
+    weights[60:], means[60:, 1] = 0.2, 90.0
+    head = KernelHead(LEVELS, WIDTHS, 20, 1)
+    head.fit(means, targets, weights, 30.0, seed=1)
+    torch.testing.assert_close(head.mean, means[:60].mean(0).float())
+    assert head.deviation[1] < 2
+    assert torch.isfinite(head.score(means[:, None])).all()
 
 
 def test_landmarks_hold_every_product_and_repeat() -> None:
@@ -152,3 +174,22 @@ def test_a_weak_fit_says_how_frequent_a_category_is() -> None:
     targets = (torch.arange(1000) % 10 == 0).double()[:, None]
     weight, bias = logistic(inputs, targets, _ones(1000), 1e-6)
     assert float(torch.sigmoid(inputs @ weight.T + bias).mean()) == pytest.approx(0.1, abs=0.01)
+
+
+def test_strength_weighs_the_losses_against_half_the_squared_norm() -> None:
+    inputs = torch.randn(120, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    targets, weights = (inputs[:, :1] + inputs[:, 1:2] > 0.3).double(), torch.linspace(0.2, 1, 120).double()
+    weight, bias = logistic(inputs, targets, weights, 2.0)
+    errors = weights * (torch.sigmoid(inputs @ weight.T + bias) - targets)[:, 0]
+    # where the sum is least, its slopes are zero
+    torch.testing.assert_close(weight[0], -2.0 * errors @ inputs, atol=1e-3, rtol=1e-3)
+    assert abs(float(errors.sum())) < 1e-3
+
+
+def test_a_category_without_a_photo_is_never_found() -> None:
+    inputs = torch.randn(60, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    targets = torch.stack([(inputs[:, 0] > 0).double(), torch.zeros(60).double()], dim=1)
+    weight, bias = logistic(inputs, targets, _ones(60), 10.0)
+    chances = torch.sigmoid(inputs @ weight.T + bias)
+    assert float(chances[:, 1].max()) < 1e-3
+    assert ((chances[:, 0] > 0.5) == targets[:, 0].bool()).double().mean() > 0.95

@@ -114,21 +114,25 @@ def _malformed(error: MultiPartException, settings: Settings) -> FaunalensError:
     return FaunalensError(ErrorCode.MALFORMED_BODY, "The multipart body cannot be read.", {"reason": error.message})
 
 
+def too_long(most: int) -> FaunalensError:
+    """The error of a request whose body is larger than ``most`` bytes."""
+    return FaunalensError(ErrorCode.TOO_MANY_BYTES, f"The request has more than {most} bytes.", {"max_bytes": most})
+
+
 async def counted(request: Request, most: int) -> AsyncGenerator[bytes, None]:
     """The body in chunks; raises ``too_many_bytes`` past ``most`` bytes, ``malformed_body`` when the client leaves.
 
     A body whose length is said beforehand is refused before it comes: a client that expects 100-continue keeps it.
     """
-    too_many = FaunalensError(ErrorCode.TOO_MANY_BYTES, f"The request has more than {most} bytes.", {"max_bytes": most})
     # the server has checked that it is a number
     if int(request.headers.get("content-length", 0)) > most:
-        raise too_many
+        raise too_long(most)
     received = 0
     try:
         async for chunk in request.stream():
             received += len(chunk)
             if received > most:
-                raise too_many
+                raise too_long(most)
             yield chunk
     except ClientDisconnect as error:
         raise FaunalensError(ErrorCode.MALFORMED_BODY, "The client went away before its body ended.") from error

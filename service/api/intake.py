@@ -8,6 +8,7 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.api.bodies import too_long
 from service.api.rules import BATCHES, JUDGING
 from service.errors import ErrorCode, FaunalensError
 
@@ -79,7 +80,6 @@ class _Body:
         self.held += count
         self.intake.held += count
         if self.short and self.held > MAX_JSON_BYTES:
-            message = f"The request has more than {MAX_JSON_BYTES} bytes."
-            raise FaunalensError(ErrorCode.TOO_MANY_BYTES, message, {"max_bytes": MAX_JSON_BYTES})
+            raise too_long(MAX_JSON_BYTES)
         if self.intake.held > self.intake.most:
             raise FaunalensError(ErrorCode.OVERLOADED, "Too many bytes are coming in; try again shortly.")

@@ -19,7 +19,7 @@ from service.commands.audit import audit
 from service.commands.decisions import decisions
 from service.commands.evidence import evidence
 from service.commands.keys import keys
-from service.commands.store import stop
+from service.commands.stopping import stop
 from service.errors import StartError
 from service.settings import load_settings
 

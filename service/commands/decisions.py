@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from service.commands.store import opened_store, stop
+from service.commands.stopping import stop
+from service.commands.store import opened_store
 
 if TYPE_CHECKING:
     from service.catalog import Catalog

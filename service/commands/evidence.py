@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from service.commands.store import Store, opened_store, stop, stopping
+from service.commands.stopping import stop, stopping
+from service.commands.store import Store, opened_store
 from service.settings import Settings, load_settings
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import click
 
-from service.commands.store import stopping
+from service.commands.stopping import stopping
 from service.finite import FiniteRange
 from service.keys.allowance import utc_day
 from service.keys.key import Scope, new_key, parse

@@ -1,14 +1,12 @@
-"""How commands read the store, and how they say that they cannot go on."""
+"""How commands open the store."""
 
 import contextlib
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-import click
-
-from service.errors import FaunalensError, StartError, how_to_get
+from service.commands.stopping import stopping
+from service.errors import StartError
 from service.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -42,24 +40,3 @@ def opened_store() -> Iterator[Store]:
             yield Store(settings, database, open_photos(settings))
         finally:
             database.close()
-
-
-@contextlib.contextmanager
-def stopping() -> Iterator[None]:
-    """What keeps a command from its work, such as a missing extra ``review``, ends it as :func:`stop` does."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] == "service":
-            raise
-        stop(f"{error.name} is not installed: {how_to_get('review')}")
-    except (StartError, FaunalensError) as error:
-        stop(str(error))
-    except OSError as error:
-        stop(f"{error.filename or 'the store'} cannot be used: {error.strerror}")
-
-
-def stop(reason: str) -> NoReturn:
-    """End the command with the reason and exit code 3."""
-    click.echo(f"faunalens: {reason}", err=True)
-    sys.exit(3)

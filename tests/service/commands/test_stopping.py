@@ -1,6 +1,6 @@
 import pytest
 
-from service.commands.store import stopping
+from service.commands.stopping import stopping
 from service.errors import ErrorCode, FaunalensError, StartError
 
 

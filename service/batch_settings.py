@@ -110,6 +110,11 @@ class BatchSettings(BaseModel):
         return self
 
     @property
+    def database_url(self) -> str | None:
+        """The URL in ``database``; None: SQLite in the store's folder."""
+        return self.database.get_secret_value() if self.database else None
+
+    @property
     def webhook_bytes(self) -> bytes:
         """The secret by which webhooks are signed; empty without one, or when it has not the right shape."""
         text = self.webhook_secret.get_secret_value() if self.webhook_secret else ""

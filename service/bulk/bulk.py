@@ -54,8 +54,7 @@ class Bulk:
             self.photos = open_photos(settings)
         except OSError as error:
             raise StartError(f"the store {settings.store} cannot be made: {error.strerror}") from error
-        url = settings.database.get_secret_value() if settings.database else None
-        self.database = open_database(url, settings.store)
+        self.database = open_database(settings.database_url, settings.store)
         self.batches = Batches(self.database)
         self.bounds = Bounds(settings.batch_files, settings.max_bytes, settings.batch_bytes)
         self.claims = Claims(self.database, settings.batch_lease_seconds)

@@ -31,11 +31,10 @@ def opened_store() -> Iterator[Store]:
         from service.store.photos import open_photos
 
         settings = load_settings()
-        url = settings.database.get_secret_value() if settings.database else None
         # a folder alone may be a volume that is not mounted: a new database there would say that all is well
-        if url is None and not (settings.store / FILE).is_file():
+        if settings.database_url is None and not (settings.store / FILE).is_file():
             raise StartError(f"there is no store at {settings.store}")
-        database = open_database(url, settings.store)
+        database = open_database(settings.database_url, settings.store)
         try:
             yield Store(settings, database, open_photos(settings))
         finally:

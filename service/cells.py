@@ -1,5 +1,7 @@
 """Text that somebody else chose, where programs take some texts for more than that, or for none."""
 
+from typing import overload
+
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -16,3 +18,14 @@ def encodable(text: str) -> str:
 def visible(text: str) -> str:
     """For a terminal, or a list of names: what it would act on, or not show, becomes U+FFFD."""
     return "".join(one if one.isprintable() else "\ufffd" for one in text)
+
+
+@overload
+def storable(text: str) -> str: ...
+@overload
+def storable(text: None) -> None: ...
+def storable(text: str | None) -> str | None:
+    """For a database: control characters and lone surrogates, which one or the other cannot keep, become U+FFFD."""
+    if text is None:
+        return None
+    return "".join("\ufffd" if ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 else c for c in text)

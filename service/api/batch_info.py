@@ -8,14 +8,14 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from service.api.door import key_of
 from service.api.failures import error_docs
-from service.bulk.manifest import clean
+from service.cells import storable
 from service.errors import ErrorCode
 from service.keys.key import Scope
 from service.store.batches import Status
 from service.store.tables import Batch
 
 PREFIX = "/v1/batches"
-BatchId = Annotated[str, AfterValidator(clean)]
+BatchId = Annotated[str, AfterValidator(storable)]
 KEYED = (ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN, ErrorCode.STORE_UNAVAILABLE)
 READ = error_docs(*KEYED, ErrorCode.UNKNOWN_BATCH, ErrorCode.INVALID_PARAMETER)
 

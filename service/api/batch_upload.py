@@ -15,8 +15,8 @@ from service.api.observe import note
 from service.api.state import State, bulk_of, state_of
 from service.bulk.bulk import Bulk
 from service.bulk.gathering import Gathering
-from service.bulk.manifest import clean
 from service.bulk.webhooks import target
+from service.cells import storable
 from service.errors import ErrorCode, FaunalensError
 from service.keys.key import Key, Scope
 from service.store.batches import NewBatch
@@ -70,7 +70,7 @@ async def create_batch(
     if webhook is not None:
         target(webhook, state.settings.webhook_hosts)
     name = state.detector.policy(policy).name
-    new = NewBatch(key.id if key else "", name, clean(source) or "", webhook, clean(listing_id))
+    new = NewBatch(key.id if key else "", name, storable(source), webhook, storable(listing_id))
     async with _Upload(state):
         gathering = bulk.gather(new, folders_are_listings)
         try:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from service.api.door import SESSION_HEADER, key_of
 from service.api.failures import error_docs
 from service.api.state import bulk_of, state_of
-from service.bulk.manifest import clean
+from service.cells import storable
 from service.errors import ErrorCode
 from service.store.clock import iso
 from service.store.decisions import Moderator
@@ -50,7 +50,7 @@ class Filter(BaseModel):
     @field_validator("category", "batch_id", "source", "listing_id")
     @classmethod
     def _as_kept(cls, value: str | None) -> str | None:
-        return clean(value)
+        return storable(value)
 
     @property
     def wanted(self) -> Wanted:

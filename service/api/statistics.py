@@ -13,8 +13,7 @@ from service.api.failures import error_docs
 from service.api.review import KEYED
 from service.api.state import bulk_of, state_of
 from service.api.statistics_info import Stats, line, stats
-from service.bulk.manifest import clean
-from service.cells import harmless
+from service.cells import harmless, storable
 from service.errors import ErrorCode, FaunalensError
 from service.statistics.report import Drift, Fall, Report, Row, drifted, fallen, report
 from service.statistics_settings import MOST_DAYS, is_span
@@ -56,7 +55,7 @@ async def statistics(
     last = until or today()
     days = _span(since or datetime.date.fromordinal(max(1, last.toordinal() - _WEEKS * 7)), last)
     baseline = _baseline(request, baseline_since, baseline_until)
-    found, fall, drift = await asyncio.to_thread(_all, request, days, baseline, clean(source))
+    found, fall, drift = await asyncio.to_thread(_all, request, days, baseline, storable(source))
     if kind == "csv":
         return Response(_csv(found), media_type="text/csv; charset=utf-8")
     return Response(stats(found, fall, drift).model_dump_json(), media_type="application/json")

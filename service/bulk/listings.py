@@ -2,11 +2,11 @@
 
 from pathlib import PurePosixPath
 
-from service.bulk.manifest import clean
+from service.cells import storable
 from service.store.tables import LISTING_LENGTH
 
 
 def folder_listing(name: str) -> str | None:
     """The name of the folder that a file called ``name`` is in; None when it is in none."""
-    folder = clean(PurePosixPath(name.replace("\\", "/")).parent.name)
+    folder = storable(PurePosixPath(name.replace("\\", "/")).parent.name)
     return folder[:LISTING_LENGTH] if folder else None

@@ -6,6 +6,7 @@ Taken are ``{"url": "https://...", "listing_id": "..."}`` and the shape of Amazo
 
 import json
 
+from service.cells import storable
 from service.errors import ErrorCode, FaunalensError
 from service.store.batches import Entry
 from service.store.tables import LISTING_LENGTH, NAME_LENGTH, URL_LENGTH
@@ -32,19 +33,12 @@ def entry(line: bytes, number: int) -> Entry | None:
     if listing is not None and not (isinstance(listing, str) and len(listing) <= LISTING_LENGTH):
         raise _malformed(number, f"listing_id must be text, up to {LISTING_LENGTH} characters")
     name = fields.get("file", listing)
-    return Entry(shown(name) if isinstance(name, str) else f"line-{number}", clean(listing), clean(url))
+    return Entry(shown(name) if isinstance(name, str) else f"line-{number}", storable(listing), storable(url))
 
 
 def shown(name: str) -> str:
     """A client's name for a picture, fit to be kept and shown back."""
-    return (clean(name) or "")[:NAME_LENGTH]
-
-
-def clean(text: str | None) -> str | None:
-    """Without what a database cannot keep: control characters and lone surrogates become U+FFFD."""
-    if text is None:
-        return None
-    return "".join("�" if ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 else c for c in text)
+    return storable(name)[:NAME_LENGTH]
 
 
 def _malformed(number: int, reason: str) -> FaunalensError:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from service.cells import storable
 from service.commands.stopping import stop
 from service.commands.store import opened_store
 
@@ -96,7 +97,6 @@ def import_label_studio(file: Path, moderator: str | None) -> None:
         raise click.UsageError(f"--moderator takes 1 to {_NAME_LENGTH} characters")
     with opened_store() as store:
         from service.bulk.decisions import open_decisions
-        from service.bulk.manifest import clean
         from service.exports import label_studio
 
         try:
@@ -105,7 +105,7 @@ def import_label_studio(file: Path, moderator: str | None) -> None:
             stop(f"{file} cannot be read: {error}")
         catalog = _catalog(store.settings)
         log = open_decisions(store.database, store.settings, catalog)
-        taken = label_studio.take(tasks, log, catalog, clean(moderator))
+        taken = label_studio.take(tasks, log, catalog, storable(moderator))
     click.echo(", ".join(f"{count} {name}" for name, count in sorted(taken.counts.items())) or "nothing")
     for reason in taken.refused:
         click.echo(reason, err=True)

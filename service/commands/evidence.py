@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from service.cells import storable
 from service.commands.stopping import stop, stopping
 from service.commands.store import Store, opened_store
 from service.settings import Settings, load_settings
@@ -62,7 +63,6 @@ def export_evidence(
     if out.exists():
         raise click.UsageError(f"{out} is there already")
     with opened_store() as store:
-        from service.bulk.manifest import clean
         from service.detector import Detector
         from service.evidence.package import ChangedPhotoError, Request, write
         from service.evidence.shelf import Writer
@@ -71,13 +71,13 @@ def export_evidence(
 
         private = load_key(_key_path(store.settings))
         # as the store keeps text
-        listing, batch = clean(listing), clean(batch)
+        listing, batch = storable(listing), storable(batch)
         found = _found(store, listing, items, batch)
         unjudged = cases.unjudged(store.database, listing, batch)
         numbers = {entry.seq for case in found for entry in case.entries}
         log = cases.stretch(store.database, numbers)
         subject = _subject(listing, items, batch)
-        request = Request(subject, clean(by), clean(reference), datetime.datetime.now(datetime.UTC))
+        request = Request(subject, storable(by), storable(reference), datetime.datetime.now(datetime.UTC))
         try:
             with Writer(out) as writer:
                 written = write(found, log, store.photos, Detector(store.settings), private, request, writer)

@@ -1,9 +1,6 @@
 """``faunalens decisions export training|label-studio`` and ``faunalens decisions import label-studio``."""
 
-import contextlib
-import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +9,7 @@ import click
 from service.cells import storable
 from service.commands.stopping import stop
 from service.commands.store import opened_store
+from service.drafts import drafted
 
 if TYPE_CHECKING:
     from service.catalog import Catalog
@@ -46,7 +44,7 @@ def training(out: Path) -> None:
     others, if there are any, are written.
     """
     _must_be_new(out)
-    with opened_store() as store, _draft(out) as draft:
+    with opened_store() as store, drafted(out) as draft:
         from service.exports import training_set
         from service.store import cases
 
@@ -70,7 +68,7 @@ def export_label_studio(out: Path, state: str, prefix: str | None) -> None:
     others, if there are any, are written.
     """
     _must_be_new(out)
-    with opened_store() as store, _draft(out) as draft:
+    with opened_store() as store, drafted(out) as draft:
         from service.exports import label_studio
         from service.store import cases
 
@@ -115,17 +113,6 @@ def import_label_studio(file: Path, moderator: str | None) -> None:
 def _must_be_new(out: Path) -> None:
     if out.exists():
         raise click.UsageError(f"{out} is there already")
-
-
-@contextlib.contextmanager
-def _draft(out: Path) -> Iterator[Path]:
-    """Where ``out`` takes shape, so that there is never half of it."""
-    draft = out.with_name(f".{out.name}.part")
-    shutil.rmtree(draft, ignore_errors=True)
-    try:
-        yield draft
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _end(written: int, gone: int) -> None:

@@ -65,7 +65,7 @@ def export_evidence(
     with opened_store() as store:
         from service.detector import Detector
         from service.evidence.package import ChangedPhotoError, Request, write
-        from service.evidence.shelf import Writer
+        from service.evidence.shelf import new_package
         from service.evidence.signing import fingerprint, load_key
         from service.store import cases
 
@@ -79,7 +79,7 @@ def export_evidence(
         subject = _subject(listing, items, batch)
         request = Request(subject, storable(by), storable(reference), datetime.datetime.now(datetime.UTC))
         try:
-            with Writer(out) as writer:
+            with new_package(out) as writer:
                 written = write(found, log, store.photos, Detector(store.settings), private, request, writer)
         except ChangedPhotoError as error:
             click.echo(f"faunalens: {error}", err=True)

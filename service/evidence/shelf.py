@@ -1,13 +1,16 @@
 """Where a package lies: a zip file or a folder, written file by file, read within bounds; names of its files."""
 
+import contextlib
 import hashlib
 import os
-import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
+
+from service.drafts import drafted
 
 FORMAT = "faunalens-evidence/1"
 MANIFEST, SIGNATURE, COVER, LOG = "manifest.json", "manifest.sig", "index.html", "log.json"
@@ -25,56 +28,47 @@ class Filed:
 
 
 class Writer:
-    """Writes a package to ``out``, a zip file if it ends in ``.zip``, else a folder; neither may be there before.
+    """Puts files into a package by ``put``, and lists them in ``files``."""
 
-    It takes shape beside ``out`` and gets its name at the end of the ``with`` block, so that there is never half a one.
-    Nobody else may read it. Raises :class:`OSError`.
-    """
-
-    def __init__(self, out: Path) -> None:
-        if out.exists():
-            raise FileExistsError(17, "it is there already", str(out))
-        self._out = out
-        self._draft = out.with_name(f".{out.name}.part")
+    def __init__(self, put: Callable[[str, bytes], None]) -> None:
+        self._put = put
         self.files: list[Filed] = []
-        self._zip: zipfile.ZipFile | None = None
-
-    def __enter__(self) -> "Writer":
-        self._drop()
-        if self._out.suffix.lower() == ".zip":
-            os.close(os.open(self._draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            self._zip = zipfile.ZipFile(self._draft, "w")
-        else:
-            self._draft.mkdir(mode=0o700, parents=True)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            if self._zip:
-                self._zip.close()
-            if kind is None:
-                self._draft.rename(self._out)
-        finally:
-            # whatever kept it from its name, a full disk for one
-            self._drop()
 
     def add(self, path: str, data: bytes) -> str:
         """A file; returns its path."""
-        if self._zip:
-            method = zipfile.ZIP_DEFLATED if path.endswith((".json", ".html", ".jsonl")) else zipfile.ZIP_STORED
-            self._zip.writestr(path, data, method)
-        else:
-            place = self._draft / path
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(data)
+        self._put(path, data)
         self.files.append(Filed(path, hashlib.sha256(data).hexdigest(), len(data)))
         return path
 
-    def _drop(self) -> None:
-        if self._draft.is_dir():
-            shutil.rmtree(self._draft)
+
+@contextlib.contextmanager
+def new_package(out: Path) -> Iterator[Writer]:
+    """Writes a package to ``out``, a zip file if it ends in ``.zip``, else a folder; neither may be there before.
+
+    It gets its name at the end, so that there is never half a one. Nobody else may read it. Raises :class:`OSError`.
+    """
+    if out.exists():
+        raise FileExistsError(17, "it is there already", str(out))
+    with drafted(out) as draft:
+        if out.suffix.lower() == ".zip":
+            os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            with zipfile.ZipFile(draft, "w") as archive:
+                yield Writer(partial(_into_zip, archive))
         else:
-            self._draft.unlink(missing_ok=True)
+            draft.mkdir(mode=0o700, parents=True)
+            yield Writer(partial(_into_folder, draft))
+        draft.rename(out)
+
+
+def _into_zip(archive: zipfile.ZipFile, path: str, data: bytes) -> None:
+    method = zipfile.ZIP_DEFLATED if path.endswith((".json", ".html", ".jsonl")) else zipfile.ZIP_STORED
+    archive.writestr(path, data, method)
+
+
+def _into_folder(root: Path, path: str, data: bytes) -> None:
+    place = root / path
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(data)
 
 
 class Shelf(Protocol):

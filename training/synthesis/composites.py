@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from service.drafts import drafted
 from training.photos.dataset import read_rgb
 from training.photos.manifest import COLUMNS, Photo, select
 from training.synthesis.cutouts import crop_to, cut_out, paste
@@ -122,6 +123,6 @@ def _make(item: Composite, out: Path) -> None:
     thing = cut(item.thing)
     assert thing is not None
     made = paste(read_rgb(item.ground), thing, item.share, np.random.default_rng(item.seed))
-    partial = out / f".{item.file}"
-    made.save(partial, "JPEG", quality=_QUALITY)
-    partial.replace(out / item.file)
+    with drafted(out / item.file) as draft:
+        made.save(draft, "JPEG", quality=_QUALITY)
+        draft.replace(out / item.file)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.evidence.shelf import Writer
+from service.evidence.shelf import new_package
 
 
 def test_a_package_that_the_disk_has_no_room_for_leaves_nothing(
@@ -18,7 +18,7 @@ def test_a_package_that_the_disk_has_no_room_for_leaves_nothing(
 
     with monkeypatch.context() as patch:
         patch.setattr(zipfile.ZipFile, "close", full)
-        with pytest.raises(OSError, match="No space left"), Writer(tmp_path / "case.zip") as writer:
+        with pytest.raises(OSError, match="No space left"), new_package(tmp_path / "case.zip") as writer:
             writer.add("manifest.json", b"{}")
     close(opened[0])
     assert list(tmp_path.iterdir()) == []

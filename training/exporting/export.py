@@ -1,7 +1,6 @@
 """Checkpoint to ``<name>.onnx`` and its contract ``<name>.json``, and the proof that both say the same as torch."""
 
 import datetime
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,8 @@ from service.classifier import Classifier
 from service.contract import Category, Contract, Preprocessing, SelfTest, file_sha256
 from service.imaging import prepare
 from training.exporting.calibration import calibrate
+from training.exporting.graph import write_graph
 from training.exporting.halves import store_halves
-from training.exporting.padding import with_fixed_padding
 from training.exporting.thresholds import choose_thresholds
 from training.fitting.crossfit import OutOfFold
 from training.fitting.network import Network, preprocessing
@@ -31,19 +30,12 @@ _SELFTEST_SIDE = 160
 def export_onnx(network: Network, path: Path, size: int) -> None:
     """Write the network with a dynamic batch: ``pixels`` to ``logits``, ``map`` and ``embedding``.
 
-    Uses torch's TorchScript exporter: the newer one needs onnxscript, and this network has no dynamic control flow.
     Constants are not folded, so that what is kept in half precision stays so in the file; onnxruntime folds them.
     """
     pixels = torch.zeros(2, size, size, 3, dtype=torch.uint8)
-    plain = with_fixed_padding(network.eval().to(memory_format=torch.contiguous_format), pixels)
     names = ["logits", "map", "embedding"]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            plain, (pixels,), str(path), dynamo=False, opset_version=18,
-            do_constant_folding=False, input_names=["pixels"], output_names=names,
-            dynamic_axes={name: {0: "n"} for name in ["pixels", *names]},
-        )  # fmt: skip
+    axes = {name: {0: "n"} for name in ["pixels", *names]}
+    write_graph(network, pixels, path, do_constant_folding=False, output_names=names, dynamic_axes=axes)
     _name_depth(path, network.head.out_channels)
     store_halves(path)
 

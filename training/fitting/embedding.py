@@ -2,7 +2,6 @@
 CPU."""
 
 import tempfile
-import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from service.runtime.cores import available_cores
-from training.exporting.padding import with_fixed_padding
+from training.exporting.graph import write_graph
 from training.fitting.kernel import window_means
 from training.fitting.network import Network
 
@@ -59,10 +58,7 @@ def embed(network: Network, levels: Sequence[str], pictures: Pictures, windows: 
 
 def _session(means: _Means, size: int, path: Path) -> onnxruntime.InferenceSession:
     pixels = torch.zeros(1, size, size, 3, dtype=torch.uint8)
-    plain = with_fixed_padding(means.eval().to(memory_format=torch.contiguous_format), pixels)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(plain, (pixels,), str(path), dynamo=False, opset_version=18, input_names=["pixels"])
+    write_graph(means, pixels, path)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

@@ -22,7 +22,7 @@ from service.errors import ErrorCode, FaunalensError
 from service.outbound.fetch import Fetcher
 from service.policy import Policy, Verdict
 from service.runtime.admission import Ticket
-from service.runtime.memory import key_of
+from service.runtime.memory import digest_of
 
 router = APIRouter(tags=["detection"])
 
@@ -136,12 +136,12 @@ class _Job:
         if self.heatmap or not memory.most:
             return (await self._judge_anew(data))[0]
         # a digest of 20 MB takes some 10 ms, in which the event loop must not wait
-        key = await asyncio.to_thread(key_of, self.visit.ticket.flow, data)
-        seen = memory.recall(key)
+        digest = await asyncio.to_thread(digest_of, self.visit.ticket.flow, data)
+        seen = memory.recall(digest)
         self.state.metrics.cache.labels("hit" if seen else "miss").inc()
         if seen is None:
             answer, seen = await self._judge_anew(data)
-            memory.keep(key, seen)
+            memory.keep(digest, seen)
             return answer
         answer = self.detector.answer(seen, self.request_id, self.policy)
         self._count(answer, {})

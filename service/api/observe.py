@@ -39,7 +39,7 @@ def request_id_of(headers: Mapping[str, str]) -> str:
 
 
 @dataclass
-class Seen:
+class Observed:
     """One request as it is observed."""
 
     scope: Scope
@@ -83,7 +83,7 @@ class Observe:
             return
         headers = Headers(scope=scope)
         request_id = scope[REQUEST_ID] = request_id_of(headers)
-        seen = Seen(scope, request_id)
+        seen = Observed(scope, request_id)
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -109,7 +109,7 @@ class Observe:
                     span.set_attributes({f"faunalens.{name}": value for name, value in seen.fields().items()})
 
 
-def record(metrics: Metrics, seen: Seen) -> None:
+def record(metrics: Metrics, seen: Observed) -> None:
     """Count a request that is over, and log it."""
     metrics.requests(seen.method, seen.route, str(seen.status)).inc()
     metrics.request_seconds(seen.route).observe(seen.seconds)

@@ -15,7 +15,7 @@ from service.api import rules
 from service.api.door import address_of, presented, seconds_to_deadline
 from service.api.failures import extra_headers
 from service.api.headers import LINES
-from service.api.observe import HEADER, KEY_ID, ROUTE, Seen, note, record, request_id_of
+from service.api.observe import HEADER, KEY_ID, ROUTE, Observed, note, record, request_id_of
 from service.api.state import State
 from service.errors import FaunalensError
 
@@ -41,7 +41,7 @@ class Turnstile:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])}
         if self.state.settings.cors_origins and "origin" in headers:
             return None
-        seen = Seen(scope, request_id_of(headers))
+        seen = Observed(scope, request_id_of(headers))
         scope[ROUTE] = path
         try:
             self._look(path, scope, headers)
@@ -68,7 +68,7 @@ class Turnstile:
         state.access.allowances.check(key)
         state.workers.admission.check(key.id, seconds)
 
-    def _refused(self, seen: Seen, error: FaunalensError) -> tuple[int, bytes]:
+    def _refused(self, seen: Observed, error: FaunalensError) -> tuple[int, bytes]:
         seen.status = error.code.status
         self.state.metrics.failures(error.code.code).inc()
         note(seen.scope, code=error.code.code)

@@ -16,7 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     from service.detector import Seen
 
-Key = tuple[str, bytes]
+Digest = tuple[str, bytes]
 
 
 class Memory:
@@ -29,34 +29,34 @@ class Memory:
         self.most = most
         self.seconds = seconds
         self._clock = clock
-        self._kept: OrderedDict[Key, tuple[float, Seen]] = OrderedDict()
+        self._kept: OrderedDict[Digest, tuple[float, Seen]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def recall(self, key: Key) -> "Seen | None":
-        """What was kept under ``key`` less than ``seconds`` ago."""
-        since, seen = self._kept.get(key, (0.0, None))
+    def recall(self, digest: Digest) -> "Seen | None":
+        """What was kept under ``digest`` less than ``seconds`` ago."""
+        since, seen = self._kept.get(digest, (0.0, None))
         if seen is None:
             return None
         if self._clock() - since >= self.seconds:
-            del self._kept[key]
+            del self._kept[digest]
             return None
-        self._kept.move_to_end(key)
+        self._kept.move_to_end(digest)
         return seen
 
-    def keep(self, key: Key, seen: "Seen") -> None:
+    def keep(self, digest: Digest, seen: "Seen") -> None:
         """Keep ``seen``, without its view and its embedding, as of now."""
         scores = dataclasses.replace(seen.scores, embeddings=np.empty((1, 0), np.float32))
-        self._kept[key] = (
+        self._kept[digest] = (
             self._clock(),
             dataclasses.replace(seen, scores=scores, view=None, decode_ms=0.0, infer_ms=0.0, cached=True),
         )
-        self._kept.move_to_end(key)
+        self._kept.move_to_end(digest)
         while len(self._kept) > self.most:
             self._kept.popitem(last=False)
 
 
-def key_of(client: str, data: bytes) -> Key:
+def digest_of(client: str, data: bytes) -> Digest:
     """What ``data`` of ``client`` is kept under: nobody learns from an answer what others have sent."""
     return client, hashlib.sha256(data).digest()

@@ -1,9 +1,7 @@
-from pathlib import Path
-
 import numpy as np
 
 from service.detector import Detector
-from service.runtime.memory import Memory, key_of
+from service.runtime.memory import Memory, digest_of
 
 
 class Clock:
@@ -41,5 +39,5 @@ def test_keeps_no_picture_and_gives_the_same_boxes(detector: Detector, tusk: byt
     assert again.cached and first.cached is None and again.timing_ms["infer"] == 0
 
 
-def test_another_client_and_other_bytes_have_other_keys(tmp_path: Path) -> None:
-    assert len({key_of("a", b"1"), key_of("b", b"1"), key_of("a", b"2"), key_of("a", b"1")}) == 3
+def test_another_client_and_other_bytes_have_other_digests() -> None:
+    assert len({digest_of("a", b"1"), digest_of("b", b"1"), digest_of("a", b"2"), digest_of("a", b"1")}) == 3

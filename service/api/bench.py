@@ -7,13 +7,12 @@ from service.api import (
     batch_results,
     batch_upload,
     batches,
+    bench_pages,
     decisions,
     moderators,
     review,
     review_items,
-    review_page,
     statistics,
-    statistics_page,
 )  # fmt: skip
 
 _MODULES = (
@@ -25,5 +24,4 @@ def install(app: FastAPI) -> None:
     """Add their addresses and pages."""
     for module in _MODULES:
         app.include_router(module.router)
-    review_page.install(app)
-    statistics_page.install(app)
+    bench_pages.install(app)

@@ -166,7 +166,8 @@ def test_the_page_is_open_and_the_numbers_are_not(tmp_path: Path) -> None:
         assert "unsafe" not in page.headers["Content-Security-Policy"]
         assert "<style" not in page.text and "style=" not in page.text and "http" not in page.text
         for name in ("stats.js", "stats.css", "icon.svg"):
-            assert http.get(f"/stats-assets/{name}").status_code == 200
+            response = http.get(f"/stats-assets/{name}")
+            assert response.status_code == 200 and response.headers["Cache-Control"] == "no-cache"
         assert http.get("/v1/stats").status_code == 401
         assert http.get("/v1/stats", headers={"X-API-Key": keys[Scope.DETECT]}).status_code == 403
         assert http.get("/v1/stats", headers={"X-API-Key": keys[Scope.REVIEW]}).status_code == 200

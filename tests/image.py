@@ -23,7 +23,7 @@ from pathlib import Path
 
 from tests.conftest import ROOT, SAMPLES
 from tests.live import children, until
-from tests.test_readme_requests import free_port
+from tests.process import free_port
 
 _PACKAGES = "python3,python3-venv,ca-certificates"
 _MOST_MB = 400

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import time
 import urllib.parse
@@ -19,8 +18,8 @@ from fastapi.testclient import TestClient
 
 from tests.conftest import ROOT
 from tests.live import until
-from tests.service.test_faults import Load
-from tests.test_readme_requests import free_port, start, wait
+from tests.load import Load
+from tests.process import free_port, running
 
 DEPLOY = ROOT / "deploy"
 DASHBOARD = json.loads((DEPLOY / "grafana-dashboard.json").read_text())
@@ -102,27 +101,20 @@ def test_rules_are_valid_and_fire_when_they_should() -> None:
 @pytest.fixture
 def prometheus(tmp_path: Path, tusk: bytes) -> Iterator[str]:
     """A real Prometheus with ``deploy/prometheus.yml``, scraping a real service under some load."""
-    service, own = free_port(), free_port()
+    own = free_port()
     (tmp_path / "faunalens.key").write_text("not-checked-here")
     shutil.copy(DEPLOY / "alerts.yml", tmp_path)
-    config = (DEPLOY / "prometheus.yml").read_text()
-    config = config.replace("127.0.0.1:8000", f"127.0.0.1:{service}").replace("15s", "1s")
-    (tmp_path / "prometheus.yml").write_text(config)
     command = ["prometheus", "--config.file=prometheus.yml", f"--web.listen-address=127.0.0.1:{own}"]
-    process = start(service)
-    try:
-        wait(service)
-        with Load(service, tusk, clients=1), (tmp_path / "log").open("w") as log:
-            server = subprocess.Popen([*command, "--storage.tsdb.path=data"], cwd=tmp_path, stdout=log, stderr=log)
-            try:
-                until_scraped(f"http://127.0.0.1:{own}")
-                yield f"http://127.0.0.1:{own}"
-            finally:
-                server.terminate()
-                server.wait(60)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
+    with running() as (service, _), Load(service, tusk, clients=1), (tmp_path / "log").open("w") as log:
+        config = (DEPLOY / "prometheus.yml").read_text().replace("15s", "1s")
+        (tmp_path / "prometheus.yml").write_text(config.replace("127.0.0.1:8000", f"127.0.0.1:{service}"))
+        server = subprocess.Popen([*command, "--storage.tsdb.path=data"], cwd=tmp_path, stdout=log, stderr=log)
+        try:
+            until_scraped(f"http://127.0.0.1:{own}")
+            yield f"http://127.0.0.1:{own}"
+        finally:
+            server.terminate()
+            server.wait(60)
 
 
 def until_scraped(address: str) -> None:

@@ -3,12 +3,8 @@
 import json
 import os
 import re
-import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,49 +12,13 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.live import until
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def start(port: int, **environment: str) -> "subprocess.Popen[str]":
-    code = "from service.cli import main; main()"
-    return subprocess.Popen(
-        [sys.executable, "-c", code, "serve", "--port", str(port)], cwd=ROOT, text=True,
-        env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-
-
-def wait(port: int) -> None:
-    until(lambda: _ready(port))
-
-
-def _ready(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=60):
-            return True
-    except (urllib.error.URLError, OSError):
-        time.sleep(0.05)
-        return False
+from tests.process import free_port, running, start
 
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    """A running service; afterwards SIGTERM must end it with exit code 0."""
-    chosen = free_port()
-    process = start(chosen)
-    try:
-        wait(chosen)
+    with running() as (chosen, _):
         yield chosen
-    finally:
-        process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=60)
-    assert process.returncode == 0, output
-    assert "Traceback" not in output
 
 
 def curls() -> list[str]:

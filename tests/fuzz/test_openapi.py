@@ -1,6 +1,5 @@
 """schemathesis against the API page of a real server: every operation answers as documented, whatever is asked."""
 
-import signal
 from collections.abc import Iterator
 
 import pytest
@@ -14,7 +13,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.test_readme_requests import free_port, start, wait
+from tests.process import running
 
 load_all_checks()
 CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance)
@@ -22,19 +21,12 @@ CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance,
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaseSchema]:
-    """The schema of a running service, batches and review too; it must end with exit code 0 and without a traceback."""
-    port = free_port()
-    process = start(
-        port, FAUNALENS_LOG_LEVEL="error", FAUNALENS_DRAIN_SECONDS="0", FAUNALENS_BATCHES="on",
+    """The schema of a running service, batches and review too."""
+    with running(
+        FAUNALENS_LOG_LEVEL="error", FAUNALENS_DRAIN_SECONDS="0", FAUNALENS_BATCHES="on",
         FAUNALENS_STORE=str(tmp_path_factory.mktemp("store")),
-    )  # fmt: skip
-    try:
-        wait(port)
+    ) as (port, _):  # fmt: skip
         yield schemathesis.openapi.from_url(f"http://127.0.0.1:{port}/openapi.json")
-    finally:
-        process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=60)
-    assert process.returncode == 0 and "Traceback" not in output, output
 
 
 def test_every_operation(api: BaseSchema) -> None:

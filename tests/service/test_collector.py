@@ -12,7 +12,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.live import until
-from tests.test_readme_requests import free_port, start, wait
+from tests.process import free_port, start, wait
 
 
 class Collector(http.server.ThreadingHTTPServer):

@@ -6,14 +6,10 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
-import sys
-import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,55 +18,10 @@ import pytest
 from service.detector import DEFAULT_MODEL, shipped_weights
 from tests.conftest import ROOT, encoded
 from tests.live import children, until
+from tests.load import Load, begun, listens
 from tests.models import second_model
+from tests.process import COMMAND, free_port, start, wait
 from tests.service.hostile import scene
-from tests.test_readme_requests import free_port, start, wait
-
-
-@dataclass
-class Load:
-    """Clients that post one picture after the other over kept connections until told to stop."""
-
-    port: int
-    picture: bytes
-    clients: int = 6
-    answers: list[dict[str, Any]] = field(default_factory=list)
-    refused: int = 0
-    lost: list[str] = field(default_factory=list)
-    stopped: threading.Event = field(default_factory=threading.Event)
-
-    def __enter__(self) -> "Load":
-        self.threads = [threading.Thread(target=self._client) for _ in range(self.clients)]
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stopped.set()
-        for thread in self.threads:
-            thread.join(60)
-
-    def until(self, count: int) -> None:
-        until(lambda: len(self.answers) >= count)
-
-    def _client(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        while not self.stopped.is_set():
-            try:
-                connection.request("POST", "/v1/detect", self.picture, {"Content-Type": "image/jpeg"})
-                response = connection.getresponse()
-                body = json.load(response)
-            except (OSError, http.client.HTTPException, ValueError) as error:
-                self.lost.append(repr(error))
-                connection.close()
-                continue
-            if response.status == 200:
-                self.answers.append(body)
-            elif body["error"]["code"] == "overloaded":
-                self.refused += 1
-            else:
-                self.lost.append(str(body))
-        connection.close()
 
 
 def ready(port: int) -> bool:
@@ -101,26 +52,6 @@ def test_sigterm_under_load_loses_nothing(tusk: bytes) -> None:
     assert len(load.answers) > 10
     assert process.returncode == 0, output
     assert "Traceback" not in output
-
-
-def begun(port: int, picture: bytes) -> http.client.HTTPConnection:
-    """A request whose body the service has asked for, and got the beginning of."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    connection.putrequest("POST", "/v1/detect")
-    connection.putheader("Content-Length", str(len(picture)))
-    connection.putheader("Expect", "100-continue")
-    connection.endheaders()
-    assert connection.sock.recv(1000).startswith(b"HTTP/1.1 100")
-    connection.send(picture[:1000])
-    return connection
-
-
-def listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=60).close()
-    except ConnectionRefusedError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize(("sent", "drain"), [(signal.SIGTERM, "0"), (signal.SIGINT, "300")])
@@ -196,7 +127,7 @@ def test_new_weights_under_load(
 def serve_into(port: int, stderr: Any) -> "subprocess.Popen[bytes]":
     """A service that logs much to ``stderr``."""
     return subprocess.Popen(
-        [sys.executable, "-c", "from service.cli import main; main()", "serve", "--port", str(port)],
+        [*COMMAND, "serve", "--port", str(port)],
         cwd=ROOT, stderr=stderr, env={**os.environ, "FAUNALENS_LOG_LEVEL": "debug", "FAUNALENS_DRAIN_SECONDS": "0"},
     )  # fmt: skip
 

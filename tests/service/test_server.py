@@ -3,7 +3,6 @@ import datetime
 import signal
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import httpx
@@ -18,8 +17,8 @@ from service.store.database import open_database
 from service.store.tallies import Days, today
 from tests.conftest import ROOT
 from tests.live import until
-from tests.service.test_faults import begun, listens
-from tests.test_readme_requests import free_port, start, wait
+from tests.load import begun, listens
+from tests.process import COMMAND, free_port, running, start, wait
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost"])
@@ -55,7 +54,7 @@ def test_a_port_in_use_is_told_before_the_model_is_loaded(host: str) -> None:
         with pytest.raises(StartError, match=f"cannot listen on {host}, port {port}: Address already in use"):
             check_address(host, port)
         done = subprocess.run(
-            [sys.executable, "-c", "from service.cli import main; main()", "serve", "--port", str(port)], cwd=ROOT,
+            [*COMMAND, "serve", "--port", str(port)], cwd=ROOT,
             env={"PATH": "", "FAUNALENS_AUTH": "off"}, capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         assert done.returncode == 3
@@ -70,7 +69,7 @@ def test_an_address_of_another_machine_is_told() -> None:
 
 def test_serve_without_keys_stops_and_says_what_to_do(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", "from service.cli import main; main()", "serve", "--port", "0"], cwd=ROOT, text=True,
+        [*COMMAND, "serve", "--port", "0"], cwd=ROOT, text=True,
         env={"PATH": "", "FAUNALENS_KEYS": str(tmp_path / "none.db")}, capture_output=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 3
@@ -90,10 +89,7 @@ def stays_open(port: int) -> bool:
 
 
 def test_a_flood_of_connections_is_refused_like_any_other_and_the_service_recovers(tusk: bytes) -> None:
-    port = free_port()
-    process = start(port, FAUNALENS_MAX_CONNECTIONS="20", FAUNALENS_DRAIN_SECONDS="0")
-    try:
-        wait(port)
+    with running(FAUNALENS_MAX_CONNECTIONS="20", FAUNALENS_DRAIN_SECONDS="0") as (port, _):
         with contextlib.ExitStack() as flood, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
             for _ in range(25):
                 flood.enter_context(socket.create_connection(("127.0.0.1", port)))
@@ -107,10 +103,6 @@ def test_a_flood_of_connections_is_refused_like_any_other_and_the_service_recove
         url = f"http://127.0.0.1:{port}/v1/detect"
         until(lambda: httpx.post(url, content=tusk, timeout=60).status_code == 200)
         until(lambda: stays_open(port))
-    finally:
-        process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=60)
-    assert process.returncode == 0, output
 
 
 def test_a_second_sigint_cuts_off_what_is_under_way_and_keeps_what_was_counted(tusk: bytes, tmp_path: Path) -> None:

@@ -9,12 +9,10 @@ import contextlib
 import http.client
 import json
 import os
-import signal
 import tarfile
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,11 +20,12 @@ from pathlib import Path
 from service.errors import ErrorCode
 from tests.conftest import ROOT, SAMPLES
 from tests.live import children
-from tests.test_readme_requests import free_port, start, wait
+from tests.process import running
 
 CLIENTS = 4
 CHECK_EVERY = 100
 DEADLINE_SECONDS = 30.0
+QUIET = {"FAUNALENS_AUTH": "off", "FAUNALENS_LOG_LEVEL": "error", "FAUNALENS_DRAIN_SECONDS": "0"}
 BOUND_BYTES = 1_000_000_000
 _STATUS = {code.code: code.status for code in ErrorCode}
 _BEGIN, _END = "<!-- torture: begin -->", "<!-- torture: end -->"
@@ -66,21 +65,6 @@ def unpack(folder: Path, target: Path) -> list[Path]:
         with tarfile.open(archive) as packed:
             packed.extractall(target, filter="data")
     return sorted(path for path in target.rglob("*") if path.is_file())
-
-
-@contextlib.contextmanager
-def server() -> Iterator[tuple[int, int]]:
-    """Port and process id of a running service; it must end with exit code 0 when told to."""
-    port = free_port()
-    process = start(port, FAUNALENS_AUTH="off", FAUNALENS_LOG_LEVEL="error", FAUNALENS_DRAIN_SECONDS="0")
-    try:
-        wait(port)
-        yield port, process.pid
-    finally:
-        process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=60)
-    assert process.returncode == 0, output
-    assert "Traceback" not in output, output
 
 
 def replay(files: list[Path], root: Path, port: int, pid: int) -> Outcomes:
@@ -148,9 +132,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, server() as (port, pid):
+    with tempfile.TemporaryDirectory() as folder, running(**QUIET) as (port, process):
         root = Path(folder)
-        outcomes = replay(unpack(corpus_folder(), root), root, port, pid)
+        outcomes = replay(unpack(corpus_folder(), root), root, port, process.pid)
     facts = (
         f"{sum(outcomes.counts.values())} files in {outcomes.seconds:.0f} s, {CLIENTS} at once; slowest "
         f"{outcomes.slowest:.1f} s; {outcomes.good} good photos between them, each with its exact answer; highest "

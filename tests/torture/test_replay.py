@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.torture.replay import BOUND_BYTES, CHECK_EVERY, corpus_folder, replay, server, unpack
+from tests.process import running
+from tests.torture.replay import BOUND_BYTES, CHECK_EVERY, QUIET, corpus_folder, replay, unpack
 
 
 def test_every_file_gets_an_answer_or_a_documented_error(tmp_path: Path) -> None:
@@ -13,8 +14,8 @@ def test_every_file_gets_an_answer_or_a_documented_error(tmp_path: Path) -> None
     if not files:
         assert not os.environ.get("TESTS_REQUIRE_DATA"), f"the torture corpora are missing at {corpus_folder()}"
         pytest.skip("no torture corpora beside the repository")
-    with server() as (port, pid):
-        outcomes = replay(files, tmp_path, port, pid)
+    with running(**QUIET) as (port, process):
+        outcomes = replay(files, tmp_path, port, process.pid)
     assert outcomes.wrong == []
     assert sum(outcomes.counts.values()) == len(files) and outcomes.good >= len(files) // CHECK_EVERY
     assert {"answered", "corrupt_image", "truncated_image", "unsupported_format", "too_many_pixels"} <= {

@@ -2,13 +2,13 @@
 
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from tests.live import until
+from tests.process import COMMAND
 
 pytestmark = pytest.mark.training
 RECIPE = """
@@ -34,11 +34,8 @@ rhino_horn = "experimental"
 
 
 def _start(collection: Path, recipe: Path, out: Path, *words: str) -> "subprocess.Popen[bytes]":
-    code = "from service.cli import main; main()"
     command = ("train", "--data", str(collection), "--recipe", str(recipe), "--device", "cpu", "--out", str(out))
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *command, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    return subprocess.Popen([*COMMAND, *command, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def _epochs(out: Path) -> int:

@@ -5,7 +5,6 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -17,12 +16,11 @@ from playwright.sync_api import Page, expect
 from tests.browser import PATIENCE, chromium, settled, wait
 from tests.conftest import ROOT, SAMPLES
 from tests.live import until
-from tests.test_readme_requests import free_port
+from tests.process import COMMAND, free_port
 from tests.training.test_walk import _recipe
 from training.photos.manifest import read_manifest
 
 PAGE = ROOT / "docs" / "moderation.md"
-CODE = "from service.cli import main; main()"
 COPIES = 4
 SHOWN = "document.getElementById('stage').dataset.shown === 'shown'"
 
@@ -72,7 +70,7 @@ def test_the_walk(tmp_path: Path, trunk_weights: Path, monkeypatch: pytest.Monke
     monkeypatch.delenv("FAUNALENS_DATA", raising=False)
     port = free_port()
     service = subprocess.Popen(
-        [sys.executable, "-c", CODE, "serve", "--port", str(port)], cwd=tmp_path, env=environment,
+        [*COMMAND, "serve", "--port", str(port)], cwd=tmp_path, env=environment,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
@@ -90,7 +88,7 @@ def test_the_walk(tmp_path: Path, trunk_weights: Path, monkeypatch: pytest.Monke
         name, *rest = shlex.split(words)
         assert name == "faunalens"
         done = subprocess.run(
-            [sys.executable, "-c", CODE, *rest, *more], cwd=tmp_path, env=environment, capture_output=True, text=True,
+            [*COMMAND, *rest, *more], cwd=tmp_path, env=environment, capture_output=True, text=True,
             check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr

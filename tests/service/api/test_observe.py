@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.service.test_faults import Load
-from tests.test_readme_requests import free_port, start, wait
+from tests.load import Load
+from tests.process import free_port, start, wait
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:

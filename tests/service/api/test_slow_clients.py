@@ -3,7 +3,6 @@
 import json
 import re
 import select
-import signal
 import socket
 import time
 import urllib.request
@@ -19,43 +18,29 @@ from service.api.headers import SECURITY
 from service.server import configure
 from service.settings import Settings
 from tests.live import until
-from tests.test_readme_requests import free_port, start, wait
+from tests.process import running
 
 HEAD = b"POST /v1/detect HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\n"
 
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    """A service with short deadlines; afterwards it must end with exit code 0 and without a traceback."""
-    chosen = free_port()
-    process = start(
-        chosen, FAUNALENS_READ_SECONDS="2", FAUNALENS_BODY_SECONDS="4", FAUNALENS_MAX_HEAD_BYTES="4096",
+    """A service with short deadlines."""
+    with running(
+        FAUNALENS_READ_SECONDS="2", FAUNALENS_BODY_SECONDS="4", FAUNALENS_MAX_HEAD_BYTES="4096",
         FAUNALENS_MAX_BYTES="300000", FAUNALENS_DRAIN_SECONDS="0",
-    )  # fmt: skip
-    try:
-        wait(chosen)
+    ) as (chosen, _):  # fmt: skip
         yield chosen
-    finally:
-        process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=60)
-    assert process.returncode == 0 and "Traceback" not in output, output
 
 
 @pytest.fixture(scope="module")
 def patient_port() -> Iterator[int]:
     """A service that holds at most 400 kB of bodies, and waits long for them."""
-    chosen = free_port()
-    process = start(
-        chosen, FAUNALENS_READ_SECONDS="120", FAUNALENS_BODY_SECONDS="240", FAUNALENS_MAX_BYTES="300000",
+    with running(
+        FAUNALENS_READ_SECONDS="120", FAUNALENS_BODY_SECONDS="240", FAUNALENS_MAX_BYTES="300000",
         FAUNALENS_MAX_HELD_BYTES="400000", FAUNALENS_DRAIN_SECONDS="0",
-    )  # fmt: skip
-    try:
-        wait(chosen)
+    ) as (chosen, _):  # fmt: skip
         yield chosen
-    finally:
-        process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=60)
-    assert process.returncode == 0 and "Traceback" not in output, output
 
 
 def connect(port: int) -> socket.socket:

@@ -26,7 +26,7 @@ from typing import Any
 import httpx
 
 from tests.conftest import ROOT, SAMPLES
-from tests.test_readme_requests import free_port
+from tests.process import COMMAND, free_port
 
 HOOK = "https://hooks.faunalens.test/x"
 SECRET = "whsec_" + "c2VjcmV0" * 4
@@ -52,9 +52,8 @@ class Service:
             "FAUNALENS_BATCH_LEASE_SECONDS": "1", "FAUNALENS_LOG_LEVEL": "error",
             "FAUNALENS_WEBHOOK_HOSTS": "hooks.faunalens.test", "FAUNALENS_WEBHOOK_SECRET": SECRET,
         }  # fmt: skip
-        code = "from service.cli import main; main()"
         self.process = subprocess.Popen(
-            [sys.executable, "-c", code, "serve", "--port", str(self.port)], cwd=ROOT, env=environment,
+            [*COMMAND, "serve", "--port", str(self.port)], cwd=ROOT, env=environment,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         for _ in range(600):

@@ -2,7 +2,6 @@
 
 import json
 import resource
-import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,26 +10,21 @@ import httpx
 import pytest
 
 from tests.live import until
-from tests.test_readme_requests import free_port, start, wait
+from tests.process import running
 
 PICTURES = 24
 
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[httpx.Client, "subprocess.Popen[str]"]]:
-    port = free_port()
-    process = start(
-        port, FAUNALENS_BATCHES="on", FAUNALENS_STORE=str(tmp_path), FAUNALENS_BATCH_LEASE_SECONDS="2",
-        FAUNALENS_DRAIN_SECONDS="0",
-    )  # fmt: skip
-    try:
-        wait(port)
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-            yield client, process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=60)
-    assert process.returncode == 0, output
+    with (
+        running(
+            FAUNALENS_BATCHES="on", FAUNALENS_STORE=str(tmp_path), FAUNALENS_BATCH_LEASE_SECONDS="2",
+            FAUNALENS_DRAIN_SECONDS="0",
+        ) as (port, process),
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client,
+    ):  # fmt: skip
+        yield client, process
 
 
 def room(process: "subprocess.Popen[str]", most: int) -> None:

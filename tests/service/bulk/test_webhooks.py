@@ -22,7 +22,7 @@ from service.store.database import Database, open_database
 from service.store.outbox import Outbox, put
 from service.store.tables import Delivery
 from tests.live import until
-from tests.service.outbound.test_fetch import CA, LOOPBACK, PUBLIC, TRUST, Network, Resolver
+from tests.service.outbound.internet import CA, LOOPBACK, PUBLIC, TRUST, Network, Resolver
 
 pytestmark = pytest.mark.anyio
 HOST, SLOW = "hooks.faunalens.test", "slow.faunalens.test"

@@ -8,8 +8,7 @@ import pytest
 
 from service.errors import ErrorCode
 from service.outbound.fetch import Fetcher
-from tests.service.outbound.rebinding import rebinding
-from tests.service.outbound.test_fetch import (
+from tests.service.outbound.internet import (
     HOST,
     LOOPBACK,
     PUBLIC,
@@ -21,6 +20,7 @@ from tests.service.outbound.test_fetch import (
     serving,
     settings,
 )
+from tests.service.outbound.rebinding import rebinding
 
 pytestmark = pytest.mark.anyio
 

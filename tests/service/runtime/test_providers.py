@@ -1,6 +1,5 @@
 import os
 import subprocess
-import sys
 
 import numpy as np
 import onnxruntime
@@ -14,6 +13,7 @@ from service.runtime.cores import available_cores
 from service.runtime.providers import BATCH, batches, pictures_at_once
 from service.settings import load_settings
 from tests.conftest import ROOT, SAMPLES
+from tests.process import COMMAND
 
 WEIGHTS = shipped_weights()
 CONTRACT = load_contract(WEIGHTS / DEFAULT_MODEL)
@@ -34,7 +34,7 @@ def test_names_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_provider_that_is_not_installed_stops_the_start(provider: str) -> None:
     if MISSING[provider] in onnxruntime.get_available_providers():
         pytest.skip("this onnxruntime has it")
-    command = [sys.executable, "-c", "from service.cli import main; main()", "scan", str(SAMPLES / "tusks.jpg")]
+    command = [*COMMAND, "scan", str(SAMPLES / "tusks.jpg")]
     environment = {**os.environ, "FAUNALENS_PROVIDERS": f"{provider},cpu"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 3 and done.stdout == ""

@@ -17,6 +17,7 @@ from service.scanning.entries import Entry
 from service.scanning.scan import scan
 from service.scanning.sources import expand
 from tests.conftest import ROOT, SAMPLES
+from tests.process import COMMAND
 from tests.s3 import SECRET, VARIABLES, s3, s3_client
 
 TUSK = (SAMPLES / "tusk-single.jpg").read_bytes()
@@ -180,7 +181,7 @@ def test_no_credential_is_ever_written(
         account.write_text(changes["GOOGLE_SERVICE_ACCOUNT"])
         changes = {"GOOGLE_SERVICE_ACCOUNT": str(account)}
     scheme = "gs" if "GOOGLE_SERVICE_ACCOUNT" in changes else "s3"
-    command = [sys.executable, "-c", "from service.cli import main; main()", "scan", f"{scheme}://photos/day"]
+    command = [*COMMAND, "scan", f"{scheme}://photos/day"]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, **variables, **changes}, capture_output=True, text=True, check=False
     )

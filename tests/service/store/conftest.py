@@ -3,7 +3,6 @@
 import datetime
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -23,6 +22,7 @@ from service.store.database import Database, open_database
 from service.store.reviews import Reviews, Wanted
 from service.store.tables import Base
 from tests.conftest import SAMPLES
+from tests.process import free_port
 
 NAMES = ("tusks.jpg", "tusk-single.jpg", "bananas.jpg", "ivory-bangles.jpg")
 
@@ -50,7 +50,7 @@ def postgresql() -> Iterator[str]:
         data = str(folder / "data")
         run = {"user": user, "check": True, "stdout": subprocess.DEVNULL, "cwd": name}
         subprocess.run([programs / "initdb", "-D", data, "-U", "faunalens", "-A", "trust", "-N"], **run)
-        port = _free_port()
+        port = free_port()
         options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={name} -c fsync=off"
         control = [programs / "pg_ctl", "-D", data, "-w", "-s"]
         subprocess.run([*control, "-l", str(folder / "log"), "-o", options, "start"], **run)
@@ -111,9 +111,3 @@ def found(database: Database, answers: list[Answer]) -> Database:
 def ids(database: Database) -> list[int]:
     """The numbers of the photos that wait, the most pressing first."""
     return [item.id for item in Reviews(database, 60).queue(Wanted(), 10)]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

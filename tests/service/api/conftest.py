@@ -1,16 +1,18 @@
-"""A real service with batches, where a test asks for ``http``."""
+"""A real service with batches, where a test asks for ``http``; a real browser, where it asks for ``browser``."""
 
 from collections.abc import Iterator
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from playwright.sync_api import Browser
 
 from service.api.app import create_app
 from service.errors import ErrorCode, FaunalensError
 from service.keys.key import Scope
 from service.keys.keystore import KeyStore
 from service.settings import Settings
+from tests.browser import chromium
 from tests.keyed import add_key, new_store
 from tests.live import serving
 from tests.service.api.batches import HOST, PICTURES
@@ -61,3 +63,9 @@ def http(batch_app: FastAPI, batch_keys: tuple[KeyStore, dict[str, str]]) -> Ite
         headers = {"X-API-Key": batch_keys[1]["one"]}
         with httpx.Client(base_url=f"http://{host}:{port}", timeout=60, headers=headers) as client:
             yield client
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started

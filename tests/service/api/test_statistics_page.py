@@ -15,18 +15,12 @@ from service.detector import Detector
 from service.keys.key import Scope
 from service.settings import Settings
 from service.store.kinds import Kind
-from tests.browser import PATIENCE, chromium
+from tests.browser import PATIENCE
 from tests.filled import Filled
 from tests.keyed import add_key, new_store
 from tests.live import serving
 
 DAY = 86_400.0
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture

@@ -1,0 +1,77 @@
+"""Adding photos."""
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import Route, expect
+
+from tests.browser import settled
+from tests.conftest import SAMPLES
+from tests.service.api.page.visits import Visit
+
+
+def test_a_dropped_folder_becomes_a_batch(open_page: Visit, tmp_path: Path) -> None:
+    page = open_page()
+    settled(page)
+    page.keyboard.press("p")
+    page.keyboard.press("Escape")
+    samples = sorted(SAMPLES.glob("*.jpg"))
+    for number in range(60):
+        place = tmp_path / "day" / f"L-{900 + number // 20}"
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{number}.jpg").write_bytes(samples[number % len(samples)].read_bytes())
+    (tmp_path / "day" / "notes.txt").write_text("not a photo")
+    page.keyboard.press("p")
+    expect(page.locator("#add")).to_be_visible()
+    page.set_input_files("#add-folder", tmp_path / "day")
+    expect(page.locator("#add-chosen")).to_contain_text("60 photos")
+    expect(page.locator("#add-chosen")).to_contain_text("1 other")
+    page.check("#listing-folders")
+    page.fill("#add-source", "a folder")
+    page.select_option("#add-policy", "sensitive")
+    page.click("#add-start")
+    line = page.locator("#batches li[data-state=done]", has_text="a folder")
+    expect(line).to_contain_text("60 of 60 judged", timeout=300_000)
+    line.get_by_text("Review these").click()
+    settled(page)
+    page.locator("#details summary").last.click()
+    assert re.search(r"L-90[012]", page.locator("#facts").inner_text())
+    assert "a folder" in page.locator("#facts").inner_text()
+
+
+def test_the_chosen_policy_stays_when_the_dialog_is_opened_again(open_page: Visit) -> None:
+    page, waiting = open_page(), list[Route]()
+    settled(page)
+    page.route("**/v1/model", lambda route: waiting.append(route))
+    for key in ("p", "Escape", "p", "Escape", "p"):
+        page.keyboard.press(key)
+    expect(page.locator("#add")).to_be_visible()
+    page.wait_for_timeout(500)
+    assert len(waiting) == 1
+    waiting[0].continue_()
+    page.select_option("#add-policy", "sensitive")
+    expect(page.locator("#add-policy-text")).not_to_be_empty()
+
+
+def test_hundreds_of_dropped_files_become_a_batch(open_page: Visit) -> None:
+    page = open_page()
+    settled(page)
+    transfer = page.evaluate_handle(
+        """names => {
+          const transfer = new DataTransfer();
+          for (const name of names) transfer.items.add(new File(["x"], name, { type: "image/jpeg" }));
+          return transfer;
+        }""",
+        [f"{number}.jpg" for number in range(300)],
+    )
+    page.dispatch_event("body", "dragenter", {"dataTransfer": transfer})
+    expect(page.locator("#drop")).to_be_visible()
+    page.dispatch_event("body", "drop", {"dataTransfer": transfer})
+    expect(page.locator("#drop")).not_to_be_visible()
+    expect(page.locator("#add-chosen")).to_contain_text("300 photos")
+    page.fill("#add-source", "dropped")
+    page.route(re.compile("/v1/batches/[0-9a-f]{32}$"), lambda route: route.abort(), times=2)
+    page.click("#add-start")
+    line = page.locator("#batches li[data-state=done]", has_text="dropped")
+    expect(line).to_contain_text("300 of 300 judged")
+    assert line.locator("progress").evaluate("bar => bar.value / bar.max") == 1

@@ -1,0 +1,143 @@
+"""Deciding by keys and buttons, undoing, and the counts."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import APIResponse, Route, expect
+from sqlalchemy import text
+
+from tests.browser import settled
+from tests.service.api.page.visits import COUNT, Visit, decided, shown, stored, until_held
+
+LONG, DECISIONS = 310, 300
+
+
+@pytest.mark.parametrize("count", [LONG])
+def test_decisions_by_keyboard_alone(open_page: Visit, folder: Path) -> None:
+    page = open_page()
+    seen, pressed = [], ("1rsecrse" * DECISIONS)[:DECISIONS]
+    for key in pressed:
+        settled(page)
+        seen.append(shown(page))
+        page.keyboard.press(key)
+    settled(page)
+    assert len(set(seen)) == DECISIONS
+    entries = decided(folder)
+    assert [entry["item"] for entry in entries] == seen
+    kinds = [
+        "confirm" if turn % 8 == 0 else ["confirm", "reject", "unsure", "escalate"][turn % 4]
+        for turn in range(DECISIONS)
+    ]
+    assert [entry["decision"] for entry in entries] == kinds
+    expect(page.locator("#today")).to_have_text(str(DECISIONS))
+    assert [page.locator(f"#count-{state}").inner_text() for state in ("open", "unsure", "escalated")] == [
+        str(LONG - DECISIONS),
+        str(DECISIONS // 4),
+        str(DECISIONS // 4),
+    ]
+    for item in reversed(seen[-3:]):
+        page.keyboard.press("u")
+        settled(page)
+        assert shown(page) == item
+    page.reload()
+    settled(page)
+    page.keyboard.press("u")
+    page.wait_for_selector(f"#stage[data-item='{seen[-4]}']")
+    assert [entry["item"] for entry in decided(folder) if entry["decision"] == "undo"] == seen[:-5:-1]
+    expect(page.locator("#today")).to_have_text(str(DECISIONS - 4))
+
+
+def test_counts_older_than_a_decision_are_not_shown(open_page: Visit) -> None:
+    page = open_page()
+    settled(page)
+    late: list[tuple[Route, APIResponse]] = []
+    page.route("**/v1/review/summary", lambda route: late.append((route, route.fetch())), times=1)
+    page.reload()
+    settled(page)
+    until_held(page, late)
+    page.keyboard.press("r")
+    settled(page)
+    route, counted = late[0]
+    with page.expect_response("**/v1/review/summary"):
+        route.fulfill(response=counted)
+    page.wait_for_timeout(100)
+    assert page.locator("#count-open").inner_text() == ""
+    expect(page.locator("#count-open")).to_have_text(str(COUNT - 1))
+
+
+def test_a_key_that_is_held_down_decides_once_and_never_unseen(open_page: Visit, folder: Path) -> None:
+    page = open_page()
+    settled(page)
+    first = shown(page)
+    for _ in range(5):
+        page.keyboard.down("r")  # every further one is a repetition
+    page.keyboard.up("r")
+    settled(page)
+    assert [entry["item"] for entry in decided(folder)] == [first]
+    page.focus(".actions [data-act=reject]")
+    for _ in range(4):
+        page.keyboard.down("Enter")
+    page.keyboard.up("Enter")
+    settled(page)
+    assert len(decided(folder)) == 2
+    page.click(".actions [data-act=reject]")
+    page.keyboard.press("Space")
+    settled(page)
+    assert len(decided(folder)) == 3, "Space shows the photo, whatever was clicked before"
+    page.route("**/photo", lambda route: None)  # photos that never come
+    page.evaluate("location.reload()")
+    page.wait_for_selector("#stage[data-shown=loading]")
+    page.keyboard.press("r")
+    page.wait_for_timeout(200)
+    assert len(decided(folder)) == 3
+
+
+def test_keyboards_without_latin_letters(open_page: Visit, folder: Path) -> None:
+    page = open_page()
+    press = "([key, code]) => document.body.dispatchEvent(new KeyboardEvent('keydown', { key, code, bubbles: true }))"
+    for key, code in (
+        ("\u043a", "KeyR"),
+        ("\u0e46", "KeyQ"),
+        ("\u0e31", "KeyY"),
+        ("\u011f", "KeyE"),
+        ("\u03c3", "KeyS"),
+    ):
+        settled(page)
+        page.evaluate(press, [key, code])
+    settled(page)
+    assert [entry["decision"] for entry in decided(folder)] == ["reject", "unsure"], "a Turkish letter is itself"
+
+
+def test_two_windows_never_show_the_same(open_page: Visit) -> None:
+    pages = [open_page(), open_page()]
+    for page in pages:
+        settled(page)
+    seen = []
+    for _ in range(8):
+        for page in pages:
+            settled(page)
+            seen.append(shown(page))
+            page.keyboard.press("n")
+    assert len(set(seen)) == 16
+
+
+def test_somebody_elses_decision_is_told(open_page: Visit, folder: Path) -> None:
+    page = open_page()
+    settled(page)
+    item = shown(page)
+    with stored(folder) as session:
+        session.execute(text(f"UPDATE reviews SET state = 'decided' WHERE item_id = {item}"))
+    page.keyboard.press("c")
+    expect(page.locator("#notices")).to_contain_text("has been decided already")
+    settled(page)
+    assert decided(folder) == []
+    expect(page.locator("#today")).to_have_text("0")
+    second = shown(page)
+    with stored(folder) as session:
+        session.execute(text(f"UPDATE reviews SET claimed_by = '.x', claimed_until = 1e12 WHERE item_id = {second}"))
+    page.keyboard.press("c")
+    expect(page.locator("#notices")).to_contain_text("Another moderator has this photo")
+    with stored(folder) as session:
+        session.execute(text(f"UPDATE reviews SET claimed_until = 0 WHERE item_id = {second}"))
+    page.keyboard.press("g")
+    page.wait_for_selector(f".tile[data-item='{second}']")

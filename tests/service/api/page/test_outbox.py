@@ -1,0 +1,119 @@
+"""Decisions on their way: refused, lost, cut off, and whose they are."""
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import Route, expect
+
+from tests.browser import settled, wait
+from tests.service.api.page.visits import Visit, decided, refuse, shown
+
+
+def test_a_decision_is_never_sent_with_the_key_of_another(
+    keyed_page: tuple[Visit, dict[str, str]], folder: Path
+) -> None:
+    visit, keys = keyed_page
+    page, refusing = visit(), list[bool]()
+    page.route(re.compile("/(decision|summary)$"), lambda route: refuse(route) if refusing else route.continue_())
+
+    def enter(name: str) -> None:
+        page.fill("#login-key", keys[name])
+        page.keyboard.press("Enter")
+        expect(page.locator("#login")).not_to_be_visible()
+
+    def decide_refused(key: str) -> None:
+        """Decide when the key is not taken any more, and wait until the page asks for another."""
+        page.wait_for_selector("#stage[data-shown=shown]")
+        refusing.append(True)
+        page.keyboard.press(key)
+        expect(page.locator("#login")).to_be_visible()
+        refusing.clear()
+
+    enter("ann")
+    decide_refused("r")
+    page.wait_for_timeout(1000)
+    assert decided(folder) == [], "it is not sent without a key either"
+    enter("ann")
+    settled(page)
+    assert [entry["decision"] for entry in decided(folder)] == ["reject"], "it goes on with the same moderator"
+    decide_refused("e")
+    enter("bob")
+    expect(page.locator("#notices")).to_contain_text("Not kept: 1 decision of the moderator who was here before")
+    settled(page)
+    expect(page.locator("#today")).to_have_text("0")
+    page.keyboard.press("c")
+    settled(page)
+    first, second = decided(folder)
+    assert second["decision"] == "confirm" and second["moderator"] != first["moderator"]
+
+
+def test_a_decision_whose_answer_was_lost_is_kept_once(keyed_page: tuple[Visit, dict[str, str]], folder: Path) -> None:
+    visit, keys = keyed_page
+    page, lost = visit(), list[int]()
+    page.fill("#login-key", keys["ann"])
+    page.keyboard.press("Enter")
+
+    def lose(route: Route) -> None:
+        if len(lost) % 2:
+            route.continue_()
+        else:
+            route.fetch()
+            route.abort()
+        lost.append(1)
+
+    page.route(re.compile("/decision$"), lose)
+    for key in "crse":
+        settled(page)
+        page.keyboard.press(key)
+    settled(page)
+    assert [entry["decision"] for entry in decided(folder)] == ["confirm", "reject", "unsure", "escalate"]
+    assert len(lost) == 8 and page.locator("#notices .notice").count() == 0
+    expect(page.locator("#today")).to_have_text("4")
+
+
+def test_what_could_not_be_sent_is_sent_again(open_page: Visit, folder: Path) -> None:
+    page = open_page()
+    settled(page)
+    answers = iter(("lost", "overloaded", "go"))
+
+    def unreliable(route: Route) -> None:
+        answer = next(answers, "go")
+        if answer == "lost":
+            route.abort()
+        elif answer == "overloaded":
+            route.fulfill(status=503, body='{"error": {"code": "overloaded", "message": "later"}}')
+        else:
+            route.continue_()
+
+    page.route(re.compile("/decision$"), unreliable)
+    items = []
+    for _ in range(3):
+        page.wait_for_selector("#stage[data-shown=shown]")
+        items.append(shown(page))
+        page.keyboard.press("r")
+    settled(page)
+    assert [entry["item"] for entry in decided(folder)] == items
+
+
+def test_what_breaks_off_is_fetched_again(open_page: Visit, folder: Path) -> None:
+    page = open_page()
+    settled(page)
+    page.route("**/photo*", lambda route: route.abort())
+    page.reload()
+    page.wait_for_selector("#stage[data-shown=failed]")
+    expect(page.locator("#absent")).to_contain_text("cannot be reached")
+    page.keyboard.press("g")
+    page.wait_for_timeout(500)
+    expect(page.locator(".tile .absent")).to_have_count(0)
+    page.unroute("**/photo*")
+    wait(page, "!document.querySelector('.tile.waiting')")
+    page.keyboard.press("g")
+    page.wait_for_selector("#stage[data-shown=shown]")
+    page.route(
+        "**/decision", lambda route: route.fulfill(status=200, body='{"cut', content_type="application/json"), times=1
+    )
+    item = shown(page)
+    page.keyboard.press("r")
+    expect(page.locator("#saving")).to_contain_text("cut off. 1 decision is being saved")
+    settled(page)
+    assert [entry["item"] for entry in decided(folder)] == [item]

@@ -1,0 +1,111 @@
+"""The grid, filters, and what is taken and given back."""
+
+from pathlib import Path
+
+from playwright.sync_api import Page, Route, expect
+
+from tests.browser import settled, wait
+from tests.service.api.page.visits import Visit, decided, shown, until_held
+
+
+def test_a_grid_clears_many_and_one_press_takes_it_back(open_page: Visit, folder: Path) -> None:
+    page = open_page()
+    settled(page)
+    page.keyboard.press("g")
+    wait(page, "document.querySelectorAll('.tile').length === 48")
+    wait(page, "!document.querySelector('.tile.waiting')")
+    page.keyboard.press("r")
+    expect(page.locator("#notices")).to_contain_text("Nothing is selected")
+    page.keyboard.press("v")
+    assert set(tile_filters(page)) == {"none"}
+    page.keyboard.press("a")
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    expect(page.locator("#grid-count")).to_have_text("47 of 48 selected")
+    spared = int(page.evaluate("document.activeElement.dataset.item"))
+    page.keyboard.press("r")
+    wait(page, "!Number(document.body.dataset.waiting)")
+    rejected = [entry["item"] for entry in decided(folder)]
+    assert len(rejected) == 47 and spared not in rejected
+    wait(page, "document.querySelectorAll('.tile').length === 43")
+    assert sorted(tile_filters(page)) == ["blur(9px) grayscale(1)"] * 42 + ["none"], "those that come are veiled"
+    page.keyboard.press("u")
+    wait(page, "!Number(document.body.dataset.waiting)")
+    undone = [entry["item"] for entry in decided(folder) if entry["decision"] == "undo"]
+    assert sorted(undone) == sorted(rejected)
+    wait(page, "document.querySelectorAll('.tile').length === 48")
+    page.locator(f".tile[data-item='{spared}']").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f"#stage[data-item='{spared}'][data-shown=shown]")
+
+
+def tile_filters(page: Page) -> list[str]:
+    """How each tile is veiled."""
+    return list(
+        page.evaluate("[...document.querySelectorAll('.tile canvas')].map((one) => getComputedStyle(one).filter)")
+    )
+
+
+def test_a_tile_that_is_not_selected_has_no_tick_in_forced_colours(open_page: Visit) -> None:
+    page = open_page(forced_colors="active")
+    settled(page)
+    page.keyboard.press("g")
+    wait(page, "document.querySelectorAll('.tile').length === 48 && !document.querySelector('.tile.waiting')")
+    colour = "getComputedStyle(document.querySelector('.tile .mark')).color"
+    assert page.evaluate(colour) == "rgba(0, 0, 0, 0)"
+    page.keyboard.press("a")
+    assert page.evaluate(colour) != "rgba(0, 0, 0, 0)"
+
+
+def test_filters(open_page: Visit) -> None:
+    page = open_page()
+    settled(page)
+    page.keyboard.press("f")
+    page.fill("#filters input[name=listing_id]", "L-3")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#chips li")
+    settled(page)
+    seen = set()
+    for _ in range(10):
+        settled(page)
+        seen.add(shown(page))
+        page.keyboard.press("n")
+    assert seen == set(range(31, 41))
+    page.click("#chips button")
+    settled(page)
+    page.keyboard.press("f")
+    page.select_option("#filter-category", "coral")
+    page.click("#filters button[type=submit]")
+    expect(page.locator("#nothing")).to_be_visible()
+    page.keyboard.press("f")
+    page.fill("#filters input[name=since]", "2020-01-01")
+    page.fill("#filters input[name=until]", "2020-01-02")
+    page.select_option("#filter-category", "")
+    page.click("#filters button[type=submit]")
+    expect(page.locator("#chips")).to_contain_text("From: 2020-01-01")
+    expect(page.locator("#nothing")).to_be_visible()
+    page.keyboard.press("f")
+    page.click("#filters button[type=reset]")
+    settled(page)
+
+
+def test_a_change_of_the_queue_takes_nothing_that_the_next_gives_back(open_page: Visit) -> None:
+    page, giving, taking = open_page(), list[Route](), list[Route]()
+    settled(page)
+
+    def hold(route: Route) -> None:
+        if route.request.method == "DELETE":
+            giving.append(route)
+        else:
+            taking.append(route)
+            route.continue_()
+
+    page.route("**/v1/review/claims", hold)
+    page.evaluate("for (const name of ['unsure', 'open']) document.querySelector(`[data-state=${name}]`).click()")
+    until_held(page, giving, 2)
+    giving[0].continue_()
+    page.wait_for_timeout(500)
+    assert taking == []
+    giving[1].continue_()
+    settled(page)

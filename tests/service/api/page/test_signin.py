@@ -1,0 +1,111 @@
+"""Keys: whose page it is, and whose photos."""
+
+from pathlib import Path
+
+from playwright.sync_api import Page, Route, expect
+from sqlalchemy import text
+
+from tests.browser import settled
+from tests.service.api.page.visits import Visit, decided, refuse, shown, stored, until_held
+
+
+def test_keys_and_second_opinions(keyed_page: tuple[Visit, dict[str, str]], folder: Path) -> None:
+    visit, keys = keyed_page
+
+    def enter(name: str) -> Page:
+        page = visit()
+        page.fill("#login-key", keys[name])
+        page.keyboard.press("Enter")
+        return page
+
+    wrong = enter("pipeline")
+    expect(wrong.locator("#login-problem")).to_contain_text("scope review")
+    wrong.keyboard.press("Escape")
+    expect(wrong.locator("#login")).to_be_visible()
+    wrong.fill("#login-key", "nonsense")
+    wrong.keyboard.press("Enter")
+    expect(wrong.locator("#login-problem")).to_contain_text("key")
+    ann, bob = enter("ann"), enter("bob")
+    for page in (ann, bob):
+        settled(page)
+    assert ann.evaluate("sessionStorage.getItem('faunalens-key')") == keys["ann"]
+    seen: dict[Page, set[int]] = {ann: set(), bob: set()}
+    for _ in range(12):
+        for page in (ann, bob):
+            settled(page)
+            seen[page].add(shown(page))
+            page.keyboard.press("c")
+    for page in (ann, bob):
+        settled(page)
+    assert len(seen[ann]) == len(seen[bob]) == 12 and not seen[ann] & seen[bob]
+    bob.click("#state-second")
+    bob.wait_for_selector("#stage[data-shown=shown]")
+    bob.wait_for_selector(", ".join(f"#stage[data-item='{item}'][data-shown=shown]" for item in seen[ann]))
+    expect(bob.locator("#state")).to_contain_text("second opinion")
+    bob.keyboard.press("c")
+    settled(bob)
+    assert decided(folder)[-1]["state"] == "decided"
+    bob.keyboard.press("m")
+    expect(bob.locator("#team-rows")).to_contain_text("ann")
+    bob.keyboard.press("Escape")
+    bob.keyboard.press("p")
+    expect(bob.locator("#may-not-add")).to_be_visible()
+
+
+def test_a_refusal_of_the_key_before_does_not_take_the_new_one(keyed_page: tuple[Visit, dict[str, str]]) -> None:
+    visit, keys = keyed_page
+    page, late = visit(), list[Route]()
+    page.fill("#login-key", keys["ann"])
+    page.keyboard.press("Enter")
+    settled(page)
+    page.route("**/v1/review/summary", lambda route: route.continue_() if late else late.append(route))
+    until_held(page, late)
+    page.route("**/v1/review/claims", refuse, times=2)  # that gives back, and that takes
+    page.keyboard.press(",")
+    page.evaluate("document.getElementById('state-second').click()")
+    expect(page.locator("#login-problem")).to_have_text("That key was revoked.")
+    expect(page.locator("#settings")).not_to_be_visible()
+    page.fill("#login-key", keys["bob"])
+    page.keyboard.press("Enter")
+    expect(page.locator("#login")).not_to_be_visible()
+    refuse(late[0])
+    page.wait_for_timeout(300)
+    expect(page.locator("#login")).not_to_be_visible()
+    assert page.evaluate("sessionStorage.getItem('faunalens-key')") == keys["bob"]
+
+
+def test_who_forgets_the_key_gives_the_photos_back(keyed_page: tuple[Visit, dict[str, str]], folder: Path) -> None:
+    visit, keys = keyed_page
+    page = visit()
+    page.fill("#login-key", keys["ann"])
+    page.keyboard.press("Enter")
+    settled(page)
+    assert held(folder) > 0
+    page.keyboard.press(",")
+    page.click("#forget-key")
+    expect(page.locator("#login")).to_be_visible()
+    assert held(folder) == 0
+    assert page.evaluate("sessionStorage.length") == 0
+
+
+def held(folder: Path) -> int:
+    """How many photos are in front of somebody."""
+    with stored(folder) as session:
+        return int(session.scalar(text("SELECT count(*) FROM reviews WHERE claimed_by IS NOT NULL")) or 0)
+
+
+def test_a_key_that_is_sent_twice_sets_the_page_up_once(keyed_page: tuple[Visit, dict[str, str]]) -> None:
+    visit, keys = keyed_page
+    page, waiting = visit(), list[Route]()
+    expect(page.locator("#login")).to_be_visible()
+    page.route("**/v1/review/me", lambda route: waiting.append(route))
+    page.fill("#login-key", keys["ann"])
+    for _ in range(3):
+        page.keyboard.press("Enter")
+    page.wait_for_timeout(300)
+    for route in waiting:
+        route.continue_()
+    settled(page)
+    page.wait_for_timeout(300)
+    categories = page.locator("#filter-category option").all_text_contents()
+    assert len(categories) == len(set(categories))

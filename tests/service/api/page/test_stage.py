@@ -1,0 +1,152 @@
+"""The photo in front: veiled, under its heat map, gone; breaks; what may leave the page."""
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import expect
+from sqlalchemy import text
+
+from service.detector import Detector
+from tests.browser import settled, wait
+from tests.service.api.page.visits import Visit, decided, shown, stored, strongest
+
+
+def test_blurred_and_grey_until_asked_and_that_is_kept(open_page: Visit) -> None:
+    page = open_page()
+    settled(page)
+
+    def filters() -> str:
+        return str(page.evaluate("getComputedStyle(document.getElementById('photo')).filter"))
+
+    assert filters() == "blur(22px) grayscale(1)"
+    page.keyboard.press("Space")
+    assert filters() == "none"
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
+    expect(page.locator("#single")).not_to_be_visible()
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    settled(page)
+    assert filters() == "blur(22px) grayscale(1)", "who comes back by the browser's button asks anew"
+    page.keyboard.press("Space")
+    page.keyboard.press("r")
+    settled(page)
+    assert filters() == "blur(22px) grayscale(1)", "the next one is veiled again"
+    page.keyboard.press(",")
+    page.uncheck("input[name=blur]")
+    page.fill("input[name=break_minutes]", "20")
+    page.keyboard.press("Escape")
+    assert filters() == "grayscale(1)"
+    again = open_page()
+    settled(again)
+    assert again.evaluate("getComputedStyle(document.getElementById('photo')).filter") == "grayscale(1)"
+    again.keyboard.press(",")
+    expect(again.locator("input[name=break_minutes]")).to_have_value("20")
+    again.uncheck("input[name=shortcuts]")
+    again.keyboard.press("Escape")
+    before = shown(again)
+    again.keyboard.press("r")
+    assert shown(again) == before, "single keys can be turned off"
+    again.click("button[data-act=reject]")
+    settled(again)
+    assert shown(again) != before
+
+
+def test_heat_map_boxes_findings_and_what_was_seen_before(open_page: Visit, detector: Detector, folder: Path) -> None:
+    page = open_page()
+    settled(page)
+
+    def pixels(canvas: str) -> str:
+        return str(page.evaluate(f"document.getElementById('{canvas}').toDataURL()"))
+
+    page.route("**/heatmap*", lambda route: route.abort(), times=1)
+    page.keyboard.press("h")
+    expect(page.locator("#notices .error")).to_be_visible()
+    page.keyboard.press("h")
+    page.keyboard.press("h")  # what failed once is asked for again
+    expect(page.locator("#overlay")).to_be_visible()
+    assert pixels("overlay") != pixels("photo")
+    page.keyboard.press("h")
+    expect(page.locator("#overlay")).not_to_be_visible()
+    expect(page.locator("#boxes .line")).to_have_count(page.locator("#findings li").count())
+    page.keyboard.press("b")
+    expect(page.locator("#boxes")).not_to_be_visible()
+    details = page.locator("#details").inner_text()
+    first = shown(page)
+    category = detector.catalog[strongest(folder, first)]
+    assert "threshold" in details and category.lookalike_hints in details and "CITES listings (" in details
+    page.keyboard.press("c")
+    settled(page)
+    assert shown(page) != first
+    page.locator("#similar .outcome.confirm").first.wait_for()
+    assert f"confirmed: {category.name}" in page.locator("#similar").inner_text()
+    assert "the same file" in page.locator("#similar").inner_text()
+
+
+def test_a_photo_that_is_not_kept_says_so(open_page: Visit, folder: Path, detector: Detector) -> None:
+    for path in (folder / "photos").glob("*/*"):
+        path.unlink()
+    with stored(folder) as session:
+        session.execute(text("UPDATE items SET photo = false, purge_at = 1 WHERE id % 2 = 0"))
+    page = open_page()
+    page.wait_for_selector("#stage[data-shown=gone]")
+    expect(page.locator("#absent")).to_contain_text("This photo is not kept any more")
+    for ended, words in ((0, "Its time ended on Jan 1, 1970"), (1, "What the model found is still there")):
+        while shown(page) % 2 != ended:
+            page.keyboard.press("n")
+            page.wait_for_selector("#stage[data-shown=gone]")
+        expect(page.locator("#absent p").first).to_have_text(re.compile(f"^{words}"))
+    expect(page.locator("#headline")).to_have_text(detector.catalog[strongest(folder, shown(page))].name)
+    page.keyboard.press("r")
+    wait(page, "!Number(document.body.dataset.waiting)")
+    assert len(decided(folder)) == 1
+    page.keyboard.press("g")
+    wait(page, "document.querySelectorAll('.tile .absent').length > 40")
+
+
+def test_a_break_is_offered(open_page: Visit) -> None:
+    page = open_page()
+    settled(page)
+    page.keyboard.press("s")
+    page.evaluate("Date.now = ((now) => () => now() + 4 * 60_000)(Date.now)")
+    page.keyboard.press("s")
+    expect(page.locator("#break")).not_to_be_visible()
+    for _ in range(12):
+        page.evaluate("Date.now = ((now) => () => now() + 4 * 60_000)(Date.now)")
+        page.keyboard.press("b")
+    expect(page.locator("#break")).to_contain_text("minutes")
+    page.click("#break-rest")
+    expect(page.locator("#rest")).to_be_visible()
+    page.wait_for_selector("#single", state="hidden")
+    page.click("#break-over")
+    settled(page)
+
+
+def test_statistics_are_a_click_away_and_back(open_page: Visit) -> None:
+    page = open_page()
+    settled(page)
+    page.click("header a[href='/stats']")
+    expect(page.locator("#report")).to_be_visible()
+    page.click("header a[href='/review']")
+    settled(page)
+
+
+def test_nothing_leaves_the_page(open_page: Visit, faults: list[str]) -> None:
+    page = open_page()
+    settled(page)
+    policy = page.request.get(page.url).headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'") and "unsafe" not in policy and "http" not in policy
+    violated = page.evaluate(
+        """async () => {
+          const violated = [];
+          document.addEventListener("securitypolicyviolation", (event) => violated.push(event.effectiveDirective));
+          await fetch("https://elsewhere.example/").catch(() => {});
+          const add = (tag, properties) => document.body.append(Object.assign(document.createElement(tag), properties));
+          add("script", { textContent: "window.inlined = true" });
+          add("img", { src: "https://elsewhere.example/x.png" });
+          add("iframe", { src: "https://elsewhere.example/" });
+          await new Promise((done) => setTimeout(done, 300));
+          return [...violated.sort(), String(window.inlined)];
+        }"""
+    )
+    assert violated == ["connect-src", "frame-src", "img-src", "script-src-elem", "undefined"]
+    assert all("elsewhere.example" in fault or "Content Security Policy" in fault for fault in faults), faults
+    faults.clear()

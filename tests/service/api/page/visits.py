@@ -1,0 +1,56 @@
+"""The review page as tests visit it, and the store behind it."""
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterator, Sized
+from pathlib import Path
+
+from playwright.sync_api import Page, Route
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from service.store.database import open_database
+from tests.browser import PATIENCE
+
+COUNT = 90
+DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+Visit = Callable[..., Page]
+
+
+@contextlib.contextmanager
+def stored(folder: Path) -> Iterator[Session]:
+    """The store in ``folder``, to look into and to change behind the service's back."""
+    with contextlib.closing(open_database(None, folder)) as database, database.writing() as session:
+        yield session
+
+
+def decided(folder: Path) -> list[dict[str, object]]:
+    """The log."""
+    with stored(folder) as session:
+        return [json.loads(row) for row in session.scalars(text("SELECT entry FROM decisions ORDER BY seq"))]
+
+
+def strongest(folder: Path, item: int) -> str:
+    """The category of a photo's first finding, as the store has it."""
+    with stored(folder) as session:
+        record = json.loads(session.scalar(text("SELECT record FROM items WHERE id = :id"), {"id": item}) or "{}")
+    return str(record["findings"][0]["category"])
+
+
+def shown(page: Page) -> int:
+    """The photo on the screen."""
+    return int(page.get_attribute("#stage", "data-item") or 0)
+
+
+def until_held(page: Page, held: Sized, count: int = 1) -> None:
+    """Wait for requests that a test holds back."""
+    end = time.monotonic() + PATIENCE
+    while len(held) < count:
+        assert time.monotonic() < end, "waited in vain"
+        page.wait_for_timeout(10)
+
+
+def refuse(route: Route) -> None:
+    """Answer as to a key that is not known any more."""
+    route.fulfill(status=401, body='{"error": {"code": "unauthenticated", "message": "That key was revoked."}}')

@@ -86,14 +86,8 @@ export function closeByEscape() {
 
 /** Fill the help. */
 export function fillHelp() {
-  const groups = Map.groupBy ? Map.groupBy(KEYS, ({ group }) => group) : grouped();
+  const groups = Map.groupBy(KEYS, ({ group }) => group);
   $("help-keys").replaceChildren(...[...groups].map(([group, keys]) => make("section", {}, make("h3", {}, group),
     make("dl", { class: "keys" }, keys.flatMap(({ key, shown, text }) => [
       make("dt", {}, make("kbd", {}, shown ?? key.toUpperCase())), make("dd", {}, text)])))));
-}
-
-function grouped() {
-  const groups = new Map();
-  for (const one of KEYS) groups.set(one.group, [...(groups.get(one.group) ?? []), one]);
-  return groups;
 }

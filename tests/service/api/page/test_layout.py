@@ -49,6 +49,20 @@ def test_accessible(open_page: Visit, scheme: str, size: dict[str, int]) -> None
     check(page)
 
 
+def test_chosen_colours_go_before_those_of_the_system(open_page: Visit) -> None:
+    page = open_page(color_scheme="dark")
+    settled(page)
+    ground = "getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(ground) == "rgb(20, 25, 26)"
+    for theme, colour in (("light", "rgb(246, 247, 247)"), ("system", "rgb(20, 25, 26)")):
+        page.keyboard.press(",")
+        page.select_option("#settings-form select[name=theme]", theme)
+        page.keyboard.press("Escape")
+        assert page.evaluate(ground) == colour
+    page.goto(page.url.replace("/review", "/stats"))
+    assert page.evaluate(ground) == "rgb(20, 25, 26)"
+
+
 def check(page: Page) -> None:
     """No violation of WCAG 2.2 A and AA that axe-core finds. It is run in the page's own world, past the policy."""
     rules = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}

@@ -1,0 +1,141 @@
+// What is in front of the moderator: photos of one state and with some filters, one at a time or many in the grid.
+
+import { Decisions } from "./decisions.js";
+import { $, notice, percent, say } from "./dom.js";
+import { Filters } from "./filters.js";
+import { Grid } from "./grid.js";
+import { Queue } from "./queue.js";
+import { Stage } from "./stage.js";
+
+export class View {
+  /** Nothing is shown before there are details. */
+  details = null;
+  gridOn = false;
+  #state = "open";
+
+  /**
+   * `reveal()`: the photo was pressed; `waiting(number, why)`: so many decisions are not kept yet;
+   * `tally(state, change, decision)`: they were made, or taken back; `failed(failure)`.
+   */
+  constructor({ reveal, waiting, tally, failed }) {
+    this.queue = new Queue((changed) => this.render(changed), failed);
+    this.stage = new Stage(reveal);
+    this.grid = new Grid(this.queue, (chosen) => this.#chosen(chosen), (entry) => this.#open(entry));
+    this.filters = new Filters((filter) => this.go({ filter }), (category) => this.details.categories.get(category)?.name ?? category);
+    this.decisions = new Decisions(this.queue, { waiting, changed: (text) => this.#tell(text),
+      tally: (...change) => tally(this.#state, ...change) });
+  }
+
+  /** Show another state, or other filters. */
+  async go({ state = this.#state, filter = this.filters.chosen }) {
+    this.#state = state;
+    this.filters.chosen = filter;
+    await this.decisions.outbox.tail;
+    this.decisions.forget();
+    this.grid.selected.clear();
+    this.queue.gridded(this.gridOn);
+    this.filters.show();
+    for (const button of document.querySelectorAll("button[data-state]")) button.setAttribute("aria-pressed", String(button.dataset.state === this.#state));
+    await this.queue.restart(this.#asked);
+    this.render();
+  }
+
+  /** Give everything back, and take nothing until somebody asks. */
+  async rest() {
+    await this.decisions.outbox.tail;
+    await this.queue.restart(this.#asked, false);
+  }
+
+  get #asked() {
+    return { state: this.#state, ...this.filters.asked() };
+  }
+
+  render(changed) {
+    const { queue } = this;
+    if (!this.details || (changed && changed !== queue.current && !this.gridOn)) return;
+    const empty = !queue.items.length;
+    const nothing = empty && (queue.taking === null || queue.emptyAt);
+    if (nothing && $("nothing").hidden) say("Nothing left here.");
+    $("nothing").hidden = !nothing;
+    $("nothing-filtered").hidden = !this.filters.any;
+    $("single").hidden = this.gridOn || empty;
+    $("grid").hidden = !this.gridOn || empty;
+    document.body.dataset.view = this.gridOn ? "grid" : "single";
+    for (const button of document.querySelectorAll("[data-needs]")) button.disabled = empty;
+    if (this.gridOn) this.grid.render();
+    else this.#renderSingle(queue.current ?? null);
+  }
+
+  #renderSingle(entry) {
+    const another = this.details.entry !== entry;
+    this.stage.show(entry);
+    this.details.show(entry);
+    if (another && entry?.similar?.length) this.#refresh(entry);
+    if (entry?.state === "shown" && this.stage.wantsHeat()) entry.loadHeat(entry.fields.findings[0].category).catch(() => {});
+  }
+
+  /** What was decided a moment ago counts among what was seen before. */
+  async #refresh(entry) {
+    await this.decisions.outbox.tail;
+    await entry.loadSimilar();
+    if (entry === this.queue.current && !this.gridOn) this.details.show(entry);
+  }
+
+  /** Decide about what is selected in the grid, or about the photo in front. */
+  decide(decision) {
+    if (this.gridOn) this.#decideAll(decision, this.grid.chosen);
+    else this.decideCurrent(decision);
+  }
+
+  /** Decide about the photo in front; never about one that was not on the screen. */
+  decideCurrent(decision, category = null) {
+    const entry = this.queue.current;
+    if (!entry || !["shown", "gone", "failed"].includes(entry.state)) {
+      if (entry) say("The photo is not there yet.");
+      return;
+    }
+    this.decisions.make([entry], decision, category);
+  }
+
+  #decideAll(decision, entries) {
+    if (!entries.length) {
+      notice("Nothing is selected. Space selects a photo, A all of them.", { seconds: 4 });
+      return;
+    }
+    this.decisions.make(entries, decision, null);
+    this.grid.focus();
+  }
+
+  /** The queue is another one, by what `text` says was decided or taken back. */
+  #tell(text) {
+    this.render();
+    if (!text) return;
+    $("last").textContent = text;
+    const next = this.queue.current;
+    const strongest = next?.fields.findings[0];
+    say(next && !this.gridOn ? `${text} Next: ${strongest.name}, ${percent(strongest.probability)}, ${next.fields.verdict}.` : text);
+  }
+
+  async toggleGrid() {
+    this.gridOn = !this.gridOn;
+    $("grid-toggle").setAttribute("aria-pressed", String(this.gridOn));
+    this.queue.gridded(this.gridOn);
+    for (const button of document.querySelectorAll(".actions [data-decides]")) button.disabled = false;
+    this.render();
+    if (this.gridOn) {
+      await this.queue.take();
+      this.grid.focus();
+    }
+  }
+
+  /** So many photos of the grid are selected. */
+  #chosen(count) {
+    if (!this.gridOn) return;
+    for (const button of document.querySelectorAll(".actions [data-decides]")) button.disabled = !count;
+  }
+
+  #open(entry) {
+    this.queue.first(entry);
+    this.toggleGrid();
+  }
+}

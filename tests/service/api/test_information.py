@@ -1,6 +1,5 @@
 import re
 
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from service.api.app import create_app
@@ -62,7 +61,7 @@ def test_metrics_count(client: TestClient, tusk: bytes) -> None:
     assert value("faunalens_queue") == 0
 
 
-def test_one_error_shape_everywhere(client: TestClient, app: FastAPI) -> None:
+def test_one_error_shape_everywhere(client: TestClient) -> None:
     responses = [
         client.get("/nowhere"), client.get("/v1/detect"), client.post("/v1/detect", content=b""),
         client.get("/v1/categories?lang=x"), client.post("/v1/heatmap?category=" + "x" * 99, content=b"1"),

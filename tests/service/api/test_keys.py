@@ -114,6 +114,8 @@ def test_a_quota_counts_files_and_reaches_the_store(
     # a request over the quota is refused whole and costs nothing
     assert [reply.status_code for reply in replies] == [429, 200, 429]
     assert replies[0].json()["error"]["code"] == "quota_exceeded" and int(replies[0].headers["Retry-After"]) >= 1
+    day, key_id = app.state.faunalens.access.allowances.day, keys["small"].split("_")[1]
+    until(lambda: store.usage(day).get(key_id) == 3)
 
 
 def test_revoked_keys_are_refused_within_seconds(http: httpx.Client, store: KeyStore) -> None:

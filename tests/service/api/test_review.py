@@ -52,7 +52,7 @@ def clients(folder: Path, tmp_path: Path) -> Iterator[dict[str, httpx.Client]]:
             client.close()
 
 
-def test_from_the_queue_to_the_log(clients: dict[str, httpx.Client], folder: Path) -> None:
+def test_from_the_queue_to_the_log(clients: dict[str, httpx.Client]) -> None:
     ann, bob = clients["ann"], clients["bob"]
     queue = ann.get("/v1/review/queue").json()["items"]
     assert queue[0]["file"] == "tusk-single.jpg"

@@ -138,7 +138,7 @@ def test_batches_take_turns(database: Database) -> None:
     assert all({*taken[turn : turn + 2]} == {large, small} for turn in (0, 2, 4)) and taken[6:] == [large, large]
 
 
-def test_what_was_put_back_waits_and_goes_last(database: Database, answers: tuple[Answer, Answer]) -> None:
+def test_what_was_put_back_waits_and_goes_last(database: Database) -> None:
     batch(database, 3)
     claims = Claims(database, 60)
     assert claims.any_ready()

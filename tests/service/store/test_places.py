@@ -56,7 +56,7 @@ def test_photos_are_kept_sealed_and_removed() -> None:
     assert photos.older_than(-60) == []
 
 
-def test_what_cannot_work_is_told_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_work_is_told_at_the_start() -> None:
     for wrong in ("s3://nowhere/x", "s3://user:secret@kept-photos", "s3://"):
         with pytest.raises(StartError) as caught:
             Bucket(wrong)

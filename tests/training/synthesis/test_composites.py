@@ -77,7 +77,7 @@ def test_a_picture_that_is_kept_is_not_listed_as_another(photos: list[Photo], tm
     assert {photo.file: photo.path.read_bytes() for photo in read_manifest(out)} == before
 
 
-def test_a_rendered_mask_wins_over_the_background(photos: list[Photo], tmp_path: Path) -> None:
+def test_a_rendered_mask_wins_over_the_background(photos: list[Photo]) -> None:
     street = replace(photos[-3])
     assert cut(street) is None
     mask_of(street).parent.mkdir()

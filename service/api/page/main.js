@@ -155,9 +155,10 @@ async function look() {
   if (document.hidden || !here) return;
   try {
     const { tallied } = totals;
+    const sending = outbox.waiting;
     const { states, sources } = await call("GET", "/v1/review/summary");
     // counted before a decision, or beside one: older than what is shown
-    if (outbox.waiting || totals.tallied !== tallied) return;
+    if (sending || totals.tallied !== tallied) return;
     $("sources").replaceChildren(...sources.map((value) => make("option", { value })));
     totals.take(states);
   } catch (error) {

@@ -65,6 +65,27 @@ def test_counts_older_than_a_decision_are_not_shown(open_page: Visit) -> None:
     expect(page.locator("#count-open")).to_have_text(str(COUNT - 1))
 
 
+def test_counts_made_beside_a_decision_on_its_way_are_not_shown(open_page: Visit) -> None:
+    page, deciding, counting = open_page(), list[Route](), list[tuple[Route, APIResponse]]()
+    page.clock.install()
+    page.reload()
+    settled(page)
+    expect(page.locator("#count-open")).to_have_text(str(COUNT))
+    page.route("**/decision", lambda route: deciding.append(route))
+    page.route("**/v1/review/summary", lambda route: counting.append((route, route.fetch())), times=1)
+    page.keyboard.press("r")
+    until_held(page, deciding)
+    page.clock.fast_forward(10_000)
+    until_held(page, counting)
+    deciding[0].continue_()
+    settled(page)
+    route, counted = counting[0]
+    with page.expect_response("**/v1/review/summary"):
+        route.fulfill(response=counted)
+    page.wait_for_timeout(100)
+    assert page.locator("#count-open").inner_text() == str(COUNT - 1)
+
+
 def test_a_key_that_is_held_down_decides_once_and_never_unseen(open_page: Visit, folder: Path) -> None:
     page = open_page()
     settled(page)

@@ -105,7 +105,8 @@ def largest_difference(network: Network, classifier: Classifier, photos: Sequenc
             "logits": (logits, found.logits), "map": (maps, found.maps), "embedding": (embedding, found.embeddings),
         }  # fmt: skip
         for key, (one, other) in pairs.items():
-            worst[key] = max(worst[key], float(np.abs(one - other).max()))
+            # unlike max, not deaf to what is no number
+            worst[key] = float(np.maximum(worst[key], np.abs(one - other).max()))
     return worst
 
 

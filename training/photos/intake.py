@@ -95,14 +95,14 @@ def _labelled(path: Path) -> list[_Found]:
         if path.suffix.lower() == ".csv":
             return _csv(path, text)
         content = json.loads(text)
-    except (OSError, UnicodeDecodeError, csv.Error, json.JSONDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error, json.JSONDecodeError, RecursionError) as error:
         raise ManifestError(f"{path} cannot be read: {error}") from error
     try:
         if isinstance(content, dict) and {"images", "annotations", "categories"} <= set(content):
             return _coco(content)
         if isinstance(content, list):
             return _label_studio(content)
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise ManifestError(f"{path} is not the JSON that it looks like: {error!r}") from error
     raise ManifestError(f"{path} is neither a Label Studio export nor COCO")
 
@@ -149,7 +149,7 @@ def _annotated(task: dict[str, Any]) -> _Found:
         entries = value if isinstance(value, list) else value.get("choices", []) if isinstance(value, dict) else [value]
         for entry in entries:
             names += [name for key in _LABELS for name in entry.get(key, [])] if isinstance(entry, dict) else [entry]
-    return _Found(_local(str(data["image"])), names, instance=str(data.get("instance") or ""))
+    return _Found(_local(str(data["image"])), [str(name) for name in names], instance=str(data.get("instance") or ""))
 
 
 def _local(address: str) -> str:

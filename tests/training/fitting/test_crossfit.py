@@ -105,5 +105,5 @@ def test_the_commands_export_it_and_warn_on_val(
     policies.write_text('[default]\nversion = "1"\ndescription = ""\n[default.categories]\n"*" = { review = 0.5 }\n')
     monkeypatch.setenv("FAUNALENS_POLICIES", str(policies))
     common = ("--model", model, "--rounds", 10)
-    assert "looks too good" in call("evaluate", *common, "--split", "val", "--out", tmp_path / "val")
+    assert "looks too good; take --split test" in call("evaluate", *common, "--split", "val", "--out", tmp_path / "val")
     assert "looks too good" not in call("evaluate", *common, "--split", "test", "--out", tmp_path / "test")

@@ -154,11 +154,12 @@ def test_label_studio_export(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         {"image": "/data/upload/f.jpg", "choice": {"choices": ["Ivory"]}},
         {"data": {"image": "g.jpg"}, "annotations": [{"result": []}]},
         {"data": {"image": "h.jpg"}, "annotations": []},
+        {"image": "g.jpg", "choice": [None, 7]},
     ]  # fmt: skip
     photos = _by_file(read_photos(tmp_path, _json(tmp_path / "export.json", tasks)))
     assert photos["1/a b.jpg"].labels == ("ivory",)
     assert photos["c.jpg"].group == "lookalike"
-    assert photos["g.jpg"].labels == ()
+    assert photos["g.jpg"].labels == ("7",)
     assert "left out, not annotated: 2, d.jpg for one" in capsys.readouterr().err
     assert photos["e.jpg"].labels == ("coral", "shell", "ivory")
     assert set(photos["f.jpg"].labels) == {"shell", "coral", "ivory"}
@@ -229,6 +230,8 @@ def test_addresses_of_label_studio_are_decoded_once(tmp_path: Path) -> None:
         ("l.csv", "file,label,split,instance\na.jpg,,train,i\nb.jpg,,test,i\n", "instance i is on two sides"),
         ("l.csv", "file,label\n", "no photos in"),
         ("l.json", "{", "cannot be read"),
+        ("l.json", "[" * 100_000, "cannot be read"),
+        ("l.json", '[{"image": "http://[bad/a.jpg"}]', "not the JSON"),
         ("l.json", '{"a": 1}', "neither a Label Studio export nor COCO"),
         ("l.json", '[{"data": {"picture": "a.jpg"}}]', "not the JSON that it looks like"),
         ("l.json", '{"images": [], "annotations": [{"image_id": 1}], "categories": []}', "not the JSON"),

@@ -20,7 +20,7 @@ from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 from sqlalchemy.orm import Session
 
 from service.answer import Answer
-from service.cells import visible
+from service.cells import storable
 from service.store.clock import now
 from service.store.database import Database
 from service.store.tables import Tally
@@ -74,7 +74,7 @@ class Tallies:
         """Count one answer. Past some hundred sources of a day, others count together."""
         day = answer.judged_at.date().isoformat()
         with self._lock:
-            source = _fitting(visible(source), self._known.setdefault((day, channel), set()))
+            source = _fitting(storable(source), self._known.setdefault((day, channel), set()))
             count = self._counts
             count[Key(day, channel, source, "photo", "", RANKS[answer.verdict])] += 1
             for finding in answer.findings:

@@ -122,6 +122,9 @@ def test_tallies_add_up(database: Database, answer: Answer) -> None:
     assert found == {
         Key(day.isoformat(), "live", "a", "photo", "", 2): 3, Key(day.isoformat(), "live", "b�", "photo", "", 2): 1,
     }  # fmt: skip
+    added = tallies.read(database, span, ["photo", "score"], by=("kind",))
+    assert added == {tallies.NOTHING._replace(kind="photo"): 4, tallies.NOTHING._replace(kind="score"): 56}
+    assert tallies.read(database, span, ["photo"], channel="batch") == {}
     scores = tallies.read(database, span, ["score"], "a")
     assert sum(scores.values()) == 3 * len(answer.scores)
     assert tallies.read(database, Days(span.until, span.until + datetime.timedelta(days=9)), ["photo"]) == {}

@@ -34,9 +34,13 @@ class Database:
         self._writing = engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[Session]:
-        """A session to read by; raises ``store_unavailable``."""
-        with _told(), Session(self.engine) as session:
+    def reading(self, one_look: bool = False) -> Iterator[Session]:
+        """A session to read by; raises ``store_unavailable``. ``one_look``: all of it sees one state of the database,
+        whatever is written meanwhile; with SQLite that is always so."""
+        engine = self.engine
+        if one_look and engine.dialect.name == "postgresql":
+            engine = engine.execution_options(isolation_level="REPEATABLE READ")
+        with _told(), Session(engine) as session:
             yield session
 
     @contextlib.contextmanager

@@ -93,6 +93,22 @@ def test_counts(database: Database, answer: Answer, candidate: Finding) -> None:
     assert figures.count(database, 0, 1.0).sources == {}
 
 
+def test_photos_judged_while_it_counts_are_all_in_or_all_out(
+    database: Database, answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ivory = Outcome(judged(answer, ("ivory", 0.9)))
+    fill(database, "a", [ivory])
+    count_photos = figures._photos
+
+    def judged_meanwhile(*arguments: Any) -> None:
+        count_photos(*arguments)
+        fill(database, "a", [ivory, ivory])
+
+    monkeypatch.setattr(figures, "_photos", judged_meanwhile)
+    counted = figures.count(database, 0, math.inf)
+    assert counted.sources["a"].seen == counted.categories["a", "ivory"].flagged == 1
+
+
 def test_the_sample_looks_like_any_other_photo(database: Database, answer: Answer, candidate: Finding) -> None:
     clear = judged(answer)
     ids = fill(database, "a", [Outcome(clear, sample=Sample(0.1, candidate, place)) for place in (0.2, 0.9)])

@@ -1,5 +1,6 @@
 """Bulk jobs over real HTTP: which there are, whose they are, what is kept, and their end."""
 
+import datetime
 import time
 
 import httpx
@@ -7,6 +8,9 @@ import pytest
 from fastapi import FastAPI
 
 from service.keys.keystore import KeyStore
+from service.store import tallies
+from service.store.tallies import Days, today
+from tests.conftest import SAMPLES
 from tests.live import until
 from tests.service.api.batches import (
     CALM,
@@ -92,3 +96,16 @@ def test_housekeeping_goes_on_after_what_nobody_thought_of(monkeypatch: pytest.M
 
     monkeypatch.setattr("service.bulk.bulk.purge", broken)
     until(lambda: len(rounds) > 1)
+
+
+def test_photos_that_cannot_be_removed_hold_up_no_counts(
+    http: httpx.Client, batch_app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise OSError(5, "the object store cannot be used")
+
+    monkeypatch.setattr("service.bulk.bulk.purge", away)
+    http.post("/v1/detect?source=held", content=(SAMPLES / "leaves.jpg").read_bytes()).raise_for_status()
+    bulk, day = batch_app.state.faunalens.bulk, today()
+    span = Days(day - datetime.timedelta(days=1), day + datetime.timedelta(days=1))
+    until(lambda: tallies.read(bulk.database, span, ["photo"], "held").total() == 1)

@@ -6,9 +6,11 @@ import time
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import update
 
 from service.keys.keystore import KeyStore
 from service.store import tallies
+from service.store.tables import Batch
 from service.store.tallies import Days, today
 from tests.conftest import SAMPLES
 from tests.live import until
@@ -72,6 +74,15 @@ def test_pages_of_batches(http: httpx.Client) -> None:
     assert [one["id"] for one in first["batches"]] == [made[2], made[1]]
     rest = http.get("/v1/batches", params={"limit": 2, "before": first["next_before"]}).json()
     assert rest["batches"][0]["id"] == made[0]
+
+
+def test_a_batch_made_before_the_clock_was_put_back_is_listed(http: httpx.Client, batch_app: FastAPI) -> None:
+    batch = post(http, as_files(["leaves.jpg"]))
+    database = batch_app.state.faunalens.bulk.database
+    for seconds in (3600, -3600):
+        with database.writing() as session:
+            session.execute(update(Batch).where(Batch.id == batch).values(created_at=Batch.created_at + seconds))
+        assert http.get("/v1/batches").json()["batches"][0]["id"] == batch
 
 
 def test_live_requests_go_first(http: httpx.Client, batch_app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,10 +37,10 @@ class Database:
     def reading(self, one_look: bool = False) -> Iterator[Session]:
         """A session to read by; raises ``store_unavailable``. ``one_look``: all of it sees one state of the database,
         whatever is written meanwhile; with SQLite that is always so."""
-        engine = self.engine
-        if one_look and engine.dialect.name == "postgresql":
-            engine = engine.execution_options(isolation_level="REPEATABLE READ")
-        with _told(), Session(engine) as session:
+        with _told(), Session(self.engine) as session:
+            if one_look and self.engine.dialect.name == "postgresql":
+                # said by a statement: a level set on the connection is reset past SQLAlchemy's errors when that broke
+                session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
             yield session
 
     @contextlib.contextmanager

@@ -29,6 +29,7 @@ _OTHER_VARIABLES = {"FAUNALENS_CONFIG", "FAUNALENS_DATA", "FAUNALENS_TORTURE"}
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]+)?")
 _LIST = "docs/settings.md lists them all"
 _LINKS = "a Kubernetes Service whose name begins so makes them: set enableServiceLinks: false"
+_QUOTED = re.compile(r"([\"']).*\1")
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0)]
 Provider = Literal["cpu", "openvino", "cuda", "tensorrt"]
@@ -37,7 +38,9 @@ Provider = Literal["cpu", "openvino", "cuda", "tensorrt"]
 class Settings(BatchSettings, StatisticsSettings, BaseSettings):
     """Checked at start; an unknown key in the file or a value out of range stops the service with its name."""
 
-    model_config = SettingsConfigDict(env_prefix="FAUNALENS_", extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = SettingsConfigDict(
+        env_prefix="FAUNALENS_", env_ignore_empty=True, extra="forbid", frozen=True, allow_inf_nan=False
+    )
 
     model: Path | None = Field(None, description="The model contract, weights/<name>.json; the shipped one by default")
     policies: Path | None = Field(None, description="A policy file that replaces the shipped service/policies.toml")
@@ -135,9 +138,19 @@ class Settings(BatchSettings, StatisticsSettings, BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then environment, then the file named by ``FAUNALENS_CONFIG``."""
-        file = os.environ.get("FAUNALENS_CONFIG")
+        file = _file()
         extra = (TomlConfigSettingsSource(settings_cls, Path(file)),) if file else ()
         return (init_settings, env_settings, *extra)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _clean(cls, values: dict[str, object]) -> dict[str, object]:
+        """Env files leave quotes and Windows' line ends in values; an empty path would be the current folder."""
+        values = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
+        quoted = [name for name, value in values.items() if isinstance(value, str) and _QUOTED.fullmatch(value)]
+        if quoted:
+            raise ValueError(f"the value of {', '.join(sorted(quoted))} is in quotes: they are part of it, remove them")
+        return {name: value for name, value in values.items() if value != ""}
 
     @field_validator("url_hosts", "providers", mode="before")
     @classmethod
@@ -193,7 +206,7 @@ class Settings(BatchSettings, StatisticsSettings, BaseSettings):
 
 def load_settings(**changes: object) -> Settings:
     """Settings from environment and file; ``changes`` that are not None win. Raises :class:`StartError`."""
-    file = os.environ.get("FAUNALENS_CONFIG")
+    file = _file()
     if file and not Path(file).is_file():
         raise StartError(f"FAUNALENS_CONFIG names {file}, which is not a file")
     _refuse_unknown_variables()
@@ -205,9 +218,15 @@ def load_settings(**changes: object) -> Settings:
         raise StartError(f"FAUNALENS_CONFIG names {file}, which cannot be read: {error}") from error
 
 
+def _file() -> str:
+    return os.environ.get("FAUNALENS_CONFIG", "").strip()
+
+
 def _refuse_unknown_variables() -> None:
-    known = {f"FAUNALENS_{name}".upper() for name in Settings.model_fields} | _OTHER_VARIABLES
-    unknown = sorted(name for name in os.environ if name.startswith("FAUNALENS_") and name.upper() not in known)
+    """Settings may be written in any case, the others not."""
+    known = {f"FAUNALENS_{name}".upper() for name in Settings.model_fields}
+    ours = {name for name in os.environ if name.upper().startswith("FAUNALENS_")}
+    unknown = sorted(name for name in ours - _OTHER_VARIABLES if name.upper() not in known)
     if unknown:
         raise StartError(f"unknown settings: {', '.join(unknown)} ({_LINKS if _is_linked(unknown) else _LIST})")
 

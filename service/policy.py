@@ -16,7 +16,8 @@ from service.errors import ErrorCode, FaunalensError, StartError, problems
 
 SHIPPED = Path(__file__).parent / "policies.toml"
 Verdict = Literal["clear", "review", "priority"]
-Threshold = Annotated[float, Field(ge=0, le=1)] | Literal[OperatingPoint, "off"]
+# strict: true and false would be 1 and 0, and a threshold of 0 makes every photo a finding
+Threshold = Annotated[float, Field(ge=0, le=1, strict=True, allow_inf_nan=False)] | Literal[OperatingPoint, "off"]
 _NEVER = 2.0
 
 

@@ -91,7 +91,7 @@ def load_contract(path: Path) -> Contract:
     try:
         return Contract.model_validate_json(path.read_bytes())
     except FileNotFoundError as error:
-        raise StartError(f"no model contract at {path}: set FAUNALENS_MODEL to a weights/<name>.json") from error
+        raise StartError(f"no model contract at {path}, where a weights/<name>.json must be") from error
     except OSError as error:
         raise StartError(f"the model contract {path} cannot be read: {error.strerror}") from error
     except ValidationError as error:

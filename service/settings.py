@@ -7,11 +7,12 @@ import ipaddress
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
@@ -35,12 +36,20 @@ Seconds = Annotated[float, Field(gt=0)]
 Provider = Literal["cpu", "openvino", "cuda", "tensorrt"]
 
 
+class _Environment(EnvSettingsSource):
+    def __call__(self) -> dict[str, Any]:
+        return _clean(super().__call__())
+
+
+class _File(TomlConfigSettingsSource):
+    def __call__(self) -> dict[str, Any]:
+        return _clean(super().__call__())
+
+
 class Settings(BatchSettings, StatisticsSettings, BaseSettings):
     """Checked at start; an unknown key in the file or a value out of range stops the service with its name."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="FAUNALENS_", env_ignore_empty=True, extra="forbid", frozen=True, allow_inf_nan=False
-    )
+    model_config = SettingsConfigDict(env_prefix="FAUNALENS_", extra="forbid", frozen=True, allow_inf_nan=False)
 
     model: Path | None = Field(None, description="The model contract, weights/<name>.json; the shipped one by default")
     policies: Path | None = Field(None, description="A policy file that replaces the shipped service/policies.toml")
@@ -139,18 +148,8 @@ class Settings(BatchSettings, StatisticsSettings, BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then environment, then the file named by ``FAUNALENS_CONFIG``."""
         file = _file()
-        extra = (TomlConfigSettingsSource(settings_cls, Path(file)),) if file else ()
-        return (init_settings, env_settings, *extra)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _clean(cls, values: dict[str, object]) -> dict[str, object]:
-        """Env files leave quotes and Windows' line ends in values; an empty path would be the current folder."""
-        values = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
-        quoted = [name for name, value in values.items() if isinstance(value, str) and _QUOTED.fullmatch(value)]
-        if quoted:
-            raise ValueError(f"the value of {', '.join(sorted(quoted))} is in quotes: they are part of it, remove them")
-        return {name: value for name, value in values.items() if value != ""}
+        extra = (_File(settings_cls, Path(file)),) if file else ()
+        return (init_settings, _Environment(settings_cls), *extra)
 
     @field_validator("url_hosts", "providers", mode="before")
     @classmethod
@@ -216,6 +215,20 @@ def load_settings(**changes: object) -> Settings:
         raise StartError(f"invalid settings: {problems(error)}") from error
     except (OSError, ValueError) as error:
         raise StartError(f"FAUNALENS_CONFIG names {file}, which cannot be read: {error}") from error
+
+
+def _clean(values: dict[str, Any]) -> dict[str, Any]:
+    """What was written, less what env files leave around it, quotes and Windows' line ends, and less what is empty.
+
+    An empty path would be the current folder, an empty host every address. Raises :class:`StartError` for quotes.
+    """
+    values = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
+    quoted = sorted(name for name, value in values.items() if isinstance(value, str) and _QUOTED.fullmatch(value))
+    if quoted:
+        raise StartError(
+            f"invalid settings: the value of {', '.join(quoted)} is in quotes, which are part of it: remove them"
+        )
+    return {name: value for name, value in values.items() if value != ""}
 
 
 def _file() -> str:

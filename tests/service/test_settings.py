@@ -107,7 +107,7 @@ def test_what_env_files_leave_around_a_value(monkeypatch: pytest.MonkeyPatch) ->
     assert (settings.store, settings.policy) == (Path("/data"), "sensitive")
     monkeypatch.setenv("FAUNALENS_STORE", "'/data'")
     monkeypatch.setenv("FAUNALENS_PORT", '"9000"')
-    with pytest.raises(StartError, match=r"^invalid settings: the value of port, store is in quotes: [^\n]*$"):
+    with pytest.raises(StartError, match=r"^invalid settings: the value of port, store is in quotes, [^\n]*$"):
         load_settings()
 
 

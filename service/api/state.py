@@ -60,7 +60,9 @@ class State:
     def detector(self) -> Detector:
         """The detector; raises ``not_ready`` before its self-test has passed."""
         if self._detector is None:
-            raise FaunalensError(ErrorCode.NOT_READY, self.failure or "The model is still being loaded.")
+            # the reason names files of this machine, and everybody may ask /readyz
+            message = "cannot be used; the log says why" if self.failure else "is still being loaded"
+            raise FaunalensError(ErrorCode.NOT_READY, f"The model {message}.")
         return self._detector
 
     async def load(self) -> None:

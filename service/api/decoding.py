@@ -59,7 +59,7 @@ class Decoding:
         try:
             await turn
         except asyncio.CancelledError:
-            if not self._line.discard(flow, turn):
+            if not self._line.discard(flow, turn) and not turn.cancelled():
                 self._pass_on()
             raise
 
@@ -70,10 +70,13 @@ class Decoding:
 
     def _pass_on(self) -> None:
         """A thread is free for whoever's turn it is."""
-        if len(self._line):
-            self._line.pop().set_result(None)
-        else:
-            self._free += 1
+        while len(self._line):
+            turn = self._line.pop()
+            # who was cancelled a moment ago has not left the line yet
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
 
 
 def _decode_in_time(detector: Detector, ticket: Ticket, data: bytes, heatmap: bool) -> Decoded:

@@ -139,3 +139,30 @@ def test_who_hangs_up_leaves_the_line_and_frees_no_thread_that_still_works() -> 
         decoding.close()
 
     asyncio.run(scene())
+
+
+def test_a_thread_that_is_freed_as_its_next_picture_is_given_up_goes_to_the_one_after() -> None:
+    async def scene() -> None:
+        slow, decoding, odd = Slow(), Decoding(1, 10), list[object]()
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: odd.append(context))
+        running, gone, left = (
+            asyncio.create_task(decoding.decode(cast(Detector, slow), Ticket(name, math.inf), name.encode(), False))
+            for name in ("running", "gone", "left")
+        )
+        await asyncio.to_thread(until, lambda: slow.began)
+        slow.go.release(2)
+        pass_on = decoding._pass_on
+
+        def give_up_and_pass_on() -> None:
+            gone.cancel()
+            pass_on()
+
+        decoding._pass_on = give_up_and_pass_on  # type: ignore[method-assign]
+        assert await running == b"running"
+        decoding._pass_on = pass_on  # type: ignore[method-assign]
+        assert await left == b"left" and gone.cancelled() and not odd
+        await asyncio.sleep(0.01)
+        assert decoding._free == 1
+        decoding.close()
+
+    asyncio.run(scene())

@@ -70,12 +70,17 @@ class Policy:
         """SHA-256 of :attr:`text`: tells two policies of one name and version apart."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
+    @functools.cached_property
+    def least(self) -> dict[str, float]:
+        """The probability from which each category is a finding."""
+        return {category: min(levels) for category, levels in self.thresholds.items()}
+
     def judge(self, probabilities: Mapping[str, float]) -> list[Judgement]:
         """The findings among calibrated ``probabilities``, most probable first."""
         found = []
         for category, probability in probabilities.items():
             review, priority = self.thresholds[category]
-            if probability >= min(review, priority):
+            if probability >= self.least[category]:
                 verdict: Verdict = "priority" if probability >= priority else "review"
                 threshold = priority if verdict == "priority" else review
                 found.append(Judgement(category, probability, threshold, verdict))

@@ -154,7 +154,8 @@ function address(format) {
 
 function get(path) {
   const key = sessionStorage.getItem(STORED);
-  return fetch(path, { headers: key ? { Authorization: `Bearer ${key}` } : {} }).catch(() => null);
+  // beside the page's own address: a proxy may have put the service below a path
+  return fetch(path.slice(1), { headers: key ? { Authorization: `Bearer ${key}` } : {} }).catch(() => null);
 }
 
 /** Ask for the names of the categories; without an answer the page shows their ids. */

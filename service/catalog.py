@@ -73,14 +73,15 @@ class Catalog(_Frozen):
         raise FaunalensError(ErrorCode.UNKNOWN_CATEGORY, f"There is no category {category!r}.")
 
     def check_language(self, language: str) -> str:
-        """``language`` if the catalogue speaks it; raises ``unknown_language``."""
-        if language not in self.languages:
+        """The language that a tag such as ``pt-BR`` or ``zh_CN`` begins with; raises ``unknown_language``."""
+        spoken = language.replace("_", "-").partition("-")[0].lower()
+        if spoken not in self.languages:
             raise FaunalensError(
                 ErrorCode.UNKNOWN_LANGUAGE,
                 f"The catalogue does not speak {language!r}.",
                 {"languages": list(self.languages)},
             )
-        return language
+        return spoken
 
 
 def load_catalog(contract: Contract, path: Path = SHIPPED) -> Catalog:

@@ -84,8 +84,12 @@ class Catalog(_Frozen):
         return spoken
 
 
-def load_catalog(contract: Contract, path: Path = SHIPPED) -> Catalog:
-    """Read the catalogue; raises :class:`StartError` when it is broken or lacks a category of the model."""
+def load_catalog(contract: Contract, path: Path | None = None) -> Catalog:
+    """Read the catalogue ``path``, by default the shipped one.
+
+    Raises :class:`StartError` when it is broken or lacks a category of the model.
+    """
+    path = path or SHIPPED
     try:
         catalog = Catalog.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
@@ -94,5 +98,8 @@ def load_catalog(contract: Contract, path: Path = SHIPPED) -> Catalog:
         raise StartError(f"the catalogue {path} cannot be used: {error}") from error
     missing = set(contract.ids) - {entry.id for entry in catalog.category}
     if missing:
-        raise StartError(f"the catalogue {path} lacks the categories {sorted(missing)}")
+        raise StartError(
+            f"the catalogue {path} lacks the categories {sorted(missing)}: add them to a copy of the shipped one, and "
+            "name it in FAUNALENS_CATALOG"
+        )
     return catalog

@@ -79,7 +79,7 @@ class Detector:
         self.policies = load_policies(settings.policies or SHIPPED_POLICIES, self.contract)
         if settings.policy not in self.policies:
             raise StartError(f"FAUNALENS_POLICY names {settings.policy!r}, not one of {sorted(self.policies)}")
-        self.catalog: Catalog = load_catalog(self.contract)
+        self.catalog: Catalog = load_catalog(self.contract, settings.catalog)
         if unknown := set(settings.notice_languages) - set(self.catalog.languages):
             raise StartError(f"FAUNALENS_NOTICE_LANGUAGES: the catalogue does not speak {', '.join(sorted(unknown))}")
         self.memory = Memory(settings.cache, settings.cache_seconds)

@@ -52,6 +52,7 @@ class Settings(BatchSettings, StatisticsSettings, BaseSettings):
     model_config = SettingsConfigDict(env_prefix="FAUNALENS_", extra="forbid", frozen=True, allow_inf_nan=False)
 
     model: Path | None = Field(None, description="The model contract, weights/<name>.json; the shipped one by default")
+    catalog: Path | None = Field(None, description="A catalogue that replaces the shipped service/catalog.toml")
     policies: Path | None = Field(None, description="A policy file that replaces the shipped service/policies.toml")
     policy: str = Field("default", description="The policy used when a request names none")
     host: str = Field("127.0.0.1", description="Address to listen on")

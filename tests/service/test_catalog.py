@@ -8,6 +8,7 @@ from service.catalog import SHIPPED, load_catalog
 from service.detector import Detector
 from service.errors import FaunalensError, StartError
 from service.notices import notice
+from service.settings import Settings
 
 LANGUAGES = ("en", "zh", "fr", "es", "pt", "vi", "th", "id", "sw")
 WORDS = ("illegal", "illégal", "ilegal", "非法", "bất hợp pháp", "ผิดกฎหมาย", "haramu", "criminal", "trafficker")
@@ -135,3 +136,14 @@ def test_a_catalogue_that_cannot_be_used_is_named(
         load_catalog(detector.contract, path)
     with pytest.raises(StartError, match="cannot be used"):
         load_catalog(detector.contract, tmp_path / "none.toml")
+
+
+def test_a_catalogue_of_ones_own_speaks_in_answers(tmp_path: Path, tusk: bytes) -> None:
+    path = tmp_path / "mine.toml"
+    text = SHIPPED.read_text(encoding="utf-8")
+    entry = text.index('id = "ivory"')
+    name = text.index('name = "', entry) + len('name = "')
+    path.write_text(f"{text[:name]}Tusks and so on: {text[name:]}", encoding="utf-8")
+    own = Detector(Settings(catalog=path))
+    finding = own.answer(tusk, "r", own.policy(None)).findings[0]
+    assert finding.category == "ivory" and finding.name.startswith("Tusks and so on: ")

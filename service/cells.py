@@ -16,7 +16,7 @@ def encodable(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """For a terminal, or a list of names: what it would act on, or not show, becomes U+FFFD."""
+    """For a terminal: what it would act on, or not show, becomes U+FFFD."""
     return "".join(one if one.isprintable() else "\ufffd" for one in text)
 
 

@@ -17,6 +17,7 @@ from service.imaging import prepare
 from training.exporting.calibration import calibrate
 from training.exporting.graph import write_graph
 from training.exporting.halves import store_halves
+from training.exporting.optional_map import make_map_optional
 from training.exporting.thresholds import choose_thresholds
 from training.fitting.crossfit import OutOfFold
 from training.fitting.network import Network, preprocessing
@@ -38,6 +39,7 @@ def export_onnx(network: Network, path: Path, size: int) -> None:
     write_graph(network, pixels, path, do_constant_folding=False, output_names=names, dynamic_axes=axes)
     _name_depth(path, network.head.out_channels)
     store_halves(path)
+    make_map_optional(path)
 
 
 def _name_depth(path: Path, categories: int) -> None:
@@ -97,7 +99,8 @@ def largest_difference(network: Network, classifier: Classifier, photos: Sequenc
             "logits": (logits, found.logits), "map": (maps, found.maps), "embedding": (embedding, found.embeddings),
         }  # fmt: skip
         for key, (one, other) in pairs.items():
-            worst[key] = max(worst[key], float(np.abs(one - other).max()))
+            # unlike max, not deaf to what is no number
+            worst[key] = float(np.maximum(worst[key], np.abs(one - other).max()))
     return worst
 
 

@@ -162,6 +162,8 @@ def _writing(advice: str) -> Iterator[None]:
 @contextlib.contextmanager
 def _output(path: Path | None, append: bool) -> Iterator[IO[str]]:
     if path is None:
+        # records are UTF-8, whatever the locale
+        sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
         yield sys.stdout
         return
     try:

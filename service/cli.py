@@ -5,6 +5,8 @@ points, so that the service never imports it.
 """
 
 import contextlib
+import os
+import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from service.scanning.scan import Tally
 
 _GROUP = "faunalens.commands"
+_STANDARD_ERROR = 2
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -50,6 +53,7 @@ class _Commands(click.Group):
 @click.version_option(__version__, prog_name="faunalens")
 def main() -> None:
     """Recognise wildlife products in the photos of online listings."""
+    _open_standard_streams()
 
 
 main.add_command(keys)
@@ -69,6 +73,9 @@ def serve(host: str | None, port: int | None) -> None:
     Exit code 3: the service could not start, and the message says why. 1: requests were cut off at
     the end.
     """
+    if hasattr(signal, "SIGHUP"):
+        # it asks for the model to be loaded, which it is about to be; it would end a process that does not listen yet
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     from service.server import run
 
     try:
@@ -140,6 +147,16 @@ def scan(
         f"{tally.priority} priority, {tally.review} review, {tally.clear} clear, {tally.failures} failed", err=True
     )
     sys.exit(tally.exit_code)
+
+
+def _open_standard_streams() -> None:
+    """Where standard input, output or error is closed, open the null device in its place.
+
+    The next file or connection would get its number, and log lines would be written into that.
+    """
+    while (opened := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
+        pass
+    os.close(opened)
 
 
 @contextlib.contextmanager

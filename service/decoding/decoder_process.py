@@ -27,8 +27,8 @@ _GRACE_SECONDS = 5
 def main() -> None:
     """Answer requests on the socket until the service closes it."""
     channel = wire.Channel(socket.socket(fileno=0))
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # sent to the whole process group: the service finishes what it has, then closes the socket
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # sent to the whole process group: the service finishes what it has, then closes the socket, or reloads
         signal.signal(number, signal.SIG_IGN)
     bounds, _ = channel.receive(0)
     limits = imaging.Limits(*bounds["limits"])

@@ -76,6 +76,14 @@ def test_a_crash_costs_one_picture(decoders: Decoders) -> None:
     assert only_process(decoders) != before
 
 
+def test_signals_to_the_group_of_processes_reach_the_service_only(decoders: Decoders) -> None:
+    before = only_process(decoders)
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        os.kill(before, number)
+        decoders.prepare(encoded(scene(), "PNG"), RULE)
+    assert only_process(decoders) == before
+
+
 def test_the_deadline_costs_one_picture(decoders: Decoders) -> None:
     before = only_process(decoders)
     started = time.monotonic()

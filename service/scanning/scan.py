@@ -61,23 +61,28 @@ def find_files(paths: Iterable[str]) -> Iterator[str]:
 
 def _walk(top: str) -> Iterator[str]:
     """Not by calling itself: folders may lie deeper in each other than Python lets functions."""
-    waiting = [(top, True)]
-    while waiting:
-        path, is_folder = waiting.pop()
+    levels = [("", [(top, True)])]
+    while levels:
+        folder, waiting = levels[-1]
+        if not waiting:
+            levels.pop()
+            continue
+        name, is_folder = waiting.pop()
+        path = os.path.join(folder, name)
         if not is_folder:
             yield path
             continue
         try:
-            waiting.extend(_inside(path))
+            levels.append((path, _inside(path)))
         except OSError:
             yield path
 
 
 def _inside(folder: str) -> list[tuple[str, bool]]:
-    """Pictures and folders in ``folder``, the last by name first; true: a folder."""
+    """Names of the pictures and folders in ``folder``, the last one first; true: a folder."""
     with os.scandir(folder) as found:
-        entries = ((entry, entry.is_dir(follow_symlinks=False)) for entry in found if _is_wanted(entry))
-        wanted = [(e.path, is_dir) for e, is_dir in entries if is_dir or e.name.lower().endswith(ENDINGS)]
+        entries = ((entry.name, entry.is_dir(follow_symlinks=False)) for entry in found if _is_wanted(entry))
+        wanted = [(name, is_folder) for name, is_folder in entries if is_folder or name.lower().endswith(ENDINGS)]
     return sorted(wanted, reverse=True)
 
 

@@ -145,7 +145,10 @@ def serve_after(code: str, port: int) -> "subprocess.Popen[str]":
 @pytest.mark.parametrize("number", ["SIGTERM", "SIGINT"])
 def test_a_signal_just_before_the_server_listens_is_not_lost(number: str) -> None:
     process = serve_after(f"gc.freeze = lambda: signal.raise_signal(signal.{number})", free_port())
-    output, _ = process.communicate(timeout=60)
+    try:
+        output, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 0 and "Traceback" not in output, output
 
 

@@ -73,18 +73,23 @@ class Catalog(_Frozen):
         raise FaunalensError(ErrorCode.UNKNOWN_CATEGORY, f"There is no category {category!r}.")
 
     def check_language(self, language: str) -> str:
-        """``language`` if the catalogue speaks it; raises ``unknown_language``."""
-        if language not in self.languages:
+        """The language that a tag such as ``pt-BR`` or ``zh_CN`` begins with; raises ``unknown_language``."""
+        spoken = language.replace("_", "-").partition("-")[0].lower()
+        if spoken not in self.languages:
             raise FaunalensError(
                 ErrorCode.UNKNOWN_LANGUAGE,
                 f"The catalogue does not speak {language!r}.",
                 {"languages": list(self.languages)},
             )
-        return language
+        return spoken
 
 
-def load_catalog(contract: Contract, path: Path = SHIPPED) -> Catalog:
-    """Read the catalogue; raises :class:`StartError` when it is broken or lacks a category of the model."""
+def load_catalog(contract: Contract, path: Path | None = None) -> Catalog:
+    """Read the catalogue ``path``, by default the shipped one.
+
+    Raises :class:`StartError` when it is broken or lacks a category of the model.
+    """
+    path = path or SHIPPED
     try:
         catalog = Catalog.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
@@ -93,5 +98,8 @@ def load_catalog(contract: Contract, path: Path = SHIPPED) -> Catalog:
         raise StartError(f"the catalogue {path} cannot be used: {error}") from error
     missing = set(contract.ids) - {entry.id for entry in catalog.category}
     if missing:
-        raise StartError(f"the catalogue {path} lacks the categories {sorted(missing)}")
+        raise StartError(
+            f"the catalogue {path} lacks the categories {sorted(missing)}: add them to a copy of the shipped one, and "
+            "name it in FAUNALENS_CATALOG"
+        )
     return catalog

@@ -14,5 +14,10 @@ def encodable(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """For a terminal, or a list of names: what it would act on, or not show, becomes U+FFFD."""
+    """For a terminal: what it would act on, or not show, becomes U+FFFD."""
     return "".join(one if one.isprintable() else "\ufffd" for one in text)
+
+
+def storable(text: str) -> str:
+    """For a database: control characters and lone surrogates, which one or the other cannot keep, become U+FFFD."""
+    return "".join("\ufffd" if ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 else c for c in text)

@@ -18,11 +18,15 @@ from service.runtime.together import Outputs, Together
 from service.settings import Provider
 
 _OUTPUTS = ("logits", "map", "embedding")
+_MAP_FROM = "map_from"
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What the network says of ``N`` pictures; ``C`` categories in contract order, ``h`` x ``w`` map cells."""
+    """What the network says of ``N`` pictures; ``C`` categories in contract order, ``h`` x ``w`` map cells.
+
+    ``maps``: ``[N, C, h, w]``, or ``[0, C, 0, 0]`` where nobody wanted them.
+    """
 
     logits: NDArray[np.float32]
     probabilities: NDArray[np.float64]
@@ -61,10 +65,19 @@ class Classifier:
         # not a method: a model that refers to itself stays in memory after a reload, until a full garbage collection
         call = partial(_call, self._session)
         self._infer = Together(call, BATCH) if together else call
+        optional = {given.name for given in self._session.get_overridable_initializers()}
+        self._may_leave_out_maps = _MAP_FROM in optional and not together
 
-    def run(self, pixels: NDArray[np.uint8]) -> Scores:
-        """Score ``pixels`` uint8 ``[N, size, size, 3]``."""
-        logits, maps, embeddings = self._infer(pixels)
+    def run(self, pixels: NDArray[np.uint8], map_from: NDArray[np.float32] | None = None) -> Scores:
+        """Score ``pixels`` uint8 ``[N, size, size, 3]``.
+
+        ``map_from``: logits float32 ``[C]``; maps are only wanted where a picture reaches one. They are there anyway
+        with None, on a GPU, and by a network that always works them out.
+        """
+        if map_from is None or not self._may_leave_out_maps:
+            logits, maps, embeddings = self._infer(pixels)
+        else:
+            logits, maps, embeddings = self._session.run(_OUTPUTS, {"pixels": pixels, _MAP_FROM: map_from})
         return Scores(logits, self.contract.probabilities(logits), maps, embeddings)
 
     def _check_shapes(self) -> None:

@@ -5,6 +5,7 @@ points, so that the service never imports it.
 """
 
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -12,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -30,11 +31,21 @@ if TYPE_CHECKING:
 
 _GROUP = "faunalens.commands"
 _STANDARD_ERROR = 2
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 class _Commands(click.Group):
     """Adds the commands that installed packages offer under the entry point group ``faunalens.commands``."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """As click's; output that cannot be written, on a full disk, say, ends a command with a sentence and 1."""
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:
+            if error.filename or error.errno not in _FULL:
+                raise
+            _give_up(f"the output cannot be written: {error.strerror}")
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *(point.name for point in entry_points(group=_GROUP))})
@@ -135,7 +146,7 @@ def scan(
         wanted = bulk.unrecorded(bulk.resume(resumed, tally) if resumed else Counter())
     given = bulk.lines_of_stdin() if paths in ((), ("-",)) else iter(paths)
     files = expand(bulk.find_files(given), wanted, settings.max_bytes)
-    on_terminal = not file and sys.stdout.isatty()
+    on_terminal = not file and sys.stdout is not None and sys.stdout.isatty()
     with _writing(advice), _output(file, append=bool(resumed)) as stream, _progress(not on_terminal) as step:
         writer = WRITERS[kind or ("table" if on_terminal else "jsonl")](stream, detector.contract.ids)
         workers = pictures_at_once(settings.providers, settings.threads)
@@ -172,13 +183,22 @@ def _writing(advice: str) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        click.echo(f"faunalens: the records cannot be written: {error.strerror}{advice}", err=True)
-        sys.exit(1)
+        _give_up(f"the records cannot be written: {error.strerror}{advice}")
+
+
+def _give_up(reason: str) -> NoReturn:
+    """End with 1: what standard output did not take would fail once more at the end, with a code of Python's own."""
+    click.echo(f"faunalens: {reason}", err=True)
+    with contextlib.suppress(OSError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(1)
 
 
 @contextlib.contextmanager
 def _output(path: Path | None, append: bool) -> Iterator[IO[str]]:
     if path is None:
+        if sys.stdout is None:
+            raise StartError("standard output is closed: name a file with --output")
         # records are UTF-8, whatever the locale
         sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
         yield sys.stdout
@@ -204,3 +224,7 @@ def _progress(wanted: bool) -> Iterator["Callable[[Tally], None]"]:
         yield lambda tally: progress.update(
             task, advance=1, description=f"{tally.priority} priority, {tally.review} review, {tally.failures} failed"
         )
+
+
+if __name__ == "__main__":
+    main()

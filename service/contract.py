@@ -5,6 +5,7 @@ order of the outputs, calibration, thresholds chosen on ``val``, the SHA-256 of 
 """
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +17,8 @@ from service.errors import StartError, problems
 
 Maturity = Literal["core", "experimental"]
 OperatingPoint = Literal["sensitive", "review", "priority"]
+# more than six significant digits can change of a probability, and single precision of a logit
+_ROUNDING = 1e-5
 
 
 class _Frozen(BaseModel):
@@ -85,13 +88,27 @@ class Contract(_Frozen):
         values: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-(logits.astype(np.float64) / temperature + bias)))
         return values
 
+    def least_logits(self, thresholds: Mapping[str, float]) -> NDArray[np.float32]:
+        """Logits float32 ``[C]`` that a picture reaches wherever its rounded probabilities reach ``thresholds``.
+
+        A category without threshold is never reached.
+        """
+        wanted = np.array([thresholds.get(name, np.inf) for name in self.ids])
+        least = np.clip(wanted * (1 - _ROUNDING), 0, 1)
+        temperature = np.array([c.calibration.temperature for c in self.categories])
+        bias = np.array([c.calibration.bias for c in self.categories])
+        with np.errstate(divide="ignore"):
+            logits = (np.log(least) - np.log1p(-least) - bias) * temperature
+        lower: NDArray[np.float32] = np.nextafter(logits.astype(np.float32), np.float32(-np.inf))
+        return lower
+
 
 def load_contract(path: Path) -> Contract:
     """Read and check a contract. Raises :class:`StartError` with the reason."""
     try:
         return Contract.model_validate_json(path.read_bytes())
     except FileNotFoundError as error:
-        raise StartError(f"no model contract at {path}: set FAUNALENS_MODEL to a weights/<name>.json") from error
+        raise StartError(f"no model contract at {path}, where a weights/<name>.json must be") from error
     except OSError as error:
         raise StartError(f"the model contract {path} cannot be read: {error.strerror}") from error
     except ValidationError as error:

@@ -51,7 +51,7 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One picture after the network, before any policy. Times in milliseconds; ``cached``: seen a moment ago."""
+    """One picture after the network. Times in milliseconds; ``cached``: seen a moment ago."""
 
     header: imaging.Header
     scores: Scores
@@ -60,6 +60,10 @@ class Seen:
     decode_ms: float
     infer_ms: float
     cached: bool = False
+
+    def shows(self, policy: Policy) -> bool:
+        """Whether it has what an answer by ``policy`` needs: findings have boxes, and these come from the map."""
+        return self.scores.maps.size > 0 or not policy.judge(self.probabilities)
 
 
 class Detector:
@@ -85,7 +89,7 @@ class Detector:
         self.policies = load_policies(settings.policies or SHIPPED_POLICIES, self.contract)
         if settings.policy not in self.policies:
             raise StartError(f"FAUNALENS_POLICY names {settings.policy!r}, not one of {sorted(self.policies)}")
-        self.catalog: Catalog = load_catalog(self.contract)
+        self.catalog: Catalog = load_catalog(self.contract, settings.catalog)
         if unknown := set(settings.notice_languages) - set(self.catalog.languages):
             raise StartError(f"FAUNALENS_NOTICE_LANGUAGES: the catalogue does not speak {', '.join(sorted(unknown))}")
         self.memory = Memory(settings.cache, settings.cache_seconds)
@@ -118,12 +122,22 @@ class Detector:
         view = self.decoders.view(data, self.settings.heatmap_side, header.truncated) if heatmap else None
         return Decoded(header, pixels, view, (time.perf_counter() - started) * 1e3)
 
-    def see(self, picture: bytes | Decoded, heatmap: bool = False, tolerate_truncated: bool = False) -> Seen:
-        """Score one picture, decoded first unless it is already; raises what :meth:`decode` does."""
+    def see(
+        self,
+        picture: bytes | Decoded,
+        heatmap: bool = False,
+        tolerate_truncated: bool = False,
+        policy: Policy | None = None,
+    ) -> Seen:
+        """Score one picture, decoded first unless it is already; raises what :meth:`decode` does.
+
+        ``policy``: the only one to answer by, so that a picture without a finding needs no map; None: any.
+        """
         if isinstance(picture, bytes):
             picture = self.decode(picture, heatmap, tolerate_truncated)
+        map_from = None if heatmap or policy is None else self.contract.least_logits(policy.least)
         started = time.perf_counter()
-        scores = self.classifier.run(picture.pixels[None])
+        scores = self.classifier.run(picture.pixels[None], map_from)
         infer_ms = (time.perf_counter() - started) * 1e3
         values = (significant(float(value)) for value in scores.probabilities[0])
         probabilities = dict(zip(self.contract.ids, values, strict=True))
@@ -138,7 +152,7 @@ class Detector:
         tolerate_truncated: bool = False,
     ) -> Answer:
         """Judge one picture, decoded and scored first unless it is already; raises what :meth:`decode` does."""
-        seen = picture if isinstance(picture, Seen) else self.see(picture, heatmap, tolerate_truncated)
+        seen = picture if isinstance(picture, Seen) else self.see(picture, heatmap, tolerate_truncated, policy)
         started = time.perf_counter()
         judgements = policy.judge(seen.probabilities)
         overlay = None
@@ -167,10 +181,12 @@ class Detector:
         )  # fmt: skip
 
     def candidate(self, seen: Seen, policy: Policy) -> Finding:
-        """The category nearest to its threshold, as if it had reached it: what a photo without finding is shown as."""
-        thresholds = {category: min(levels) for category, levels in policy.thresholds.items()}
-        category = max(thresholds, key=lambda name: seen.probabilities[name] / thresholds[name])
-        judgement = Judgement(category, seen.probabilities[category], min(1.0, thresholds[category]), "review")
+        """The category nearest to its threshold, as if it had reached it: what a photo without finding is shown as.
+
+        ``seen`` has its map.
+        """
+        category = max(policy.least, key=lambda name: seen.probabilities[name] / policy.least[name])
+        judgement = Judgement(category, seen.probabilities[category], min(1.0, policy.least[category]), "review")
         return self._finding(judgement, seen)
 
     def heatmap(self, picture: bytes | Decoded, category: str | None = None) -> bytes:

@@ -9,6 +9,7 @@ allow-list, bomb warnings as errors).
 import contextlib
 import hashlib
 import io
+import logging
 import struct
 import warnings
 import zlib
@@ -24,6 +25,9 @@ from service.errors import ErrorCode, FaunalensError
 
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\..*")
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+
+# at level debug it would write what a camera wrote into a picture
+logging.getLogger("PIL").setLevel(logging.WARNING)
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP", "TIFF")
 ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".gif", ".avif", ".bmp", ".tif", ".tiff")

@@ -16,7 +16,8 @@ from service.errors import ErrorCode, FaunalensError, StartError, problems
 
 SHIPPED = Path(__file__).parent / "policies.toml"
 Verdict = Literal["clear", "review", "priority"]
-Threshold = Annotated[float, Field(ge=0, le=1)] | Literal[OperatingPoint, "off"]
+# strict: true and false would be 1 and 0, and a threshold of 0 makes every photo a finding
+Threshold = Annotated[float, Field(ge=0, le=1, strict=True, allow_inf_nan=False)] | Literal[OperatingPoint, "off"]
 _NEVER = 2.0
 
 
@@ -69,12 +70,17 @@ class Policy:
         """SHA-256 of :attr:`text`: tells two policies of one name and version apart."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
+    @functools.cached_property
+    def least(self) -> dict[str, float]:
+        """The probability from which each category is a finding."""
+        return {category: min(levels) for category, levels in self.thresholds.items()}
+
     def judge(self, probabilities: Mapping[str, float]) -> list[Judgement]:
         """The findings among calibrated ``probabilities``, most probable first."""
         found = []
         for category, probability in probabilities.items():
             review, priority = self.thresholds[category]
-            if probability >= min(review, priority):
+            if probability >= self.least[category]:
                 verdict: Verdict = "priority" if probability >= priority else "review"
                 threshold = priority if verdict == "priority" else review
                 found.append(Judgement(category, probability, threshold, verdict))

@@ -68,8 +68,8 @@ def run(settings: Settings) -> int:
     the address cannot be listened on.
     """
     with logs.written(settings):
-        check_exposure(settings)
         check_address(settings.host, settings.port)
+        check_exposure(settings)
         _raise_file_limit()
         return _serve(settings)
 

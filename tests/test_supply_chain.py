@@ -101,6 +101,14 @@ def test_the_image_installs_by_hash_only() -> None:
     assert all("--require-hashes" in line or "--no-index" in line for line in installs)
 
 
+def test_the_image_is_built_from_what_it_copies_and_nothing_else() -> None:
+    """Keys, photos and the history of a checkout are not sent to whatever builds it."""
+    copies = re.findall(r"^COPY (?!--from)(.*) \S+$", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
+    lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
+    assert lines[0] == "*" and lines[-1] == "**/__pycache__"
+    assert {line.removeprefix("!") for line in lines[1:-1]} == {name for line in copies for name in line.split()}
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "service").rglob("*.py")), ids=lambda path: path.stem)
 def test_nothing_that_serves_can_unpickle_or_evaluate(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -164,7 +164,7 @@ def export(
     click.echo(
         f"largest differences over {len(compared)} photos: " + ", ".join(f"{k} {v:.2e}" for k, v in worst.items())
     )
-    sys.exit(int(worst["probabilities"] > MAX_DIFFERENCE))
+    sys.exit(int(not worst["probabilities"] <= MAX_DIFFERENCE))
 
 
 @click.command(cls=TrainingCommand)

@@ -12,7 +12,7 @@ _OURS = ("service", "training")
 
 
 class TrainingCommand(click.Command):
-    """A command whose photos, recipe, model or installation may not be usable: exit code 1 and the reason."""
+    """A command whose photos, recipe, model, disk or installation may not be usable: exit code 1 and the reason."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -22,6 +22,8 @@ class TrainingCommand(click.Command):
             if not error.name or error.name.startswith(_OURS):
                 raise
             raise click.ClickException(f"{error.name} is not installed: {how_to_get('training')}") from error
-        except (FaunalensError, ManifestError, RecipeError, StartError) as error:
+        except BrokenPipeError:
+            raise
+        except (FaunalensError, ManifestError, OSError, RecipeError, StartError) as error:
             # what a process that reads photos raises comes with its traceback before the sentence
             raise click.ClickException(str(error).rpartition("ManifestError: ")[2].strip()) from error

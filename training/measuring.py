@@ -137,7 +137,8 @@ def _warn(contract: "Contract", split: str) -> None:
     from training.fitting.crossfit import fitted_on_val
 
     if split == "val" and fitted_on_val(contract):
-        click.echo(f"{contract.name} was fitted on its collection's val photos: on these it looks too good", err=True)
+        fitted = f"{contract.name} was fitted on its collection's val photos"
+        click.echo(f"{fitted}: on these it looks too good; take --split test, or new photos", err=True)
 
 
 def _lacking(photos: "list[Photo]") -> str | None:

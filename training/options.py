@@ -32,10 +32,14 @@ def read(data: Path, labels: Path | None, extra: tuple[Path, ...] = ()) -> "list
     """
     from training.photos.copies import told
     from training.photos.intake import read_photos
+    from training.photos.manifest import select
 
     photos = read_photos(data, labels, EXCLUSIONS)
     for folder in extra:
-        photos += [photo for photo in read_photos(folder, None, EXCLUSIONS) if photo.split == "train"]
+        more = read_photos(folder, None, EXCLUSIONS)
+        photos += select(more, "train")
+        if others := [photo for photo in more if photo.split != "train"]:
+            click.echo(f"left out of {folder}, not of train: {len(others)}, {others[0].file} for one", err=True)
     for sentence in told(photos):
         click.echo(sentence, err=True)
     return photos

@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from service.errors import problems
 
+_LARGEST = 1024
+"""The largest input that a served model may have, pixels."""
+
 
 class RecipeError(ValueError):
     """The recipe is not usable, or not the one of a run; the message says why."""
@@ -56,7 +59,7 @@ class Kernel(BaseModel):
     )
     collage_weight: float = Field(0.2, gt=0, description="weight of each of their quarters")
     middles: bool = Field(False, description="fit to the middle quarters of pictures of less weight too")
-    size: int = Field(0, ge=0, description="input size of the final network, pixels; 0: as trained")
+    size: int = Field(0, ge=0, le=_LARGEST, description="input size of the final network, pixels; 0: as trained")
     folds: int = Field(
         0,
         ge=0,
@@ -73,7 +76,7 @@ class Recipe(BaseModel):
     seed: int = Field(1, ge=0)
     trunk: str = Field("tf_efficientnet_lite0", description="timm model name, or torchvision:<model>")
     trunk_weights: str = Field("", description="path or URL of a state dict; empty: the library's own weights")
-    size: int = Field(256, ge=32)
+    size: int = Field(256, ge=32, le=_LARGEST)
     frozen_stages: int = Field(3, ge=0, description="stages of the trunk that are not trained, after the stem")
     pooling: Literal["mean", "lse"] = "lse"
     sharpness: float = Field(1.0, gt=0, description="r of the log-sum-exp pooling; 0 would be the mean")
@@ -118,6 +121,8 @@ class Recipe(BaseModel):
             raise ValueError(f"group_shares names what is no group: {', '.join(lost)}")
         if self.kernel and self.kernel.folds == 1:
             raise ValueError("folds is 0, or 2 and more")
+        if self.kernel and 0 < self.kernel.size < 32:
+            raise ValueError("the kernel's size is 0, or 32 and more")
         return self
 
 

@@ -30,6 +30,8 @@ class Recipe:
         self.ids = [category["id"] for category in self.contract["categories"]]
         self.temperature = np.array([calibration["temperature"] for calibration in calibrations])
         self.bias = np.array([calibration["bias"] for calibration in calibrations])
+        reviews = np.array([category["thresholds"]["review"] for category in self.contract["categories"]])
+        self.map_from = ((np.log(reviews / (1 - reviews)) - self.bias) * self.temperature).astype(np.float32)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         options.intra_op_num_threads = threads
@@ -45,8 +47,8 @@ class Recipe:
         return np.asarray(rgb.resize((self.size, self.size), Image.Resampling.BILINEAR, reducing_gap=self.gap))
 
     def scores(self, pixels: np.ndarray) -> dict[str, float]:
-        """Calibrated probabilities; the map is computed too, as the service needs it for boxes."""
-        logits, _map = self.session.run(["logits", "map"], {"pixels": pixels[None]})
+        """Calibrated probabilities; the map is worked out where the service needs it for boxes."""
+        logits, _map = self.session.run(["logits", "map"], {"pixels": pixels[None], "map_from": self.map_from})
         return self.calibrated(logits[0])
 
     def calibrated(self, logits: np.ndarray) -> dict[str, float]:

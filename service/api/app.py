@@ -35,6 +35,8 @@ def create_app(settings: Settings | None = None, on_failure: Callable[[str], Non
         title="Faunalens",
         version=__version__,
         description=_DESCRIPTION,
+        # beside the schema, so that the API page asks the right place where a proxy put the service below a path
+        servers=[{"url": "./"}],
         lifespan=lambda _: _running(state),
         docs_url=None,
         redoc_url=None,

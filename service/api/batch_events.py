@@ -5,11 +5,14 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from service.api.batch_info import KEYED, PREFIX, BatchId, owner_of, shown_status
+from service.api.door import flow_of
 from service.api.failures import error_docs
 from service.api.state import State, bulk_of, state_of
 from service.errors import ErrorCode, FaunalensError
@@ -33,32 +36,40 @@ async def batch_events(request: Request, batch_id: BatchId) -> StreamingResponse
     """
     state, owner, batches = state_of(request), owner_of(request), bulk_of(request).batches
     first = await asyncio.to_thread(batches.status, batch_id, owner)
-    if state.watchers >= WATCHERS:
-        raise FaunalensError(ErrorCode.OVERLOADED, "Too many batches are being watched; try again shortly.")
+    place = contextlib.ExitStack()
+    place.enter_context(state.place("watchers", WATCHERS, flow_of(request.scope)))
     # nginx would keep the events back until it has four kilobytes of them
     headers = {"X-Accel-Buffering": "no"}
-    return StreamingResponse(_events(state, batches, owner, first), headers=headers, media_type="text/event-stream")
+    return _Watched(place, _events(state, batches, owner, first), headers=headers, media_type="text/event-stream")
+
+
+class _Watched(StreamingResponse):
+    """Gives ``place`` back at its end, whether or not anything of it was sent."""
+
+    def __init__(self, place: contextlib.ExitStack, events: AsyncIterator[bytes], **kind: Any) -> None:
+        super().__init__(events, **kind)
+        self._place = place
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._place:
+            await super().__call__(scope, receive, send)
 
 
 async def _events(state: State, batches: Batches, owner: str | None, status: Status) -> AsyncIterator[bytes]:
     told, spoken = "", time.monotonic()
-    state.watchers += 1
-    try:
-        while not state.draining:
-            data = shown_status(status).model_dump_json()
-            ended = status.batch.state != "running" and not status.counts["running"]
-            marks = json.dumps(status.counts)
-            if ended or marks != told:
-                told, spoken = marks, time.monotonic()
-                yield f"event: {'finished' if ended else 'progress'}\ndata: {data}\n\n".encode()
-            elif time.monotonic() - spoken > _KEEP_ALIVE_SECONDS:
-                spoken = time.monotonic()
-                yield b": still here\n\n"
-            if ended:
-                return
-            await asyncio.sleep(_EVENT_SECONDS)
-            # while the store is away there is nothing new
-            with contextlib.suppress(FaunalensError):
-                status = await asyncio.to_thread(batches.status, status.batch.id, owner)
-    finally:
-        state.watchers -= 1
+    while not state.draining:
+        data = shown_status(status).model_dump_json()
+        ended = status.batch.state != "running" and not status.counts["running"]
+        marks = json.dumps(status.counts)
+        if ended or marks != told:
+            told, spoken = marks, time.monotonic()
+            yield f"event: {'finished' if ended else 'progress'}\ndata: {data}\n\n".encode()
+        elif time.monotonic() - spoken > _KEEP_ALIVE_SECONDS:
+            spoken = time.monotonic()
+            yield b": still here\n\n"
+        if ended:
+            return
+        await asyncio.sleep(_EVENT_SECONDS)
+        # while the store is away there is nothing new
+        with contextlib.suppress(FaunalensError):
+            status = await asyncio.to_thread(batches.status, status.batch.id, owner)

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from service.api.batch_info import KEYED, PREFIX, BatchInfo, shown
 from service.api.bodies import BINARY, FILES, MULTIPART
-from service.api.door import key_of
+from service.api.door import flow_of, key_of
 from service.api.failures import error_docs
 from service.api.incoming import ARCHIVES, MANIFESTS, gather
 from service.api.observe import note
@@ -69,9 +69,11 @@ async def create_batch(
         raise FaunalensError(ErrorCode.FORBIDDEN, "This needs a key with the scope detect.", {"scopes": ["detect"]})
     if webhook is not None:
         target(webhook, state.settings.webhook_hosts)
+    if key and state.access:
+        state.access.allowances.check_pictures(key)
     name = state.detector.policy(policy).name
     new = NewBatch(key.id if key else "", name, clean(source) or "", webhook, clean(listing_id))
-    async with _Upload(state):
+    with state.place("uploads", _UPLOADS, flow_of(request.scope)):
         gathering = bulk.gather(new, folders_are_listings)
         try:
             await gather(request, bulk, gathering)
@@ -97,18 +99,3 @@ async def _keep(state: State, bulk: Bulk, key: Key | None, gathering: Gathering)
         if allowances and key:
             allowances.take_pictures(key, -count)
         raise
-
-
-class _Upload:
-    """One of few batches that may come in at once; raises ``overloaded``."""
-
-    def __init__(self, state: State) -> None:
-        self._state = state
-
-    async def __aenter__(self) -> None:
-        if self._state.uploads >= _UPLOADS:
-            raise FaunalensError(ErrorCode.OVERLOADED, "Too many batches are coming in; try again shortly.")
-        self._state.uploads += 1
-
-    async def __aexit__(self, *_: object) -> None:
-        self._state.uploads -= 1

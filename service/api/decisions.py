@@ -21,7 +21,7 @@ from service.store.kinds import Kind
 from service.store.tables import LARGEST
 
 router = APIRouter(prefix="/v1", tags=["review"])
-_NOTICE = Query(description="Adds the notice for the uploader, in this language, to what is confirmed", max_length=16)
+_NOTICE = Query(description="Adds the notice for the uploader, in this language, to what is confirmed", max_length=35)
 _DECIDING = (*WITH_BODY, ErrorCode.UNKNOWN_CATEGORY, ErrorCode.NOT_READY)
 _REFUSALS = (
     ErrorCode.UNKNOWN_ITEM, ErrorCode.ITEM_TAKEN, ErrorCode.ALREADY_DECIDED, ErrorCode.NOTHING_TO_UNDO,

@@ -1,20 +1,27 @@
 """Pictures wait here for a decoder process, beside the threads that judge, so that slow ones stop nobody."""
 
 import asyncio
+import contextlib
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from service.detector import Decoded, Detector
 from service.errors import ErrorCode, FaunalensError
 from service.runtime.admission import Ticket, too_late
+from service.runtime.fairline import FairLine
 
 
 class Decoding:
-    """At most ``threads`` pictures in decoder processes at once, at most ``queue`` there or waiting."""
+    """At most ``threads`` pictures in decoder processes at once, at most ``queue`` there or waiting.
+
+    Clients take turns, one picture each. Not thread-safe: all calls come from the event loop.
+    """
 
     def __init__(self, threads: int, queue: int) -> None:
         self.queue = queue
         self.pending = 0
+        self._free = threads
+        self._line: FairLine[asyncio.Future[None]] = FairLine()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decoding")
 
     async def decode(self, detector: Detector, ticket: Ticket, data: bytes, heatmap: bool) -> bytes | Decoded:
@@ -29,15 +36,47 @@ class Decoding:
             raise FaunalensError(ErrorCode.OVERLOADED, "Too many pictures wait for a decoder; try again shortly.")
         self.pending += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._pool, _decode_in_time, detector, ticket, data, heatmap
-            )
+            await self._turn(ticket.flow)
+            work = self._pool.submit(_decode_in_time, detector, ticket, data, heatmap)
+            loop = asyncio.get_running_loop()
+            # not when its client hangs up: the thread goes on until it is done
+            work.add_done_callback(lambda done: self._done(loop, done))
+            return await asyncio.wrap_future(work)
         finally:
             self.pending -= 1
 
     def close(self) -> None:
         """Wait for running decoders; drop what waits."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+    async def _turn(self, flow: str) -> None:
+        """Wait for a thread."""
+        if self._free:
+            self._free -= 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._line.push(flow, turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not self._line.discard(flow, turn) and not turn.cancelled():
+                self._pass_on()
+            raise
+
+    def _done(self, loop: asyncio.AbstractEventLoop, _: "Future[Decoded]") -> None:
+        """Called on the thread; the loop may have ended without waiting for it."""
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(self._pass_on)
+
+    def _pass_on(self) -> None:
+        """A thread is free for whoever's turn it is."""
+        while len(self._line):
+            turn = self._line.pop()
+            # who was cancelled a moment ago has not left the line yet
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
 
 
 def _decode_in_time(detector: Detector, ticket: Ticket, data: bytes, heatmap: bool) -> Decoded:

@@ -138,6 +138,9 @@ class _Job:
         # a digest of 20 MB takes some 10 ms, in which the event loop must not wait
         key = await asyncio.to_thread(key_of, self.visit.ticket.flow, data)
         seen = memory.recall(key)
+        # by another policy it may have a finding, and then it needs a map
+        if seen and not seen.shows(self.policy):
+            seen = None
         self.state.metrics.cache.labels("hit" if seen else "miss").inc()
         if seen is None:
             answer, seen = await self._judge_anew(data)
@@ -154,7 +157,7 @@ class _Job:
 
         def work() -> tuple[float, Answer, Seen]:
             waited = (time.perf_counter() - joined) * 1e3
-            seen = self.detector.see(picture, self.heatmap)
+            seen = self.detector.see(picture, self.heatmap, policy=self.policy)
             return waited, self.detector.answer(seen, self.request_id, self.policy, self.heatmap), seen
 
         waited, answer, seen = await self.state.workers.run(self.visit.ticket, work)

@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.api import rules
+from service.api import foreign, rules
 from service.api.failures import respond
 from service.api.observe import KEY_ID, ROUTE
 from service.api.protocol import SURPLUS
@@ -65,6 +65,7 @@ class Door:
         visit: Visit | None = None
         try:
             self._check_room(scope)
+            foreign.check(scope, self.state.settings)
             key = await self._identify(scope)
             if scope["path"] in rules.JUDGING and scope["method"] == "POST":
                 visit = scope[_VISIT] = self._enter(scope, key)
@@ -124,6 +125,12 @@ def seconds_to_deadline(headers: Mapping[str, str], settings: Settings) -> float
         problems = [{"parameter": DEADLINE_HEADER, "problem": message}]
         raise FaunalensError(ErrorCode.INVALID_PARAMETER, message, {"problems": problems})
     return min(settings.deadline_ms, int(given)) / 1e3
+
+
+def flow_of(scope: Scope) -> str:
+    """Whose request it is: the id of the key that it showed, or the address where keys are off."""
+    key: Key | None = scope.get(_KEY)
+    return key.id if key else address_of(scope)
 
 
 def address_of(scope: Scope) -> str:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from service.api.bodies import MULTIPART, content_kind, counted
 from service.api.parts import uploads
 from service.bulk import manifest
-from service.bulk.archives import Member, members, refusal, too_many_bytes
+from service.bulk.archives import Member, members, refusal, too_many_bytes, too_many_files
 from service.bulk.bulk import Bulk
 from service.bulk.gathering import Gathering
 from service.errors import ErrorCode, FaunalensError
@@ -19,6 +19,8 @@ ARCHIVES = {
 }  # fmt: skip
 MANIFESTS = ("application/jsonl", "application/x-ndjson", "application/jsonlines")
 _WRITE_BYTES = 1_048_576
+# of a manifest for each picture, empty ones counted: they are cheap to send, and reading them holds up everybody else
+_LINES, _LINES_LEAST = 2, 1_000
 
 
 async def gather(request: Request, bulk: Bulk, gathering: Gathering) -> None:
@@ -81,9 +83,11 @@ async def _in_blocks(body: AsyncIterator[bytes], write: Callable[[bytes], None])
 async def _manifest(body: AsyncIterator[bytes], bulk: Bulk, gathering: Gathering) -> None:
     if bulk.settings.url_input != "on" and not bulk.settings.batch_buckets:
         raise FaunalensError(ErrorCode.URL_NOT_ALLOWED, "Pictures by URL are not taken here.", {"reason": "off"})
-    number, rest = 0, b""
+    number, rest, most = 0, b"", max(_LINES_LEAST, _LINES * bulk.bounds.files)
     async for chunk in body:
         *lines, rest = (rest + chunk).split(b"\n")
+        if number + len(lines) > most:
+            raise too_many_files(bulk.bounds.files)
         if len(rest) > manifest.LINE_BYTES:
             raise FaunalensError(ErrorCode.MALFORMED_BODY, "A line of the manifest is too long.", {"line": number + 1})
         for line in lines:

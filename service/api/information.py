@@ -76,7 +76,7 @@ class Health(BaseModel):
 @router.get("/v1/categories", responses=error_docs(*_IN_A_LANGUAGE))
 async def categories(
     request: Request,
-    lang: Annotated[str, Query(description="Language of name and notice", max_length=16)] = DEFAULT_LANGUAGE,
+    lang: Annotated[str, Query(description="Language of name and notice", max_length=35)] = DEFAULT_LANGUAGE,
 ) -> CategoriesInfo:
     """The categories, what they are, their CITES listing, look-alikes, and the notice for uploaders."""
     detector = state_of(request).detector
@@ -94,7 +94,7 @@ async def categories(
 async def notices(
     request: Request,
     category: Annotated[str, Path(max_length=64)],
-    lang: Annotated[str, Query(description="Language of the notice", max_length=16)] = DEFAULT_LANGUAGE,
+    lang: Annotated[str, Query(description="Language of the notice", max_length=35)] = DEFAULT_LANGUAGE,
 ) -> NoticeText:
     """What to tell the uploader of a photo of a category: why it was looked at, and what they may do."""
     return notice(state_of(request).detector.catalog, category, lang)

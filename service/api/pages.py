@@ -27,17 +27,19 @@ _INLINE = re.compile(rb"<script>(.+?)</script>", re.DOTALL)
 def install(app: FastAPI) -> None:
     """Add the pages; ``app`` must have been made with ``docs_url=None`` and ``redoc_url=None``."""
     folder = importlib.resources.files("fastapi_offline") / "static"
+    # relative, so that a proxy may put the service below a path of its own
+    assets = ASSETS.lstrip("/")
     app.mount(ASSETS.rstrip("/"), StaticFiles(directory=str(folder)), name="docs-assets")
     swagger = _guarded(
         get_swagger_ui_html(
-            openapi_url="/openapi.json", title=f"{app.title}: API", swagger_js_url=f"{ASSETS}swagger-ui-bundle.js",
-            swagger_css_url=f"{ASSETS}swagger-ui.css", swagger_favicon_url=f"{ASSETS}favicon.png",
+            openapi_url="openapi.json", title=f"{app.title}: API", swagger_js_url=f"{assets}swagger-ui-bundle.js",
+            swagger_css_url=f"{assets}swagger-ui.css", swagger_favicon_url=f"{assets}favicon.png",
         )
     )  # fmt: skip
     redoc = _guarded(
         get_redoc_html(
-            openapi_url="/openapi.json", title=f"{app.title}: API", redoc_js_url=f"{ASSETS}redoc.standalone.js",
-            redoc_favicon_url=f"{ASSETS}favicon.png", with_google_fonts=False,
+            openapi_url="openapi.json", title=f"{app.title}: API", redoc_js_url=f"{assets}redoc.standalone.js",
+            redoc_favicon_url=f"{assets}favicon.png", with_google_fonts=False,
         )
     )  # fmt: skip
 

@@ -1,9 +1,11 @@
 """What one running application holds, and whether it is ready."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Literal
 
 from starlette.requests import Request
 
@@ -47,6 +49,7 @@ class State:
         self.draining = False
         self.cut_off = 0
         self.uploads = self.watchers = 0
+        self._held: Counter[tuple[str, str]] = Counter()
         self._reloading = False
         self._detector: Detector | None = None
         self._on_failure = on_failure
@@ -60,8 +63,32 @@ class State:
     def detector(self) -> Detector:
         """The detector; raises ``not_ready`` before its self-test has passed."""
         if self._detector is None:
-            raise FaunalensError(ErrorCode.NOT_READY, self.failure or "The model is still being loaded.")
+            # the reason names files of this machine, and everybody may ask /readyz
+            message = "cannot be used; the log says why" if self.failure else "is still being loaded"
+            raise FaunalensError(ErrorCode.NOT_READY, f"The model {message}.")
         return self._detector
+
+    @contextlib.contextmanager
+    def place(self, kind: Literal["uploads", "watchers"], most: int, flow: str) -> Iterator[None]:
+        """One of ``most`` places, while it is held; raises ``overloaded``.
+
+        One client (``flow``) may hold as many as are left free, so that a newcomer finds one.
+        """
+        taken: int = getattr(self, kind)
+        if taken >= most or self._held[kind, flow] > most - taken:
+            what = "Too many batches are coming in" if kind == "uploads" else "Too many batches are being watched"
+            raise FaunalensError(ErrorCode.OVERLOADED, f"{what}; try again shortly.")
+        self._take(kind, flow, 1)
+        try:
+            yield
+        finally:
+            self._take(kind, flow, -1)
+
+    def _take(self, kind: str, flow: str, count: int) -> None:
+        setattr(self, kind, getattr(self, kind) + count)
+        self._held[kind, flow] += count
+        if not self._held[kind, flow]:
+            del self._held[kind, flow]
 
     async def load(self) -> None:
         """Load the detector on a thread; a failure is logged, kept, and handed to ``on_failure``."""

@@ -76,12 +76,12 @@ def _baseline(request: Request, since: datetime.date | None, until: datetime.dat
         return _span(*span) if span else None
     if since is None or until is None:
         raise _wrong("baseline_since", "The baseline needs both of its days.")
-    return _span(since, until)
+    return _span(since, until, "baseline_since")
 
 
-def _span(since: datetime.date, until: datetime.date) -> Days:
+def _span(since: datetime.date, until: datetime.date, parameter: str = "since") -> Days:
     if not is_span(since, until):
-        raise _wrong("since", f"The first day must not be after the last, and at most {MOST_DAYS} days before it.")
+        raise _wrong(parameter, f"The first day must not be after the last, and at most {MOST_DAYS} days before it.")
     return Days(since, until + _DAY)
 
 

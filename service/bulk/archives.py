@@ -7,7 +7,6 @@ gigabytes.
 """
 
 import gzip
-import io
 import json
 import tarfile
 import zipfile
@@ -18,12 +17,14 @@ from typing import IO, cast
 
 from service.bulk.spool import Spool
 from service.errors import ErrorCode, FaunalensError
-from service.scanning.archives import METHODS, forget_headers, is_link
+from service.scanning.archives import METHODS, is_link
 from service.scanning.entries import is_hidden
+from service.scanning.tapes import Tape
 
 _CHUNK = 65_536
 _TABLE_ENTRY = 512
 _TABLE_LEAST = 1_048_576
+_HEADERS, _HEADERS_LEAST = 10, 1_000
 _GZIP = b"\x1f\x8b"
 _BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError, NotImplementedError,
            RuntimeError, OverflowError)  # fmt: skip
@@ -41,6 +42,11 @@ class Bounds:
     def table(self) -> int:
         """Most bytes that a table of contents may take."""
         return max(_TABLE_LEAST, self.files * _TABLE_ENTRY)
+
+    @property
+    def headers(self) -> int:
+        """Most files of a tar, with those that are no pictures."""
+        return max(_HEADERS_LEAST, self.files * _HEADERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,11 @@ def members(kind: str, spool: Spool, bounds: Bounds) -> Iterator[Member]:
 def _zip(spool: Spool, bounds: Bounds) -> Iterator[Member]:
     left = bounds.total
     with zipfile.ZipFile(cast(IO[bytes], spool)) as archive:
-        for info in archive.infolist():
+        entries = archive.infolist()
+        if sum(info.compress_size for info in entries) > spool.size:
+            # the same bytes, named again and again: each time they would be unpacked
+            raise _corrupt("overlap")
+        for info in entries:
             if info.is_dir() or is_link(info) or _is_clutter(info.filename):
                 continue
             if info.compress_type not in METHODS:
@@ -90,48 +100,29 @@ def _zip(spool: Spool, bounds: Bounds) -> Iterator[Member]:
 
 
 def _tar(spool: Spool, bounds: Bounds) -> Iterator[Member]:
-    raw = cast(IO[bytes], spool)
-    spool.seek(0)
-    packed = spool.read(len(_GZIP)) == _GZIP
-    spool.seek(0)
-    source = _Bounded(gzip.GzipFile(fileobj=raw), bounds) if packed else raw
-    left = bounds.total
-    with tarfile.open(fileobj=source, mode="r:") as archive:
+    left, headers = bounds.total, 0
+    with Tape(_unpacked(spool)) as archive:
         for info in archive:
-            forget_headers(archive)
-            if left - info.size < 0:
+            left, headers = left - info.size, headers + 1
+            # what is no picture costs time too; each picture has up to three headers before it
+            if left < 0 or archive.offset > bounds.total + (bounds.files + 1) * 3 * _TABLE_ENTRY * 2:
                 raise too_many_bytes(bounds.total)
-            left -= info.size
+            if headers > bounds.headers:
+                raise too_many_files(bounds.files)
             stream = archive.extractfile(info) if info.isreg() and not _is_clutter(info.name) else None
             if stream is not None:
                 with stream:
                     yield _member(info.name, _read(stream, bounds, bounds.total), bounds)
-        # tarfile takes the end of the file for the end of the archive
-        source.seek(archive.offset)
-        if len(source.read(tarfile.BLOCKSIZE)) < tarfile.BLOCKSIZE:
+        if not archive.ended:
             raise _corrupt("end")
 
 
-class _Bounded(io.RawIOBase):
-    """A decompressed stream with bounds on one read and on where it may be read."""
-
-    def __init__(self, stream: gzip.GzipFile, bounds: Bounds) -> None:
-        self._stream = stream
-        self._bounds = bounds
-
-    def read(self, count: int = -1) -> bytes:
-        if count < 0 or count > self._bounds.table:
-            raise _corrupt("header")
-        return self._stream.read(count)
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        # each picture has up to three headers before it
-        if offset > self._bounds.total + (self._bounds.files + 1) * 3 * _TABLE_ENTRY * 2:
-            raise too_many_bytes(self._bounds.total)
-        return self._stream.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._stream.tell()
+def _unpacked(spool: Spool) -> IO[bytes]:
+    """The tar, which may be packed by gzip."""
+    raw = cast(IO[bytes], spool)
+    packed = spool.read(len(_GZIP)) == _GZIP
+    spool.seek(0)
+    return cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if packed else raw
 
 
 def _read(stream: IO[bytes], bounds: Bounds, left: int) -> bytes:

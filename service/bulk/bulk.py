@@ -161,28 +161,33 @@ class Bulk:
 
     def _keep_house(self) -> None:
         """Remove photos past their time, write counts, look for drift."""
-        self._every(_HOUSE_SECONDS, self._tidy)
+        self._every(_HOUSE_SECONDS, self._purge, self.count, self._watch, self._sweep)
 
     def _renew(self) -> None:
         self.claims.renew(self._runner.in_hand)
         self.claims.free()
 
-    def _tidy(self) -> None:
+    def _purge(self) -> None:
         purge(self.database, self.photos)
-        self.count()
+
+    def _watch(self) -> None:
         if time.monotonic() >= self._drift_at:
             self._look_for_drift()
+
+    def _sweep(self) -> None:
         if time.monotonic() >= self._sweep_at:
             self._sweep_at = time.monotonic() + self.photos.place.sweep_seconds
             sweep(self.database, self.photos, self.settings.batch_upload_seconds + 60)
 
-    def _every(self, seconds: float, work: Callable[[], None]) -> None:
+    def _every(self, seconds: float, *chores: Callable[[], None]) -> None:
+        """One that fails keeps none of the others from their turn."""
         while True:
-            try:
-                work()
-            except Exception as error:
-                # what nobody thought of must not end it either: leases would not be renewed, nor photos removed
-                known = isinstance(error, FaunalensError | OSError)
-                log.error("batches: housekeeping failed: %s", error, exc_info=not known)
+            for chore in chores:
+                try:
+                    chore()
+                except Exception as error:
+                    # what nobody thought of must not end it either: leases would not be renewed, nor photos removed
+                    known = isinstance(error, FaunalensError | OSError)
+                    log.error("batches: housekeeping failed: %s", error, exc_info=not known)
             if self._stopping.wait(seconds):
                 return

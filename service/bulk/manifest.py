@@ -6,6 +6,7 @@ Taken are ``{"url": "https://...", "listing_id": "..."}`` and the shape of Amazo
 
 import json
 
+from service.cells import storable
 from service.errors import ErrorCode, FaunalensError
 from service.store.batches import Entry
 from service.store.tables import LISTING_LENGTH, NAME_LENGTH, URL_LENGTH
@@ -41,10 +42,8 @@ def shown(name: str) -> str:
 
 
 def clean(text: str | None) -> str | None:
-    """Without what a database cannot keep: control characters and lone surrogates become U+FFFD."""
-    if text is None:
-        return None
-    return "".join("�" if ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 else c for c in text)
+    """As a database can keep it, see :func:`service.cells.storable`."""
+    return None if text is None else storable(text)
 
 
 def _malformed(number: int, reason: str) -> FaunalensError:

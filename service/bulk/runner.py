@@ -12,10 +12,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from service.detector import Detector, Seen
+from service.detector import Detector
 from service.errors import ErrorCode, FaunalensError
 from service.fingerprint import fingerprints
-from service.policy import Policy
 from service.runtime.workers import LAST, step_back
 from service.store.claims import Claimed, Claims, Outcome, Sample
 from service.store.photos import Photos
@@ -149,9 +148,14 @@ class Runner:
             raise FaunalensError(ErrorCode.INTERNAL_ERROR, "The service stopped each time that it took this picture.")
         data = self._bytes(claimed)
         picture, policy = detector.decode(data), detector.policy(claimed.policy)
-        seen = detector.see(picture)
+        # a photo without finding is drawn at the rate of the random sample
+        rate = self._around.audit_rate
+        drawn = random.random() < rate
+        seen = detector.see(picture, policy=None if drawn else policy)
         answer = detector.answer(seen, claimed.batch_id, policy)
-        sample = None if answer.findings else self._sample(detector, seen, policy)
+        sample = None
+        if drawn and not answer.findings:
+            sample = Sample(rate, detector.candidate(seen, policy), random.random())
         wanted = bool(answer.findings or sample)
         keep = self._keep if wanted else 0.0
         stored = bool(keep and claimed.url)
@@ -159,13 +163,6 @@ class Runner:
             self._photos.write(claimed.batch_id, claimed.position, data)
         hashes = fingerprints(picture.pixels) if wanted else ()
         return Outcome(answer, keep=keep, stored=stored, fingerprints=hashes, sample=sample)
-
-    def _sample(self, detector: Detector, seen: Seen, policy: Policy) -> Sample | None:
-        """A photo without finding is drawn at the rate of the random sample."""
-        rate = self._around.audit_rate
-        if random.random() >= rate:
-            return None
-        return Sample(rate, detector.candidate(seen, policy), random.random())
 
     def _bytes(self, claimed: Claimed) -> bytes:
         if claimed.url is None:

@@ -64,8 +64,10 @@ class Webhooks:
             while True:
                 try:
                     started = await self.start_due(sending)
-                except FaunalensError as error:
-                    log.error("webhooks wait: %s", error.message)
+                except Exception as error:
+                    # what nobody thought of must not end it either: no webhook would be sent any more
+                    known = isinstance(error, FaunalensError)
+                    log.error("webhooks wait: %s", error, exc_info=not known)
                     started = 0
                 if not started:
                     await asyncio.sleep(_LOOK_SECONDS)

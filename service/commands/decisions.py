@@ -140,4 +140,4 @@ def _catalog(settings: "Settings") -> "Catalog":
     from service.contract import load_contract
     from service.detector import model_path
 
-    return load_catalog(load_contract(model_path(settings)))
+    return load_catalog(load_contract(model_path(settings)), settings.catalog)

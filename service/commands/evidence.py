@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from service.cells import visible
 from service.commands.store import Store, opened_store, stop, stopping
 from service.settings import Settings, load_settings
 
@@ -116,7 +117,8 @@ def verify_evidence(package: Path, public: Path | None, head: str | None) -> Non
         stop(f"{public} is not an Ed25519 public key in PEM")
     report = verify(package, signer, head)
     for problem in report.problems:
-        click.echo(problem, err=True)
+        # they quote names from the package, which may be written for the terminal
+        click.echo(visible(problem), err=True)
     if report.problems:
         sys.exit(1)
     click.echo(f"{report.photos} photos, {report.files} files, none changed; log head {report.head}")

@@ -16,6 +16,8 @@ _MAX_COEFFICIENT_PIXELS = 16_000_000
 _BASELINE, _EXTENDED, _PROGRESSIVE = 0xC0, 0xC1, 0xC2
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SCAN = 0xDA
+# with a length after them, for the decoder too; it goes on right after any other, and would read another header than we
+_SEGMENTS = _FRAME_MARKERS | {0xC4, _SCAN, 0xDB, 0xDD, *range(0xE0, 0xF0), 0xFE}
 
 
 def proven_cheap(data: bytes) -> bool:
@@ -32,7 +34,7 @@ def _cheap_jpeg(data: bytes) -> bool:
     position, frame = 2, None
     for _ in range(_MAX_SEGMENTS):
         prefix, marker, length = struct.unpack_from(">BBH", data, position)
-        if prefix != 0xFF or length < 2 or position > _MAX_METADATA:
+        if prefix != 0xFF or marker not in _SEGMENTS or length < 2 or position > _MAX_METADATA:
             return False
         if marker == _SCAN:
             return frame is not None and _cheap_scans(data, frame, position)

@@ -50,7 +50,7 @@ def write(cases: Iterable[Case], photos: Photos, out: Path) -> Tally:
             paths[case.sha256] = path
         earlier = latest.get(case.sha256)
         again += earlier is not None
-        if earlier is None or earlier[1]["decided_at"] < decision["decided_at"]:
+        if earlier is None or earlier[1]["seq"] < decision["seq"]:
             latest[case.sha256] = case, decision
     rows = [_row(case, decision, paths[sha256]) for sha256, (case, decision) in latest.items() if sha256 in paths]
     _write_manifest(out / "manifest.csv", rows, joined(names))

@@ -86,6 +86,10 @@ class Allowances:
         self._check_quota(key, pictures)
         self._unwritten[self.day, key.id] += pictures
 
+    def check_pictures(self, key: Key) -> None:
+        """Raises ``quota_exceeded`` when not one more picture is left; takes nothing."""
+        self._check_quota(key, 1)
+
     def give_back(self, key: Key) -> None:
         """Undo :meth:`take` for a request that was refused for another reason."""
         self._count(key, -1)

@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast
 
 from service.runtime.admission import Admission, Ticket, too_late
 from service.runtime.fairline import FairLine
+from service.runtime.own_core import OwnCore
 
 Result = TypeVar("Result")
 _STEPS_BACK = 5
@@ -104,14 +105,16 @@ class Workers:
 
     def _start(self) -> None:
         for number in range(self.threads):
-            thread = threading.Thread(target=self._work, name=f"faunalens_{number}", daemon=True)
+            core = OwnCore(number, self.threads)
+            thread = threading.Thread(target=self._work, args=(core,), name=f"faunalens_{number}", daemon=True)
             self._running.append(thread)
             thread.start()
 
-    def _work(self) -> None:
+    def _work(self, core: OwnCore) -> None:
         """Take jobs and run them until this is closed: what a thread does."""
         step_back(_STEPS_BACK)
         while (job := self._next()) is not None:
+            core.bind(self.admission.running == self.threads or len(self._line) > 0)
             started = time.perf_counter()
             result, error = _outcome(job.work)
             with self._turn:

@@ -3,7 +3,7 @@
 An entry is named ``archive.zip!inner/path.jpg``. Only regular files with a picture's ending are read, never more of one
 than an image may have; hidden entries, links and archives inside archives are skipped. Names are shown, never used as
 paths. Unpacking is bounded too: ``tarfile``'s own streams and ``zipfile``'s bzip2 and LZMA unpack a block whole, and a
-kilobyte of bzip2 can be gigabytes.
+kilobyte of bzip2 can be gigabytes; for tars see :mod:`service.scanning.tapes`.
 """
 
 import bz2
@@ -16,24 +16,16 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import IO, Any, cast
+from typing import IO, cast
 
 from service.cells import encodable
 from service.scanning.entries import Entry, is_picture, unreadable
+from service.scanning.tapes import Tape, up_to
 
 Opener = Callable[[str, IO[bytes]], Iterator[Entry]]
 _ZIPS = (".zip",)
 _TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_EXTENDED = (
-    tarfile.XHDTYPE,
-    tarfile.XGLTYPE,
-    tarfile.SOLARIS_XHDTYPE,
-    tarfile.GNUTYPE_LONGNAME,
-    tarfile.GNUTYPE_LONGLINK,
-)
-# names and attributes; those of real archives have some hundred bytes
-_MOST_HEADER = 1_048_576
 # NotImplementedError: a compression that the library lacks; RuntimeError: an entry under a password
 _BROKEN = (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error, lzma.LZMAError,
            zipfile.BadZipFile, tarfile.TarError)  # fmt: skip
@@ -65,11 +57,6 @@ def is_link(info: zipfile.ZipInfo) -> bool:
     return stat.S_ISLNK(info.external_attr >> 16)
 
 
-def forget_headers(archive: tarfile.TarFile) -> None:
-    """Let go of the headers read so far, all of which ``tarfile`` keeps; as many as an archive likes to have."""
-    cast(Any, archive).members = []
-
-
 def _zip(file: str, stream: IO[bytes], wanted: Callable[[str], bool], max_bytes: int) -> Iterator[Entry]:
     with zipfile.ZipFile(stream) as archive:
         for info in archive.infolist():
@@ -89,31 +76,21 @@ def _zip(file: str, stream: IO[bytes], wanted: Callable[[str], bool], max_bytes:
 
 def _tar(file: str, stream: IO[bytes], wanted: Callable[[str], bool], max_bytes: int) -> Iterator[Entry]:
     end = 0
-    with tarfile.open(fileobj=_unpacked(stream), mode="r|", tarinfo=_Header) as archive:
+    with Tape(_unpacked(stream)) as archive:
         for info in archive:
             name = f"{file}!{encodable(info.name)}"
             if info.isreg() and is_picture(info.name) and wanted(name):
                 entry = archive.extractfile(info)
                 assert entry is not None
                 with closing(entry):
-                    data = entry.read(max_bytes + 1)
+                    data = up_to(entry, max_bytes + 1)
                 if len(data) < min(info.size, max_bytes + 1):
                     raise tarfile.ReadError("unexpected end of data")
                 yield Entry(name, data)
             end = info.offset_data + info.size
-            forget_headers(archive)
         # tarfile says nothing of a file that ends inside an entry that was skipped
-        if archive.fileobj is None or archive.fileobj.tell() < end:
+        if archive.tape.tell() < end:
             raise tarfile.ReadError("unexpected end of data")
-
-
-class _Header(tarfile.TarInfo):
-    """A header; ``tarfile`` reads extended ones whole, however long they say that they are."""
-
-    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
-        if self.type in _EXTENDED and self.size > _MOST_HEADER:
-            raise tarfile.ReadError("a header is too long")
-        return cast(tarfile.TarInfo, super()._proc_member(archive))  # type: ignore[misc]
 
 
 def _unpacked(stream: IO[bytes]) -> IO[bytes]:

@@ -47,36 +47,44 @@ def recall(seen: int, flagged: int, right: Part, missed: Part) -> Estimate | Non
     """The share of products that were flagged.
 
     ``right``: of the flagged photos that were decided, those that were confirmed; ``missed``: the same of a random
-    sample of the others. None without decisions of both.
+    sample of the others. None without decisions of both; where nothing was flagged, the sample alone says it.
     """
-    if 0 in (right.of, missed.of):
+    if missed.of == 0 or _undecided(flagged, right):
         return None
     random = np.random.default_rng(0)
     found = flagged * _draws(right, random)
     lost = (seen - flagged) * _draws(missed, random)
-    total = flagged * right.count / right.of + (seen - flagged) * missed.count / missed.of
+    total = flagged * _rate(right) + (seen - flagged) * _rate(missed)
     if total == 0:
         return None
-    return _estimate(flagged * right.count / right.of / total, found / (found + lost))
+    return _estimate(flagged * _rate(right) / total, found / (found + lost))
 
 
 def fall(flagged: Part, right: Part, flagged_before: Part, right_before: Part) -> Estimate | None:
     """How far the share of confirmed products among all photos fell, 1 minus now over then; negative: it rose.
 
-    ``flagged``: of all photos; ``right``: of the flagged ones that were decided. None where something was not decided,
-    or nothing was confirmed then.
+    ``flagged``: of all photos; ``right``: of the flagged ones that were decided. None where nothing was decided, or
+    nothing was confirmed then. Where nothing was flagged now, nothing is left to decide: it fell as far as it can.
     """
-    parts = (flagged, right, flagged_before, right_before)
-    if any(part.of == 0 for part in parts) or flagged_before.count == 0 or right_before.count == 0:
+    if 0 in (flagged.of, flagged_before.count, right_before.count) or _undecided(flagged.count, right):
         return None
     random = np.random.default_rng(0)
     now, then = (
         _draws(of_all, random) * _draws(of_flagged, random)
         for of_all, of_flagged in ((flagged, right), (flagged_before, right_before))
     )
-    value = flagged.count / flagged.of * right.count / right.of
+    value = flagged.count / flagged.of * _rate(right)
     before = flagged_before.count / flagged_before.of * right_before.count / right_before.of
     return _estimate(1 - value / before, 1 - now / then)
+
+
+def _undecided(flagged: int, right: Part) -> bool:
+    """Whether photos wait of which nothing is known."""
+    return flagged > 0 and right.of == 0
+
+
+def _rate(part: Part) -> float:
+    return part.count / part.of if part.of else 0.0
 
 
 def _draws(part: Part, random: np.random.Generator) -> Draws:
@@ -85,4 +93,5 @@ def _draws(part: Part, random: np.random.Generator) -> Draws:
 
 def _estimate(value: float, draws: Draws) -> Estimate:
     low, high = np.percentile(draws, (2.5, 97.5))
-    return Estimate(float(value), float(low), float(high))
+    # at none or all of a share the posterior leaves the value itself out
+    return Estimate(float(value), min(float(low), value), max(float(high), value))

@@ -1,7 +1,7 @@
 """The report of a span of days: totals, and the same by category, source and week; the fall; drift."""
 
 import datetime
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -10,9 +10,10 @@ from service.statistics.intervals import Estimate, Part, fall, recall, share
 from service.store import figures, tallies
 from service.store.database import Database
 from service.store.figures import Counted, Figures
-from service.store.tallies import Days, Key
+from service.store.tallies import Days
 
-_LIVE = "live"
+_LIVE_BY = ("source", "kind", "category", "bin")
+_DRIFT_BY = ("kind", "category", "bin")
 
 
 @dataclass(slots=True)
@@ -106,9 +107,11 @@ class Report:
 
 def report(database: Database, days: Days, source: str | None = None) -> Report:
     """Count and add up; raises ``store_unavailable``."""
-    counted = {week: figures.count(database, *_clipped(week, days).seconds, source) for week in _weeks(days)}
-    live = tallies.read(database, days, ("photo", "finding"), source)
-    cells = [cell for week, found in counted.items() for cell in _cells(week, found, live)]
+    weeks = {week: _clipped(week, days) for week in _weeks(days)}
+    counted = {week: figures.count(database, *part.seconds, source) for week, part in weeks.items()}
+    cells = [
+        cell for week, part in weeks.items() for cell in _cells(week, counted[week], _live(database, part, source))
+    ]
     by_source = [cell for cell in cells if cell.category is None]
     made = Report(days, source, _sum(by_source, None, None, None))
     made.judges = set[str]().union(*(found.judges for found in counted.values()))
@@ -134,7 +137,7 @@ def fallen(now: Report, before: Report) -> Fall:
 def drifted(database: Database, categories: Iterable[str], now: Days, before: Days, limit: float) -> Drift:
     """Shifts of all photos, live and of batches; raises ``store_unavailable``."""
     kinds = ("photo", "finding", "score")
-    lately, earlier = (tallies.read(database, days, kinds) for days in (now, before))
+    lately, earlier = (tallies.read(database, days, kinds, by=_DRIFT_BY) for days in (now, before))
     return Drift(now, before, tuple(drift.shifts(categories, lately, earlier, limit)))
 
 
@@ -154,9 +157,8 @@ def _clipped(week: datetime.date, days: Days) -> Days:
     return Days(max(week, days.since), min(week + datetime.timedelta(days=7), days.until))
 
 
-def _cells(week: datetime.date, counted: Counted, live: Counter[Key]) -> list[Row]:
-    """Rows of one week: of each source, and of each of its categories."""
-    seen = _live(week, live)
+def _cells(week: datetime.date, counted: Counted, seen: dict[tuple[str, str | None], Live]) -> list[Row]:
+    """Rows of one week: of each source, and of each of its categories. ``seen``: live, by source and category."""
     categories = defaultdict[str, set[str]](set)
     for source, category in (*counted.categories, *seen):
         if category:
@@ -171,11 +173,9 @@ def _cells(week: datetime.date, counted: Counted, live: Counter[Key]) -> list[Ro
     return rows
 
 
-def _live(week: datetime.date, counts: Counter[Key]) -> dict[tuple[str, str | None], Live]:
-    end, found = week + datetime.timedelta(days=7), defaultdict[tuple[str, str | None], Live](Live)
-    for key, count in counts.items():
-        if key.channel != _LIVE or not week.isoformat() <= key.day < end.isoformat():
-            continue
+def _live(database: Database, days: Days, source: str | None) -> dict[tuple[str, str | None], Live]:
+    found = defaultdict[tuple[str, str | None], Live](Live)
+    for key, count in tallies.read(database, days, ("photo", "finding"), source, "live", _LIVE_BY).items():
         if key.kind == "photo":
             found[key.source, None].seen += count
             found[key.source, None].flagged += count if key.bin else 0

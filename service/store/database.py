@@ -34,9 +34,13 @@ class Database:
         self._writing = engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[Session]:
-        """A session to read by; raises ``store_unavailable``."""
+    def reading(self, one_look: bool = False) -> Iterator[Session]:
+        """A session to read by; raises ``store_unavailable``. ``one_look``: all of it sees one state of the database,
+        whatever is written meanwhile; with SQLite that is always so."""
         with _told(), Session(self.engine) as session:
+            if one_look and self.engine.dialect.name == "postgresql":
+                # said by a statement: a level set on the connection is reset past SQLAlchemy's errors when that broke
+                session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
             yield session
 
     @contextlib.contextmanager

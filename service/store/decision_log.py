@@ -76,10 +76,8 @@ class DecisionLog:
     def verify(self) -> Check:
         """Look through the whole log: numbers, hashes, and that every photo is in the state of its last entry."""
         head, count, states = BEGINNING, 0, dict[int, tuple[int, str]]()
-        with self._database.reading() as session:
-            if session.get_bind().dialect.name == "postgresql":
-                # one look at log and photos, as SQLite's is, while moderators decide
-                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        # moderators decide meanwhile
+        with self._database.reading(one_look=True) as session:
             for entry in _all(session):
                 reason = _fault(entry, count + 1, head)
                 if reason:

@@ -54,7 +54,7 @@ def count(database: Database, since: float, until: float, source: str | None = N
     """Count the photos judged from ``since`` on, before ``until`` (seconds since the epoch); raises
     ``store_unavailable``."""
     counted = Counted()
-    with database.reading() as session:
+    with database.reading(one_look=True) as session:
         _photos(session, counted, since, until, source)
         _findings(session, counted, since, until, source)
         _decided(session, counted, since, until, source)

@@ -9,18 +9,18 @@ import bisect
 import datetime
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import Insert as PostgresqlInsert
 from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 from sqlalchemy.orm import Session
 
 from service.answer import Answer
-from service.cells import visible
+from service.cells import storable
 from service.store.clock import now
 from service.store.database import Database
 from service.store.tables import Tally
@@ -45,6 +45,9 @@ class Key(NamedTuple):
     kind: str
     category: str
     bin: int
+
+
+NOTHING = Key("", "", "", "", "", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ class Tallies:
         """Count one answer. Past some hundred sources of a day, others count together."""
         day = answer.judged_at.date().isoformat()
         with self._lock:
-            source = _fitting(visible(source), self._known.setdefault((day, channel), set()))
+            source = _fitting(storable(source), self._known.setdefault((day, channel), set()))
             count = self._counts
             count[Key(day, channel, source, "photo", "", RANKS[answer.verdict])] += 1
             for finding in answer.findings:
@@ -121,19 +124,23 @@ class Tallies:
         return found, stored
 
 
-def read(database: Database, days: Days, kinds: Iterable[str], source: str | None = None) -> Counter[Key]:
-    """The counts of some days."""
-    query = select(Tally).where(
+def read(
+    database: Database, days: Days, kinds: Iterable[str], source: str | None = None, channel: Channel | None = None,
+    by: Sequence[str] = Key._fields,
+) -> Counter[Key]:  # fmt: skip
+    """The counts of some days. ``by``: the fields that are told apart; the database adds up over the others, which are
+    empty: a few weeks may have millions of rows."""
+    fields = [getattr(Tally, name) for name in by]
+    query = select(*fields, func.sum(Tally.count)).group_by(*fields).where(
         Tally.day >= days.since.isoformat(), Tally.day < days.until.isoformat(), Tally.kind.in_(list(kinds))
-    )
+    )  # fmt: skip
     if source is not None:
         query = query.where(Tally.source == source)
+    if channel is not None:
+        query = query.where(Tally.channel == channel)
     with database.reading() as session:
         return Counter(
-            {
-                Key(row.day, row.channel, row.source, row.kind, row.category, row.bin): row.count
-                for row in session.scalars(query)
-            }
+            {NOTHING._replace(**dict(zip(by, of, strict=True))): int(number) for *of, number in session.execute(query)}
         )
 
 

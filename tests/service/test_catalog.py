@@ -1,3 +1,4 @@
+import datetime
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from service.catalog import SHIPPED, load_catalog
 from service.detector import Detector
 from service.errors import FaunalensError, StartError
 from service.notices import notice
+from service.settings import Settings
 
 LANGUAGES = ("en", "zh", "fr", "es", "pt", "vi", "th", "id", "sw")
 WORDS = ("illegal", "illégal", "ilegal", "非法", "bất hợp pháp", "ผิดกฎหมาย", "haramu", "criminal", "trafficker")
@@ -50,6 +52,19 @@ def test_what_is_from_memory_is_marked_unverified(detector: Detector) -> None:
         )
 
 
+def test_what_a_conference_changed_counts_from_the_day_it_is_in_force(detector: Detector) -> None:
+    """90 days after its end, which was 5 December 2025."""
+    changed = [
+        item
+        for entry in detector.catalog.category
+        for item in entry.cites
+        if re.search(r"(moved|added) to Appendix I+ at CoP20", item.note)
+    ]
+    assert len(changed) == 4
+    for item in changed:
+        assert item.as_of == datetime.date(2026, 3, 5) and "in force 5 March 2026" in item.note, item.taxon
+
+
 def test_a_taxon_is_listed_alike_in_every_category(detector: Detector) -> None:
     listings: dict[str, set[str]] = {}
     for entry in detector.catalog.category:
@@ -81,9 +96,23 @@ def test_nobody_is_accused(detector: Detector) -> None:
     assert [word for word in WORDS if word in text] == []
 
 
+@pytest.mark.parametrize(
+    ("tag", "language"),
+    [("en", "en"), ("EN", "en"), ("pt-BR", "pt"), ("zh-Hans-CN", "zh"), ("zh_TW", "zh"), ("id-ID", "id")],
+)
+def test_a_tag_with_a_region_gets_its_language(detector: Detector, tag: str, language: str) -> None:
+    assert notice(detector.catalog, "ivory", tag).language == language
+
+
+def test_the_uploader_is_asked_for_the_material(detector: Detector) -> None:
+    """In Swahili "kwa nini" is "why", also where "of what" was meant."""
+    assert "kwa nini" not in detector.catalog.instead["sw"] and "nyenzo gani" in detector.catalog.instead["sw"]
+
+
 def test_unknown_language_and_category(detector: Detector) -> None:
-    with pytest.raises(FaunalensError, match="does not speak"):
-        detector.catalog.check_language("xx")
+    for tag in ("xx", "", "-en", "eng", "french"):
+        with pytest.raises(FaunalensError, match="does not speak"):
+            detector.catalog.check_language(tag)
     with pytest.raises(FaunalensError, match="no category"):
         detector.catalog["unicorn"]
 
@@ -107,3 +136,14 @@ def test_a_catalogue_that_cannot_be_used_is_named(
         load_catalog(detector.contract, path)
     with pytest.raises(StartError, match="cannot be used"):
         load_catalog(detector.contract, tmp_path / "none.toml")
+
+
+def test_a_catalogue_of_ones_own_speaks_in_answers(tmp_path: Path, tusk: bytes) -> None:
+    path = tmp_path / "mine.toml"
+    text = SHIPPED.read_text(encoding="utf-8")
+    entry = text.index('id = "ivory"')
+    name = text.index('name = "', entry) + len('name = "')
+    path.write_text(f"{text[:name]}Tusks and so on: {text[name:]}", encoding="utf-8")
+    own = Detector(Settings(catalog=path))
+    finding = own.answer(tusk, "r", own.policy(None)).findings[0]
+    assert finding.category == "ivory" and finding.name.startswith("Tusks and so on: ")

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from service.classifier import Classifier
@@ -26,6 +27,26 @@ def test_a_network_may_not_take_weights_from_other_files(tmp_path: Path, monkeyp
     changed = contract.model_copy(update={"file": network.name, "sha256": file_sha256(network)})
     with pytest.raises(StartError, match="External data"):
         Classifier(changed, tmp_path)
+
+
+def test_maps_are_left_out_where_no_logit_reaches_its_bound() -> None:
+    contract = load_contract(shipped_weights() / DEFAULT_MODEL)
+    classifier = Classifier(contract, shipped_weights())
+    size, count = contract.preprocessing.size, len(contract.ids)
+    pixels = np.random.default_rng(0).integers(0, 256, (1, size, size, 3)).astype(np.uint8)
+    whole = classifier.run(pixels)
+    spared = classifier.run(pixels, whole.logits[0] + np.float32(0.1))
+    assert whole.maps.shape[:2] == (1, count) and spared.maps.shape == (0, count, 0, 0)
+    np.testing.assert_array_equal(spared.logits, whole.logits)
+    np.testing.assert_array_equal(classifier.run(pixels, whole.logits[0]).maps, whole.maps)
+
+
+def test_a_network_that_always_works_out_its_map_is_asked_for_nothing_else() -> None:
+    contract = load_contract(shipped_weights() / "faunalens-1.json")
+    size, count = contract.preprocessing.size, len(contract.ids)
+    pixels = np.zeros((1, size, size, 3), np.uint8)
+    found = Classifier(contract, shipped_weights()).run(pixels, np.full(count, np.inf, np.float32))
+    assert found.maps.shape[:2] == (1, count)
 
 
 @pytest.fixture

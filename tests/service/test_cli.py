@@ -2,16 +2,20 @@ import csv
 import io
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import click
 import pytest
 from click.testing import CliRunner
 
+from service import __version__
 from service.cli import main
 from tests.conftest import ROOT, SAMPLES
 
@@ -141,6 +145,36 @@ def test_a_full_disk_ends_a_scan_with_a_sentence() -> None:
     assert isinstance(done.exception, SystemExit)
     done = CliRunner().invoke(main, ["scan", str(SAMPLES), "--format", "csv", "--output", "/dev/full"])
     assert done.exit_code == 1 and "--resume" not in done.output
+
+
+def process(*words: str, out: int | IO[bytes] | None) -> "subprocess.CompletedProcess[str]":
+    """The command as a process of its own, which buffers what it writes to ``out``."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-m", "service.cli", *words]
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, stdout=out, stderr=subprocess.PIPE, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("words", [["--help"], ["scan", str(SAMPLES / "bananas.jpg")]])
+def test_a_full_disk_behind_standard_output_ends_every_command_with_a_sentence(words: list[str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = process(*words, out=full)
+    assert done.returncode == 1
+    assert re.fullmatch(r"faunalens: the (output|records) cannot be written: No space left on device\n", done.stderr)
+
+
+def test_the_module_is_the_command() -> None:
+    done = process("--version", out=subprocess.PIPE)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"faunalens, version {__version__}\n", "")
+
+
+def test_a_scan_without_standard_output_says_what_to_do() -> None:
+    """As with ``>&-``."""
+    words = ["scan", str(SAMPLES / "bananas.jpg")]
+    script = f"{shlex.quote(sys.executable)} -m service.cli {shlex.join(words)} >&-"
+    done = subprocess.run(["sh", "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (3, "faunalens: standard output is closed: name a file with --output\n")
 
 
 def test_a_file_that_cannot_be_opened_for_records_is_named(tmp_path: Path) -> None:

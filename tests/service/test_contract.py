@@ -6,7 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from service.answer import significant
 from service.contract import load_contract
 from service.detector import DEFAULT_MODEL, Detector, shipped_weights
 from service.errors import StartError
@@ -47,6 +50,26 @@ def test_probabilities_follow_the_contract() -> None:
     logits = np.zeros((1, len(contract.categories)), np.float32)
     logits[0, 0] = -first.bias * first.temperature
     assert contract.probabilities(logits)[0, 0] == pytest.approx(0.5)
+
+
+@given(st.floats(-20, 20, width=32), st.floats(0, 1))
+def test_a_probability_that_reaches_its_threshold_has_a_logit_that_reaches_the_least(
+    logit: float, share: float
+) -> None:
+    contract = load_contract(shipped_weights() / DEFAULT_MODEL)
+    first, count = contract.ids[0], len(contract.ids)
+    probability = significant(float(contract.probabilities(np.full((1, count), logit, np.float32))[0, 0]))
+    for threshold in (probability, probability * share):
+        assert contract.least_logits({first: threshold})[0] <= logit
+        assert (contract.least_logits({first: threshold})[1:] > 1e38).all()
+
+
+def test_the_least_logits_are_hardly_lower_than_the_thresholds() -> None:
+    contract = load_contract(shipped_weights() / DEFAULT_MODEL)
+    thresholds = {category.id: category.thresholds["review"] for category in contract.categories}
+    found = contract.probabilities(contract.least_logits(thresholds)[None])[0]
+    np.testing.assert_allclose(found, list(thresholds.values()), rtol=1e-4)
+    assert contract.least_logits({contract.ids[0]: 0})[0] == -np.inf
 
 
 def test_damaged_weights_stop_the_start(weights: Path) -> None:

@@ -54,6 +54,25 @@ def test_heatmap_of_a_category(detector: Detector, tusk: bytes) -> None:
         detector.heatmap(tusk, "unicorn")
 
 
+def test_a_picture_without_a_finding_needs_no_map(detector: Detector, tusk: bytes) -> None:
+    bananas = (SAMPLES / "bananas.jpg").read_bytes()
+    default = detector.policy("default")
+    assert detector.see(bananas).scores.maps.shape[:2] == (1, len(detector.contract.ids))
+    assert detector.see(bananas, policy=default).scores.maps.size == 0
+    assert detector.see(bananas, heatmap=True, policy=default).scores.maps.size > 0
+    assert detector.see(bananas, policy=default).probabilities == detector.see(bananas).probabilities
+    assert detector.see(tusk, policy=detector.policy("sensitive")).scores.maps.size > 0
+
+
+@pytest.mark.parametrize("name", ["default", "sensitive", "core_only"])
+def test_answers_are_the_same_with_and_without_the_maps_that_they_do_not_need(detector: Detector, name: str) -> None:
+    policy = detector.policy(name)
+    for path in sorted(SAMPLES.glob("*.jpg")):
+        data = path.read_bytes()
+        spared, whole = (detector.answer(data, "r", policy), detector.answer(detector.see(data), "r", policy))
+        assert spared.findings == whole.findings and spared.scores == whole.scores
+
+
 def test_six_significant_digits() -> None:
     assert significant(0.123456789) == 0.123457
     assert significant(1.23456789e-7) == 1.23457e-07

@@ -4,7 +4,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import BmpImagePlugin, Image
+from PIL import BmpImagePlugin, ExifTags, Image
 
 from service.contract import Preprocessing
 from service.errors import ErrorCode, FaunalensError
@@ -28,6 +28,15 @@ def refused(data: bytes, limits: Limits = LIMITS) -> ErrorCode:
     with pytest.raises(FaunalensError) as caught:
         decode(data, limits)
     return caught.value.code
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+def test_what_a_camera_wrote_is_not_logged(kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist] = "somebody"
+    with caplog.at_level("DEBUG"):
+        decode(encoded(corners(), kind, exif=exif), LIMITS)
+    assert "somebody" not in caplog.text
 
 
 @pytest.mark.parametrize("kind", FORMATS)

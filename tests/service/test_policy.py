@@ -61,6 +61,8 @@ def test_shipped_policies_resolve(detector: Detector) -> None:
         ("ivory =", "unicorn =", "unicorn"),
         ("0.2", "1.2", r"cannot be used: mine\.categories\.[^\n]*less than or equal to 1[^\n]*$"),
         ("0.2", "-0.1", "cannot be used"),
+        ("0.2", "false", r"cannot be used: mine\.categories\.[^\n]*valid number"),
+        ("0.2", "nan", r"cannot be used: mine\.categories\.[^\n]*finite number"),
         ('"*" =', "shell =", "no rule for"),
         ('version = "7"', "", "cannot be used"),
         ("[mine]", "[mine", "cannot be used"),

@@ -49,6 +49,16 @@ def test_a_host_that_is_no_address_is_named(host: str) -> None:
         check_address(host, 0)
 
 
+def test_a_host_that_is_no_address_is_not_said_to_be_open_to_others() -> None:
+    command = [sys.executable, "-m", "service.cli", "serve", "--host", "http://127.0.0.1", "--port", "0"]
+    done = subprocess.run(
+        command, cwd=ROOT, env={"PATH": "", "FAUNALENS_AUTH": "off"}, capture_output=True, text=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 3
+    assert done.stderr == "faunalens: FAUNALENS_HOST names 'http://127.0.0.1', which is no address to listen on\n"
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
 def test_a_port_in_use_is_told_before_the_model_is_loaded(host: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:

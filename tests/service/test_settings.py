@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,50 @@ def test_unknown_variables_are_named_and_those_of_kubernetes_explained(monkeypat
     with pytest.raises(
         StartError, match=r"FAUNALENS_SERVICE_HOST \(a Kubernetes Service .* enableServiceLinks: false\)"
     ):
+        load_settings()
+
+
+def test_variables_count_in_any_case_and_unknown_ones_are_named_in_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("faunalens_port", "9001")
+    assert load_settings().port == 9001
+    for name in ("faunalens_prot", "faunalens_config"):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, "9001")
+            with pytest.raises(StartError, match=f"unknown settings: {name} "):
+                load_settings()
+
+
+@pytest.mark.parametrize("value", ["", "  ", "\r"])
+def test_an_empty_value_counts_as_not_set(value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be the current folder for a path, and every address for the host."""
+    names = ("MODEL", "POLICIES", "KEYS", "STORE", "EVIDENCE_KEY", "SHADOW_MODEL", "HOST", "PORT", "AUTH", "POLICY")
+    monkeypatch.delenv("FAUNALENS_AUTH", raising=False)
+    plain = load_settings()
+    for name in (*names, "CONFIG"):
+        monkeypatch.setenv(f"FAUNALENS_{name}", value)
+    assert load_settings() == plain
+    file = tmp_path / "faunalens.toml"
+    file.write_text("".join(f"{name.lower()} = {json.dumps(value)}\n" for name in names))
+    monkeypatch.setenv("FAUNALENS_CONFIG", str(file))
+    assert load_settings() == plain
+
+
+def test_an_empty_variable_leaves_the_file_its_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "faunalens.toml"
+    file.write_text("port = 9001\n")
+    monkeypatch.setenv("FAUNALENS_CONFIG", f"{file}\r")
+    monkeypatch.setenv("FAUNALENS_PORT", "")
+    assert load_settings().port == 9001
+
+
+def test_what_env_files_leave_around_a_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAUNALENS_STORE", " /data\r")
+    monkeypatch.setenv("FAUNALENS_POLICY", "sensitive\r\n")
+    settings = load_settings()
+    assert (settings.store, settings.policy) == (Path("/data"), "sensitive")
+    monkeypatch.setenv("FAUNALENS_STORE", "'/data'")
+    monkeypatch.setenv("FAUNALENS_PORT", '"9000"')
+    with pytest.raises(StartError, match=r"^invalid settings: the value of port, store is in quotes, [^\n]*$"):
         load_settings()
 
 

@@ -62,6 +62,7 @@ def test_a_broken_shadow_stops_nothing(tmp_path: Path, tusk: bytes, caplog: pyte
     with caplog.at_level(logging.ERROR, "faunalens"), ready(app) as client:
         assert client.post("/v1/detect", content=tusk).status_code == 200
     assert "no shadow model: no model contract" in caplog.text
+    assert "FAUNALENS_MODEL" not in caplog.text
 
 
 class Slow:

@@ -66,6 +66,8 @@ def test_a_recipe_that_cannot_be_used(tree: Path, file: str, reason: str) -> Non
         ("", ("--trunk", "resnet10t"), "the trunk resnet10t cannot be used"),
         ('[kernel]\nlevels = { "stages.9" = 1.0 }\n', (), r"mobilenetv2_035 has no stages\.9: change"),
         ("", ("--size", "8"), "greater than or equal to 32"),
+        ("", ("--size", "1025"), "less than or equal to 1024"),
+        ("[kernel]\nsize = 16\n", (), "the kernel's size is 0, or 32 and more"),
         ("", ("--seed", "-1"), "greater than or equal to 0"),
         ("[kernel]\nfolds = 1\n", (), "folds is 0, or 2 and more"),
         ("group_shares = { listings = 1.0 }\n", (), "what is no group: listings"),
@@ -112,7 +114,15 @@ def test_a_model_policy_or_checkpoint_that_cannot_be_used(tree: Path) -> None:
     assert "is not valid" in _message(evaluate, *common, "--model", wrong)
     assert "no policy 'nope'" in _message(evaluate, *common, "--split", "train", "--policy", "nope")
     picture = ("--picture", str(tree / "photos" / "ivory" / "a.jpg"))
-    assert "is no checkpoint" in _message(export, *common, "--checkpoint", wrong, *picture)
+    torch.save({"conv_stem.weight": torch.zeros(1)}, tree / "trunk.pt")
+    for path in (wrong, str(tree / "photos"), str(tree / "trunk.pt")):
+        assert "is no checkpoint" in _message(export, *common, "--checkpoint", path, *picture)
+
+
+def test_a_folder_that_cannot_be_written(collection: Path, tmp_path: Path, trunk_weights: Path) -> None:
+    recipe = _tiny(tmp_path, trunk_weights, epochs=0)
+    words = ("--data", str(collection), "--recipe", recipe, "--out", f"{recipe}/out")
+    assert "Not a directory" in _message(train, *words)
 
 
 def test_a_split_without_photos(tree: Path) -> None:

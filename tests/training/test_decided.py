@@ -2,6 +2,7 @@
 
 import csv
 import io
+import time
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,17 @@ def test_the_latest_decision_counts_whichever_copy_is_kept(
     assert code == 0, output
     (photo,) = read_manifest(tmp_path / "set")
     assert photo.labels == () and photo.path.is_file()
+
+
+def test_the_latest_decision_is_that_of_the_log_whatever_the_clocks_said(
+    filled: Filled, detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more(filled, detector, [("L-8", noise(1)), ("L-9", noise(1))])
+    filled.decide("L-8/0", "ann", Kind.CONFIRM, "shell")
+    monkeypatch.setattr("service.store.decisions.now", lambda: time.time() - 10)
+    filled.decide("L-9/1", "bob", Kind.REJECT)
+    assert export(tmp_path / "set")[0] == 0
+    assert read_manifest(tmp_path / "set")[0].labels == ()
 
 
 def test_what_broke_off_leaves_nothing(filled: Filled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

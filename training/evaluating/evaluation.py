@@ -222,7 +222,7 @@ def confusion(scored: Scored) -> dict[str, dict[str, int]]:
 def worst_false_alarms(scored: Scored, category: str, most: int) -> list[tuple[Photo, float]]:
     """The photos without ``category`` that score highest on it."""
     scores, positive = scored.column(category)
-    order = np.argsort(-np.where(positive, -1.0, scores))[:most]
+    order = [i for i in np.argsort(-scores, kind="stable") if not positive[i]][:most]
     return [(scored.photos[int(i)], float(scores[i])) for i in order]
 
 

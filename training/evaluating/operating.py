@@ -6,7 +6,9 @@ false-positive rate measured on a few thousand photos is only so fine: its one-s
 and reviews is told too. Photos of one instance count as one, see :mod:`training.evaluating.shares`.
 """
 
+import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -82,10 +84,15 @@ def policy_toml(chosen: Mapping[str, Point], stream: Stream, capacity: float, da
         f'prevalence {stream.prevalence:g}."',
         "",
         "[default.categories]",
-        *(f"{category} = {{ review = {point.threshold:.5f} }}" for category, point in chosen.items()),
+        *(f"{_key(category)} = {{ review = {point.threshold:.5f} }}" for category, point in chosen.items()),
         '"*" = { review = "off" }',
     ]
     return "\n".join(lines) + "\n"
+
+
+def _key(category: str) -> str:
+    """A category as a key of TOML: bare where that can be, quoted like a string of JSON otherwise."""
+    return category if re.fullmatch(r"[A-Za-z0-9_-]+", category) else json.dumps(category, ensure_ascii=False)
 
 
 def upper_bound(hits: int, count: int, confidence: float = 0.95) -> float:

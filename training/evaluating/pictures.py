@@ -18,6 +18,7 @@ from training.evaluating.evasions import EVASIONS, STRENGTHS
 from training.evaluating.operating import Point
 from training.evaluating.robustness import CLEAN, Row
 from training.evaluating.sizes import SizeRow
+from training.evaluating.statistics import steps
 from training.photos.dataset import read_rgb
 from training.photos.manifest import GROUPS, Photo
 
@@ -31,9 +32,8 @@ def precision_recall(scored: Scored, path: Path) -> None:
         scores, positive = scored.column(category)
         if not positive.any():
             continue
-        hits = positive[np.argsort(-scores, kind="stable")]
-        precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
-        axes.step(np.cumsum(hits) / hits.sum(), precision, label=f"{category} (n = {hits.sum()})")
+        hits, drawn = steps(scores, positive)
+        axes.step(hits / hits[-1], hits / drawn, label=f"{category} (n = {positive.sum()})")
     axes.set(xlabel="recall", ylabel="precision", title="Precision and recall by category", xlim=(0, 1), ylim=(0, 1.02))
     if scored.positive.any():
         axes.legend(fontsize="small")

@@ -83,7 +83,13 @@ def judge(detector: Detector, picture: Image.Image) -> list[float]:
 def _scores(detector: Detector, photos: Sequence[Photo], name: str, strength: int, seed: int) -> Scores:
     def one(photo: Photo) -> list[float]:
         return judge(
-            detector, evade(read_rgb(photo), name, strength, (seed, strength, zlib.crc32(photo.file.encode())))
+            detector,
+            evade(
+                read_rgb(photo),
+                name,
+                strength,
+                (seed, strength, zlib.crc32(photo.file.encode(errors="surrogateescape"))),
+            ),
         )
 
     with ThreadPoolExecutor(available_cores()) as pool:

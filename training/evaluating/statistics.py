@@ -5,6 +5,7 @@ rate; a photo is positive where its score is *above* the threshold, so ties neve
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,10 +54,14 @@ def average_precision(scores: Scores, positive: Flags) -> float:
     """Area under the precision-recall curve as a step function, ties as one step; nan without positives."""
     if not positive.any():
         return float("nan")
+    hits, drawn = steps(scores, positive)
+    return float((hits / drawn * np.diff(hits, prepend=0)).sum() / hits[-1])
+
+
+def steps(scores: Scores, positive: Flags) -> tuple[Scores, NDArray[np.int64]]:
+    """How many positives, and how many photos, score at least as high as each of the scores, from the highest on."""
     _, step = np.unique(-scores, return_inverse=True)
-    hits, drawn = np.bincount(step, weights=positive), np.bincount(step)
-    precision = np.cumsum(hits) / np.cumsum(drawn)
-    return float((precision * hits).sum() / hits.sum())
+    return np.cumsum(np.bincount(step, weights=positive)), np.cumsum(np.bincount(step))
 
 
 def expected_calibration_error(probabilities: Scores, positive: Flags, bins: int = 15) -> float:
@@ -86,19 +91,37 @@ def bootstrap(
     """
     rng = np.random.default_rng(seed)
     _, codes = np.unique(np.asarray(groups), return_inverse=True)
-    strata = [_members(codes, positive), _members(codes, ~positive)]
-    if min(map(len, strata)) < 2:
+    strata = [_Stratum.of(codes, positive), _Stratum.of(codes, ~positive)]
+    if min(len(stratum.starts) for stratum in strata) < 2:
         return float("nan"), float("nan")
     values = []
     for _ in range(rounds):
-        drawn = [stratum[i] for stratum in strata for i in rng.integers(0, len(stratum), len(stratum))]
-        rows = np.concatenate(drawn)
+        rows = np.concatenate([stratum.drawn(rng) for stratum in strata])
         values.append(statistic(scores[rows], positive[rows]))
     low, high = np.nanpercentile(values, [2.5, 97.5])
     return (float(low), float(high)) if low < high else (float("nan"), float("nan"))
 
 
-def _members(codes: NDArray[np.int64], chosen: Flags) -> list[NDArray[np.int64]]:
-    rows = np.flatnonzero(chosen)
-    ordered = rows[np.argsort(codes[rows], kind="stable")]
-    return [part for part in np.split(ordered, np.flatnonzero(np.diff(codes[ordered])) + 1) if len(part)]
+@dataclass(frozen=True, slots=True)
+class _Stratum:
+    """Photos ``rows``, those of an instance together; ``starts`` and ``sizes`` of the instances."""
+
+    rows: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, codes: NDArray[np.int64], chosen: Flags) -> "_Stratum":
+        rows = np.flatnonzero(chosen)
+        ordered = rows[np.argsort(codes[rows], kind="stable")]
+        _, starts, sizes = np.unique(codes[ordered], return_index=True, return_counts=True)
+        return cls(ordered, starts, sizes)
+
+    def drawn(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """The photos of as many instances as there are, drawn with replacement."""
+        chosen = rng.integers(0, len(self.starts), len(self.starts))
+        sizes = self.sizes[chosen]
+        ends = np.cumsum(sizes)
+        within = np.arange(ends[-1]) - np.repeat(ends - sizes, sizes)
+        photos: NDArray[np.int64] = self.rows[np.repeat(self.starts[chosen], sizes) + within]
+        return photos

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from service.cells import visible
 from training.evaluating.evaluation import RECALLS, SMALL
 from training.evaluating.operating import Point
 
@@ -108,7 +109,7 @@ def _precision(report: dict[str, Any]) -> str:
 def _kinds(report: dict[str, Any]) -> str:
     lines = ["| category / kind | n | recall at the shipped threshold | recall at 1 % FPR |", "|---|---|---|---|"]
     lines += [
-        f"| {name} | {_count(row)} | {_share(row['recall'], row['interval'])} | {_share(row['recall_at_1pct_fpr'])} |"
+        f"| {_cell(name)} | {_count(row)} | {_share(row['recall'], row['interval'])} | {_share(row['recall_at_1pct_fpr'])} |"
         for name, row in report["kinds"].items()
     ]
     return "\n".join(lines)
@@ -122,10 +123,15 @@ def _groups(report: dict[str, Any]) -> str:
     for part in ("groups", "sources"):
         for name, row in report[part].items():
             lines.append(
-                f"| {name or '(no source)'} | {_count(row)} | {row['products_found']} of {row['products']} "
+                f"| {_cell(name) or '(no source)'} | {_count(row)} | {row['products_found']} of {row['products']} "
                 f"| {row['others_found']} | {_share(row['share'], row['interval'])} |"
             )
     return "\n".join(lines)
+
+
+def _cell(name: str) -> str:
+    """A kind or source, which others named, for a table: a kind of two categories has a bar in its name."""
+    return visible(name).replace("|", "\\|")
 
 
 def _count(row: dict[str, Any], key: str = "photos") -> str:

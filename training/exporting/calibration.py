@@ -9,13 +9,15 @@ from service.contract import Calibration
 
 ENOUGH = 20
 _PRIOR = 0.05
+_LEAST_SLOPE = 0.05
 _ROUNDS = 100
+_STILL = 1e-8
 
 
 def platt(logits: NDArray[np.float64], positive: NDArray[np.bool_], slope: float | None = None) -> tuple[float, float]:
     """Slope and bias of ``sigmoid(slope * logit + bias)`` by Newton's method; with ``slope`` given, only the bias.
 
-    A weak prior keeps the slope near 1, so that separable data do not send it to infinity.
+    A weak prior keeps the slope near 1, so that separable data do not send it to infinity. It is not below 0.05.
     """
     count, others = int(positive.sum()), int((~positive).sum())
     goal = np.where(positive, (count + 1) / (count + 2), 1 / (others + 2))
@@ -24,13 +26,27 @@ def platt(logits: NDArray[np.float64], positive: NDArray[np.bool_], slope: float
     columns = np.stack([logits, np.ones_like(logits)], axis=1)
     for _ in range(_ROUNDS):
         p = 1 / (1 + np.exp(-np.clip(columns @ weights, -40, 40)))
-        gradient = columns.T @ (p - goal) + _PRIOR * (weights - [1.0, 0.0])
+        gradient = (columns.T @ (p - goal) + _PRIOR * (weights - [1.0, 0.0]))[free]
         hessian = (columns * (p * (1 - p))[:, None]).T @ columns + _PRIOR * np.eye(2)
-        step = np.linalg.solve(hessian[np.ix_(free, free)], gradient[free])
-        weights[free] -= np.clip(step, -1.0, 1.0)
-        if np.abs(step).max() < 1e-8:
+        step = np.zeros(2)
+        step[free] = np.linalg.solve(hessian[np.ix_(free, free)], gradient)
+        least = _loss(columns, weights, goal)
+        # far from the minimum a whole step of Newton's leads away from it (Lin, Lin, Weng 2007)
+        while _loss(columns, weights - step, goal) > least and np.abs(step).max() > _STILL:
+            step /= 2
+        weights -= step
+        if np.abs(step).max() < _STILL:
             break
-    return max(float(weights[0]), 0.05), float(weights[1])
+    if slope is None and weights[0] < _LEAST_SLOPE:
+        # the bias was fitted beside another slope
+        return platt(logits, positive, _LEAST_SLOPE)
+    return float(weights[0]), float(weights[1])
+
+
+def _loss(columns: NDArray[np.float64], weights: NDArray[np.float64], goal: NDArray[np.float64]) -> float:
+    """What :func:`platt` minimises: cross-entropy to ``goal``, and the prior."""
+    found = columns @ weights
+    return float((np.logaddexp(0, found) - goal * found).sum() + _PRIOR / 2 * ((weights - [1.0, 0.0]) ** 2).sum())
 
 
 def calibrate(

@@ -17,6 +17,7 @@ from service.contract import Category, Contract, Preprocessing, SelfTest, file_s
 from service.imaging import prepare
 from training.exporting.calibration import calibrate
 from training.exporting.halves import store_halves
+from training.exporting.optional_map import make_map_optional
 from training.exporting.padding import with_fixed_padding
 from training.exporting.thresholds import choose_thresholds
 from training.fitting.crossfit import OutOfFold
@@ -46,6 +47,7 @@ def export_onnx(network: Network, path: Path, size: int) -> None:
         )  # fmt: skip
     _name_depth(path, network.head.out_channels)
     store_halves(path)
+    make_map_optional(path)
 
 
 def _name_depth(path: Path, categories: int) -> None:
@@ -105,7 +107,8 @@ def largest_difference(network: Network, classifier: Classifier, photos: Sequenc
             "logits": (logits, found.logits), "map": (maps, found.maps), "embedding": (embedding, found.embeddings),
         }  # fmt: skip
         for key, (one, other) in pairs.items():
-            worst[key] = max(worst[key], float(np.abs(one - other).max()))
+            # unlike max, not deaf to what is no number
+            worst[key] = float(np.maximum(worst[key], np.abs(one - other).max()))
     return worst
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from service.contract import Contract
+from training.fitting.checkpoints import read
 from training.fitting.kernel import KernelHead
 from training.photos.manifest import Photo
 
@@ -62,7 +63,7 @@ class OutOfFold:
 
 def kept_scores(checkpoint: Path) -> OutOfFold | None:
     """The scores that a checkpoint keeps, if its recipe asked for folds."""
-    kept = torch.load(checkpoint, map_location="cpu", weights_only=True).get(_KEY)
+    kept = read(checkpoint).get(_KEY)
     return OutOfFold(tuple(kept["files"]), kept["logits"].numpy()) if kept else None
 
 
@@ -77,16 +78,19 @@ def out_of_fold(
 ) -> OutOfFold:
     """Score the photos of full weight, fold by fold. ``windows``: ``[P, W, D]`` of all ``photos``.
 
-    Photos of less weight help in every fold and are not scored. Raises ValueError for fewer than two folds.
+    Photos of less weight are not scored. They help in every fold but that of their item: a composite shows an object
+    that was cut out of a photo. Raises ValueError for fewer than two folds.
     """
     real = rows.weights[: len(photos)].numpy() == 1
+    items = {photo.instance for photo, full in zip(photos, real, strict=True) if full}
+    shared = np.array([photo.instance in items for photo in photos])
     fold = deal(photos, count, seed)
     logits = np.zeros((len(photos), rows.targets.shape[1]), dtype=np.float32)
     for number in tqdm(range(count), "folds", unit="fold"):
         held = real & (fold == number)
         if not held.any():
             continue
-        head = fitted(rows.of(~held))
+        head = fitted(rows.of(~(shared & (fold == number))))
         here = np.flatnonzero(held)
         for some in np.array_split(here, -(-len(here) // _AT_ONCE)):
             logits[some] = head.score(windows[torch.from_numpy(some)]).numpy()

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from training.fitting.checkpoints import kept, write
 from training.fitting.network import Network
 from training.fitting.refit import refit
 from training.fitting.trainer import Hardware, Trainer, load_network
@@ -23,8 +24,20 @@ def run_recipe(recipe: Recipe, photos: Sequence[Photo], out: Path, hardware: Har
     """Train every run of ``recipe`` below ``out``, and return the path of the file to export.
 
     An interrupted call goes on where it stopped. The file is ``final.pt``, or ``checkpoint.pt`` for one run without
-    the last step.
+    the last step. Raises :class:`~training.recipe.RecipeError` while another process trains there.
     """
+    with kept(out):
+        return _run(recipe, photos, out, hardware)
+
+
+def fitted_photos(recipe: Recipe, photos: Sequence[Photo]) -> list[Photo]:
+    """The photos that the last step fits the kernel head on: with folds, those of val too."""
+    folds = recipe.kernel is not None and recipe.kernel.folds > 0
+    splits = ("train", "val") if folds else ("train",)
+    return [photo for photo in photos if photo.split in splits and photo.source not in recipe.leave_out_sources]
+
+
+def _run(recipe: Recipe, photos: Sequence[Photo], out: Path, hardware: Hardware) -> Path:
     paths = [
         Trainer(_single(recipe, number), photos, folder, hardware).fit() for number, folder in _folders(recipe, out)
     ]
@@ -35,15 +48,8 @@ def run_recipe(recipe: Recipe, photos: Sequence[Photo], out: Path, hardware: Har
     if recipe.kernel is not None:
         network, described, scores = refit(network, recipe, fitted_photos(recipe, photos))
     state = {"recipe": described.model_dump(mode="json"), "average": network.state_dict()}
-    torch.save(state | (scores.state() if scores else {}), out / FINAL)
+    write(state | (scores.state() if scores else {}), out / FINAL)
     return out / FINAL
-
-
-def fitted_photos(recipe: Recipe, photos: Sequence[Photo]) -> list[Photo]:
-    """The photos that the last step fits the kernel head on: with folds, those of val too."""
-    folds = recipe.kernel is not None and recipe.kernel.folds > 0
-    splits = ("train", "val") if folds else ("train",)
-    return [photo for photo in photos if photo.split in splits and photo.source not in recipe.leave_out_sources]
 
 
 def average(paths: Sequence[Path]) -> Network:

@@ -1,8 +1,8 @@
 """The training loop: epochs, averaged weights, checkpoints that resume to the same result, a CSV log."""
 
 import csv
+import hashlib
 import math
-import pickle
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from service.contract import Preprocessing
 from training.evaluating.statistics import auroc, recall_at
+from training.fitting.checkpoints import read, write
 from training.fitting.network import Network, preprocessing
 from training.fitting.refit import kernel_head
 from training.photos.dataset import EvaluationPhotos, TrainingDraws, kind_index
@@ -62,6 +63,8 @@ class Trainer:
         self.recipe, self.out, self.hardware = recipe, out, hardware
         self.train_photos = select(photos, "train", recipe.leave_out_sources)
         self.val_photos = select(photos, "val", recipe.leave_out_sources)
+        rows = [(photo.file, photo.labels, photo.group, photo.kind, photo.source) for photo in self.train_photos]
+        self.drawn_from = hashlib.sha256(repr(rows).encode()).hexdigest()
         self.network = Network(recipe, len(kind_index(self.train_photos)) if recipe.kind_weight else 0)
         self.network.freeze(recipe.frozen_stages)
         self.network.to(hardware.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -112,6 +115,8 @@ class Trainer:
             value = self._step(*batch)
             total += value
             progress.set_postfix(loss=f"{total / (step + 1):.4f}", refresh=False)
+        if not math.isfinite(total):
+            raise RecipeError(f"the loss of epoch {self.epoch + 1} is no number any more: lower the recipe's rates")
         return total / len(loader)
 
     def _hard_negatives(self) -> list[int]:
@@ -178,18 +183,22 @@ class Trainer:
             "network": self.network.state_dict(),
             "average": self.average,
             "optimizer": self.optimizer.state_dict(),
+            "photos": self.drawn_from,
         }
-        partial = self.out / (CHECKPOINT + ".partial")
-        torch.save(state, partial)
-        partial.replace(self.out / CHECKPOINT)
+        write(state, self.out / CHECKPOINT)
 
     def _resume(self) -> None:
         path = self.out / CHECKPOINT
         if not path.exists():
             return
-        state = torch.load(path, map_location=self.hardware.device, weights_only=True)
+        state = read(path, self.hardware.device)
         if state["recipe"] != self.recipe.model_dump(mode="json"):
             raise RecipeError(f"{path} was made with another recipe: choose another --out or remove it")
+        if not state["epoch"]:
+            return
+        # older checkpoints do not say which photos they were trained on
+        if state.get("photos", self.drawn_from) != self.drawn_from:
+            raise RecipeError(f"{path} was made with other photos of train: choose another --out or remove it")
         self.network.load_state_dict(state["network"])
         self.average = state["average"]
         self.optimizer.load_state_dict(state["optimizer"])
@@ -229,12 +238,9 @@ def predict(
 def load_network(path: Path) -> tuple[Network, Recipe]:
     """The averaged network of a checkpoint, in evaluation mode on the CPU, with its recipe.
 
-    Raises ValueError when the file is no checkpoint.
+    Raises :class:`RecipeError` when the file is no checkpoint.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
-        raise ValueError(f"{path} is no checkpoint of a run") from error
+    state = read(path)
     recipe = Recipe.model_validate(state["recipe"])
     weights = state["average"]
     kinds = weights["kind_head.weight"].shape[0] if "kind_head.weight" in weights else 0

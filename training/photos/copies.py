@@ -14,15 +14,15 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from service.errors import FaunalensError
 from service.fingerprint import distances, fingerprint, mirrored
 from service.imaging import Limits, decode
 from service.runtime.cores import available_cores
-from training.photos.manifest import Photo
+from training.photos.manifest import ManifestError, Photo, named
 
 LIMITS = Limits()
 _SIDE = 128
 _NEAR = 2
+_NAMED = 20
 
 
 def same_bytes(paths: Sequence[Path]) -> list[list[int]]:
@@ -54,10 +54,16 @@ def told(photos: Sequence[Photo]) -> list[str]:
 
 
 def near(photos: Sequence[Photo]) -> list[str]:
-    """A sentence on photos of val and test that look nearly like one of train. Every photo is decoded, small."""
+    """A sentence on photos of val and test that look nearly like one of train. Every photo is decoded, small.
+
+    Raises :class:`ManifestError`, a line a photo, where photos of train or val cannot be read or decoded.
+    """
     with ThreadPoolExecutor(available_cores()) as pool:
         values = list(tqdm(pool.map(_hash, photos), "comparing", total=len(photos), unit="photo", mininterval=2))
-    hashed = [(photo, value) for photo, value in zip(photos, values, strict=True) if value is not None]
+    if faults := [str(value) for value in values if isinstance(value, ManifestError)]:
+        more = [f"and {len(faults) - _NAMED} more"] if len(faults) > _NAMED else []
+        raise ManifestError("\n".join([*faults[:_NAMED], *more]))
+    hashed = [(photo, value) for photo, value in zip(photos, values, strict=True) if isinstance(value, int)]
     trained = [pair for pair in hashed if pair[0].split == "train"]
     known = np.array([value for _, value in trained], dtype=np.uint64)
     alike = []
@@ -69,11 +75,12 @@ def near(photos: Sequence[Photo]) -> list[str]:
     return _sentence(alike, "photos of val or test look nearly like one of train")
 
 
-def _hash(photo: Photo) -> int | None:
+def _hash(photo: Photo) -> int | ManifestError | None:
     try:
-        return fingerprint(np.asarray(decode(photo.path.read_bytes(), LIMITS, _SIDE).rgb))
-    except (FaunalensError, OSError):
-        return None
+        with named(photo):
+            return fingerprint(np.asarray(decode(photo.path.read_bytes(), LIMITS, _SIDE).rgb))
+    except ManifestError as error:
+        return None if photo.split == "test" else error
 
 
 def _sentence(pairs: Sequence[tuple[Photo, Photo]], what: str) -> list[str]:

@@ -22,7 +22,7 @@ from service.instances import joined
 from training.photos.copies import same_bytes
 from training.photos.manifest import GROUPS, NONE, SPLITS, ManifestError, Photo, check, read_exclusions, read_manifest
 
-_LABELS = ("choices", "rectanglelabels", "polygonlabels", "brushlabels", "labels")
+_LABELS = ("choices", "rectanglelabels", "ellipselabels", "polygonlabels", "keypointlabels", "brushlabels", "labels")
 _DEAL = ("train", "val", "test", *("train",) * 6, "val", "test", *("train",) * 6, "val", "test", *("train",) * 2)
 
 
@@ -48,14 +48,15 @@ def read_photos(root: Path, labels: Path | None = None, exclusions: Path | None 
     """
     if labels is None and (root / "manifest.csv").is_file():
         return read_manifest(root, exclusions)
-    found = _tree(root) if labels is None else _labelled(labels)
+    # only labels that somebody wrote have Windows' slashes: a file may have one in its name
+    found = _tree(root) if labels is None else [replace(r, file=r.file.replace("\\", "/")) for r in _labelled(labels)]
     if not found:
         raise ManifestError(f"no photos in {labels or root}")
     photos = [_photo(root, row) for row in _deal(_together(root, [_described(row) for row in found]))]
     check(photos)
-    for photo in photos:
-        if not photo.path.is_file():
-            raise ManifestError(f"{photo.path} is named in {labels or root} but is not there")
+    if missing := [photo.path for photo in photos if not photo.path.is_file()]:
+        others = f", nor are {len(missing) - 1} others" if len(missing) > 1 else ""
+        raise ManifestError(f"{missing[0]} is named in {labels or root} but is not there{others}")
     left_out = read_exclusions(exclusions) if exclusions else {}
     return [photo for photo in photos if photo.file not in left_out]
 
@@ -63,10 +64,13 @@ def read_photos(root: Path, labels: Path | None = None, exclusions: Path | None 
 def _tree(root: Path) -> list[_Found]:
     if not root.is_dir():
         raise ManifestError(f"no folder at {root}")
-    found, others = [], []
+    found, others, linked = [], [], []
     for path in sorted(root.rglob("*")):
         parts = path.relative_to(root).parts
-        if any(part.startswith(".") for part in parts) or not path.is_file():
+        if any(part.startswith(".") for part in parts):
+            continue
+        if not path.is_file():
+            linked += [str(PurePosixPath(*parts))] if path.is_symlink() else []
             continue
         name = PurePosixPath(*parts)
         if len(parts) < 2 or path.suffix.lower() not in ENDINGS:
@@ -75,6 +79,7 @@ def _tree(root: Path) -> list[_Found]:
         instance = str(name.parent) if len(parts) > 2 else ""
         found.append(_Found(str(name), [parts[0]], instance=instance))
     _tell(others, "not a picture in a category's folder")
+    _tell(linked, "a link to a folder, or to nothing")
     return found
 
 
@@ -90,14 +95,14 @@ def _labelled(path: Path) -> list[_Found]:
         if path.suffix.lower() == ".csv":
             return _csv(path, text)
         content = json.loads(text)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error, json.JSONDecodeError, RecursionError) as error:
         raise ManifestError(f"{path} cannot be read: {error}") from error
     try:
         if isinstance(content, dict) and {"images", "annotations", "categories"} <= set(content):
             return _coco(content)
         if isinstance(content, list):
             return _label_studio(content)
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise ManifestError(f"{path} is not the JSON that it looks like: {error!r}") from error
     raise ManifestError(f"{path} is neither a Label Studio export nor COCO")
 
@@ -106,7 +111,9 @@ def _csv(path: Path, text: str) -> list[_Found]:
     reader = csv.DictReader(io.StringIO(text, newline=""), restval="")
     missing = {"file", "label"} - set(reader.fieldnames or ())
     if missing:
-        raise ManifestError(f"{path} lacks the columns {sorted(missing)}")
+        raise ManifestError(
+            f"{path} lacks the columns {sorted(missing)}: separated by commas, it has {list(reader.fieldnames or ())}"
+        )
     optional = ("group", "instance", "split", "kind", "source")
     return [
         _Found(row["file"], row["label"].split("|"), **{key: row.get(key, "") for key in optional})
@@ -142,14 +149,14 @@ def _annotated(task: dict[str, Any]) -> _Found:
         entries = value if isinstance(value, list) else value.get("choices", []) if isinstance(value, dict) else [value]
         for entry in entries:
             names += [name for key in _LABELS for name in entry.get(key, [])] if isinstance(entry, dict) else [entry]
-    return _Found(_local(str(data["image"])), names, instance=str(data.get("instance") or ""))
+    return _Found(_local(str(data["image"])), [str(name) for name in names], instance=str(data.get("instance") or ""))
 
 
 def _local(address: str) -> str:
     """File name relative to the photo folder of a Label Studio address: its upload or local-files path."""
     parts = urlsplit(address)
     local = parse_qs(parts.query).get("d")
-    path = unquote(local[0] if local else parts.path)
+    path = local[0] if local else unquote(parts.path)
     return path.removeprefix("/data/upload/").removeprefix("/data/").lstrip("/")
 
 
@@ -193,14 +200,13 @@ def _described(row: _Found) -> _Found:
         raise ManifestError(f"{row.file}: split {row.split!r} or group {row.group!r} is unknown")
     if bool(labels) != (group == "product"):
         raise ManifestError(f"{row.file}: group {group!r} does not fit label {'|'.join(row.labels)!r}")
-    file = row.file.replace("\\", "/")
     return replace(
-        row, file=file, labels=labels, group=group, instance=row.instance or file, kind=row.kind or "|".join(labels)
+        row, labels=labels, group=group, instance=row.instance or row.file, kind=row.kind or "|".join(labels)
     )
 
 
 def _hash(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()
+    return hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()
 
 
 def _photo(root: Path, row: _Found) -> Photo:

@@ -55,12 +55,15 @@ def read_manifest(root: Path, exclusions: Path | None = None) -> list[Photo]:
         raise ManifestError(f"no manifest at {path}")
     try:
         reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""), restval="")
+        missing = set(COLUMNS) - set(reader.fieldnames or ())
+        rows = list(reader)
     except UnicodeDecodeError as error:
         raise ManifestError(f"{path} is not UTF-8: {error}") from error
-    missing = set(COLUMNS) - set(reader.fieldnames or ())
+    except csv.Error as error:
+        raise ManifestError(f"{path} cannot be read: {error}") from error
     if missing:
         raise ManifestError(f"{path} lacks the columns {sorted(missing)}")
-    photos = [_photo(root, row, number) for number, row in enumerate(reader, 2)]
+    photos = [_photo(root, row, number) for number, row in enumerate(rows, 2)]
     check(photos)
     left_out = read_exclusions(exclusions) if exclusions else {}
     return [photo for photo in photos if photo.file not in left_out]

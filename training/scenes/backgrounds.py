@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from training.photos.manifest import read_manifest, select
+from training.photos.intake import read_photos
+from training.photos.manifest import NONE, select
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 USES = ("floor", "wall")
@@ -37,11 +38,12 @@ class Background:
 def find_photos(folder: Path) -> list[Path]:
     """The photos that may be backgrounds, sorted by path.
 
-    With a `manifest.csv` in `folder`: its photos with split `train` and group `listing`, less the shipped exclusions;
-    without: every picture below it. Raises BackgroundError when there is none, ManifestError for a broken manifest.
+    With a `manifest.csv` in `folder`, or a folder for each category, `listing` or `none` among them: its photos with
+    split `train` and group `listing`, less the shipped exclusions; otherwise every picture below it. Raises
+    BackgroundError when there is none, ManifestError for a broken manifest.
     """
-    if (folder / "manifest.csv").is_file():
-        listed = select(read_manifest(folder, EXCLUSIONS), "train")
+    if any((folder / name).exists() for name in ("manifest.csv", "listing", NONE)):
+        listed = select(read_photos(folder, None, EXCLUSIONS), "train")
         found = [photo.path for photo in listed if photo.group == "listing" and photo.path.suffix.lower() in SUFFIXES]
     else:
         found = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES]

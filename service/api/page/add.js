@@ -1,6 +1,6 @@
 // Photos dropped on the page, or chosen: one batch, with its progress.
 
-import { LOOK_AGAIN, address, call, Failure, headers, pause } from "./api.js";
+import { LOOK_AGAIN, address, call, Failure, headers, here, pause } from "./api.js";
 import { $, bytes, count, make, notice } from "./dom.js";
 
 const LOOK_EVERY = 1000;
@@ -114,7 +114,7 @@ export class Add {
     return new Promise((done, failed) => {
       const request = new XMLHttpRequest();
       this.request = request;
-      request.open("POST", path);
+      request.open("POST", here(path));
       for (const [name, value] of Object.entries(headers())) request.setRequestHeader(name, value);
       request.responseType = "json";
       request.upload.addEventListener("progress", ({ loaded, total: all }) => {

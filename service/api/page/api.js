@@ -49,6 +49,9 @@ async function failure(response, sent) {
   return told;
 }
 
+/** An address beside the page's own: a proxy may have put the service below a path. */
+export const here = (path) => path.slice(1);
+
 /** The answer; raises Failure where it is an error. */
 async function ask(method, path, body, options) {
   const given = body === undefined ? {} : { body: JSON.stringify(body) };
@@ -56,7 +59,7 @@ async function ask(method, path, body, options) {
   const sent = key;
   let response;
   try {
-    response = await fetch(path, { method, headers: { ...headers(), ...kind }, ...given, ...options });
+    response = await fetch(here(path), { method, headers: { ...headers(), ...kind }, ...given, ...options });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Failure("network", "The service cannot be reached.");

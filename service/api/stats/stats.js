@@ -4,7 +4,9 @@ const STORED = "faunalens-key"; // the review page's name: one key for both in a
 const SPACE = "http://www.w3.org/2000/svg";
 const $ = (id) => document.getElementById(id);
 const count = (value) => value.toLocaleString("en");
-const percent = (value) => (value === 0 ? "0 %" : `${(value * 100).toPrecision(Math.abs(value) < 0.1 ? 2 : 3)} %`);
+const digits = (value, many) => value.toLocaleString("en", { minimumSignificantDigits: many, maximumSignificantDigits: many });
+// what is left of a difference of equal numbers is nothing
+const percent = (value) => (Math.abs(value) < 1e-12 ? "0 %" : `${digits(value * 100, Math.abs(value) < 0.1 ? 2 : 3)} %`);
 const shown = (interval) =>
   interval ? `${percent(interval.value)} (${percent(interval.low)} to ${percent(interval.high)})` : "–";
 
@@ -22,10 +24,12 @@ function drawn(tag, properties, ...children) {
   return element;
 }
 
-function table(names, rows) {
+/** A table named by the heading `title`; the first cell of a row names the row. */
+function table(title, names, rows) {
   const head = make("tr", {}, ...names.map((name) => make("th", { scope: "col" }, name)));
-  const body = rows.map((cells) => make("tr", {}, ...cells.map((cell) => make("td", {}, cell))));
-  return make("table", {}, make("thead", {}, head), make("tbody", {}, ...body));
+  const body = rows.map(([name, ...cells]) =>
+    make("tr", {}, make("th", { scope: "row" }, name), ...cells.map((cell) => make("td", {}, cell))));
+  return make("table", { "aria-labelledby": title }, make("thead", {}, head), make("tbody", {}, ...body));
 }
 
 const names = new Map();
@@ -69,7 +73,7 @@ function fall(found) {
   if (!found.comparable) {
     parts.push(make("p", { class: "warn" }, "Other models or policies judged then: the fall may be theirs."));
   }
-  parts.push(table(["Category", "Fall", `Aim of ${percent(found.aim)}`], rows));
+  parts.push(table("h-fall", ["Category", "Fall", `Aim of ${percent(found.aim)}`], rows));
   $("fall").replaceChildren(...parts);
 }
 
@@ -79,6 +83,9 @@ function chart(weeks) {
   const most = Math.max(...weeks.map((week) => week.flagged_share?.high ?? 0), 1e-6);
   const many = Math.max(...weeks.map((week) => week.seen), 1);
   const step = (width - left - 10) / Math.max(weeks.length, 1);
+  // as many dates as have room; the year too, where a date would not say which
+  const years = weeks.length > 52;
+  const every = Math.ceil(weeks.length / (years ? 11 : 20));
   const y = (value) => height - bottom - value * (height - bottom - top);
   const parts = [0, 0.5, 1].flatMap((part) => [
     drawn("line", { class: "axis", x1: left, x2: width - 10, y1: y(part), y2: y(part) }),
@@ -96,8 +103,8 @@ function chart(weeks) {
       point.append(drawn("title", {}, `${week.week}: ${shown(share)} flagged`));
       parts.push(point);
     }
-    if (weeks.length < 20 || place % 4 === 0) {
-      parts.push(drawn("text", { x, y: height - 8, "text-anchor": "middle" }, week.week.slice(5)));
+    if (place % every === 0) {
+      parts.push(drawn("text", { x, y: height - 8, "text-anchor": "middle" }, years ? week.week : week.week.slice(5)));
     }
   });
   const label = "Share flagged by week with 95 % intervals (points), and photos seen (bars); the table below has the numbers";
@@ -105,15 +112,15 @@ function chart(weeks) {
 }
 
 function drift(found) {
-  const number = (value, digits) => (value === null ? "–" : value.toPrecision(digits));
+  const number = (value) => (value === null ? "–" : digits(value, 2));
   const rows = found.shifts.map((one) => [
-    named(one.category), number(one.psi, 2), one.share === null ? "–" : percent(one.share),
-    one.share_before === null ? "–" : percent(one.share_before), number(one.ratio, 2),
+    named(one.category), number(one.psi), one.share === null ? "–" : percent(one.share),
+    one.share_before === null ? "–" : percent(one.share_before), number(one.ratio),
     one.alerts.length ? make("span", { class: "warn" }, `drifts: ${one.alerts.join(", ")}`) : "",
   ]);
   const span = `${found.since} to ${found.until} against ${found.before_since} to ${found.before_until}, all photos.`;
   const parts = [make("p", { class: found.alert ? "warn" : "" }, found.alert ? `Something drifts. ${span}` : span)];
-  parts.push(table(["Category", "Index of scores", "Share of findings", "Before", "Ratio", "Alert"], rows));
+  parts.push(table("h-drift", ["Category", "Index of scores", "Share of findings", "Before", "Ratio", "Alert"], rows));
   if (found.shifts.every((one) => one.psi === null)) {
     parts.push(make("p", { class: "faint" }, "Too few photos on one side or the other: nothing can be told yet."));
   }
@@ -131,9 +138,9 @@ function show(found) {
   total(found.total);
   fall(found.fall);
   chart(found.weeks);
-  $("weeks").replaceChildren(table(["Week of", ...NAMES], found.weeks.map((line) => [line.week, ...cells(line)])));
-  $("categories").replaceChildren(table(["Category", ...NAMES], found.categories.map((line) => [named(line.category), ...cells(line)])));
-  $("sources-table").replaceChildren(table(["Source", ...NAMES], found.sources.map((line) => [line.source || "not named", ...cells(line)])));
+  $("weeks").replaceChildren(table("h-weeks", ["Week of", ...NAMES], found.weeks.map((line) => [line.week, ...cells(line)])));
+  $("categories").replaceChildren(table("h-categories", ["Category", ...NAMES], found.categories.map((line) => [named(line.category), ...cells(line)])));
+  $("sources-table").replaceChildren(table("h-sources", ["Source", ...NAMES], found.sources.map((line) => [line.source || "not named", ...cells(line)])));
   drift(found.drift);
   $("report").hidden = false;
   // where it is wider than the screen, the latest weeks are in sight
@@ -147,7 +154,8 @@ function address(format) {
 
 function get(path) {
   const key = sessionStorage.getItem(STORED);
-  return fetch(path, { headers: key ? { Authorization: `Bearer ${key}` } : {} }).catch(() => null);
+  // beside the page's own address: a proxy may have put the service below a path
+  return fetch(path.slice(1), { headers: key ? { Authorization: `Bearer ${key}` } : {} }).catch(() => null);
 }
 
 /** Ask for the names of the categories; without an answer the page shows their ids. */
@@ -157,9 +165,14 @@ async function learnNames() {
   for (const { id, name } of (await response.json()).categories) names.set(id, name);
 }
 
+const asked = { json: 0, csv: 0 };
+
+/** The answer; nothing without one, or when it was asked for anew meanwhile. */
 async function ask(format) {
   $("message").textContent = "Counting …";
+  const turn = ++asked[format];
   const response = await get(address(format));
+  if (turn !== asked[format]) return null;
   const refused = response && (response.status === 401 || response.status === 403);
   $("key-form").hidden = !refused;
   if (!response?.ok) {

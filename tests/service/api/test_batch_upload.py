@@ -121,6 +121,8 @@ def test_the_quota_counts_pictures_and_a_refused_batch_leaves_nothing(
         assert problem(http.post("/v1/batches", headers=header, **two)) == (503, "store_unavailable")
     assert http.post("/v1/batches", headers=header, **as_files(["leaves.jpg", "bananas.jpg"])).status_code == 202
     assert problem(http.post("/v1/batches", headers=header, **as_files(["leaves.jpg"]))) == (429, "quota_exceeded")
+    unread = {**header, "Content-Type": "application/zip"}
+    assert problem(http.post("/v1/batches", headers=unread, content=b"no zip")) == (429, "quota_exceeded")
 
 
 @pytest.mark.parametrize(
@@ -184,6 +186,12 @@ def test_a_client_that_leaves_leaves_nothing(http: httpx.Client, batch_app: Fast
         http.post("/v1/batches", content=half(), headers={"Content-Type": request.headers["Content-Type"]})
     until(lambda: batch_app.state.faunalens.uploads == 0)
     assert {path.name for path in folder.iterdir()} <= before
+
+
+@pytest.mark.parametrize("line", [b"\n", b" \n", b'{"url": "https://a.test/"}\n'])
+def test_a_manifest_is_refused_by_the_number_of_its_lines(line: bytes, http: httpx.Client) -> None:
+    headers = {"Content-Type": "application/jsonl"}
+    assert problem(http.post("/v1/batches", content=line * 1_001, headers=headers)) == (413, "too_many_files")
 
 
 def test_names_and_urls_are_not_logged(http: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,12 +1,18 @@
 """Bulk jobs over real HTTP: which there are, whose they are, what is kept, and their end."""
 
+import datetime
 import time
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import update
 
 from service.keys.keystore import KeyStore
+from service.store import tallies
+from service.store.tables import Batch
+from service.store.tallies import Days, today
+from tests.conftest import SAMPLES
 from tests.live import until
 from tests.service.api.batches import (
     CALM,
@@ -70,6 +76,15 @@ def test_pages_of_batches(http: httpx.Client) -> None:
     assert rest["batches"][0]["id"] == made[0]
 
 
+def test_a_batch_made_before_the_clock_was_put_back_is_listed(http: httpx.Client, batch_app: FastAPI) -> None:
+    batch = post(http, as_files(["leaves.jpg"]))
+    database = batch_app.state.faunalens.bulk.database
+    for seconds in (3600, -3600):
+        with database.writing() as session:
+            session.execute(update(Batch).where(Batch.id == batch).values(created_at=Batch.created_at + seconds))
+        assert http.get("/v1/batches").json()["batches"][0]["id"] == batch
+
+
 def test_live_requests_go_first(http: httpx.Client, batch_app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the service has pictures of live requests, a batch waits; once a second one of its pictures goes on."""
     state = batch_app.state.faunalens
@@ -92,3 +107,16 @@ def test_housekeeping_goes_on_after_what_nobody_thought_of(monkeypatch: pytest.M
 
     monkeypatch.setattr("service.bulk.bulk.purge", broken)
     until(lambda: len(rounds) > 1)
+
+
+def test_photos_that_cannot_be_removed_hold_up_no_counts(
+    http: httpx.Client, batch_app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise OSError(5, "the object store cannot be used")
+
+    monkeypatch.setattr("service.bulk.bulk.purge", away)
+    http.post("/v1/detect?source=held", content=(SAMPLES / "leaves.jpg").read_bytes()).raise_for_status()
+    bulk, day = batch_app.state.faunalens.bulk, today()
+    span = Days(day - datetime.timedelta(days=1), day + datetime.timedelta(days=1))
+    until(lambda: tallies.read(bulk.database, span, ["photo"], "held").total() == 1)

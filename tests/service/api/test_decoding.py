@@ -1,14 +1,19 @@
+import asyncio
 import contextlib
+import math
 import os
 import signal
 import threading
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 from fastapi.testclient import TestClient
 
 from service.api.app import create_app
+from service.api.decoding import Decoding
 from service.detector import Detector
+from service.runtime.admission import Ticket
 from service.settings import Settings
 from tests.conftest import encoded
 from tests.live import children, ticks, until
@@ -77,3 +82,87 @@ def test_other_formats_go_the_same_way(hurried: TestClient, detector: Detector) 
 def test_the_endpoint_refuses_truncated_pictures(hurried: TestClient) -> None:
     data = encoded(scene(600, 400), "PNG")[:5_000]
     assert hurried.post("/v1/detect", content=data, headers=JPEG).json()["error"]["code"] == "truncated_image"
+
+
+class Slow:
+    """Stands in for a detector whose decoders wait until they are let go."""
+
+    def __init__(self) -> None:
+        self.began: list[bytes] = []
+        self.go = threading.Semaphore(0)
+
+    @property
+    def decoders(self) -> "Slow":
+        return self
+
+    def isolates(self, _: bytes) -> bool:
+        return True
+
+    def decode(self, data: bytes, _: bool) -> bytes:
+        self.began.append(data)
+        assert self.go.acquire(timeout=60)
+        return data
+
+
+def test_clients_take_turns_at_the_decoders() -> None:
+    async def scene() -> None:
+        slow, decoding = Slow(), Decoding(1, 10)
+        detector, later = cast(Detector, slow), math.inf
+        many = [asyncio.create_task(decoding.decode(detector, Ticket("a", later), b"a", False)) for _ in range(6)]
+        await asyncio.sleep(0)
+        other = asyncio.create_task(decoding.decode(detector, Ticket("b", later), b"b", False))
+        await asyncio.sleep(0)
+        slow.go.release(3)
+        assert await other == b"b" and slow.began[:3] == [b"a", b"a", b"b"]
+        slow.go.release(4)
+        await asyncio.gather(*many)
+        assert decoding.pending == 0
+        decoding.close()
+
+    asyncio.run(scene())
+
+
+def test_who_hangs_up_leaves_the_line_and_frees_no_thread_that_still_works() -> None:
+    async def scene() -> None:
+        slow, decoding = Slow(), Decoding(1, 10)
+        tasks = [
+            asyncio.create_task(decoding.decode(cast(Detector, slow), Ticket(name, math.inf), name.encode(), False))
+            for name in ("running", "gone", "left")
+        ]
+        await asyncio.to_thread(until, lambda: slow.began)
+        for task in tasks[:2]:
+            task.cancel()
+        await asyncio.gather(*tasks[:2], return_exceptions=True)
+        assert slow.began == [b"running"] and decoding.pending == 1
+        slow.go.release(2)
+        assert await tasks[2] == b"left" and slow.began == [b"running", b"left"]
+        decoding.close()
+
+    asyncio.run(scene())
+
+
+def test_a_thread_that_is_freed_as_its_next_picture_is_given_up_goes_to_the_one_after() -> None:
+    async def scene() -> None:
+        slow, decoding, odd = Slow(), Decoding(1, 10), list[object]()
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: odd.append(context))
+        running, gone, left = (
+            asyncio.create_task(decoding.decode(cast(Detector, slow), Ticket(name, math.inf), name.encode(), False))
+            for name in ("running", "gone", "left")
+        )
+        await asyncio.to_thread(until, lambda: slow.began)
+        slow.go.release(2)
+        pass_on = decoding._pass_on
+
+        def give_up_and_pass_on() -> None:
+            gone.cancel()
+            pass_on()
+
+        decoding._pass_on = give_up_and_pass_on  # type: ignore[method-assign]
+        assert await running == b"running"
+        decoding._pass_on = pass_on  # type: ignore[method-assign]
+        assert await left == b"left" and gone.cancelled() and not odd
+        await asyncio.sleep(0.01)
+        assert decoding._free == 1
+        decoding.close()
+
+    asyncio.run(scene())

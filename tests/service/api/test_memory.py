@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 
 from service.api.app import create_app
 from service.settings import Settings
+from tests.conftest import SAMPLES
 from tests.live import ready
 from tests.models import second_model
 from tests.service.api.test_detection import JPEG
@@ -48,6 +49,17 @@ def test_hits_follow_the_policy_and_are_counted(client: TestClient, tusk: bytes)
     assert 'faunalens_cache_total{outcome="hit"} 2.0' in metrics
     assert 'faunalens_cache_total{outcome="miss"} 1.0' in metrics
     assert sum(float(line.split()[-1]) for line in metrics.splitlines() if "verdicts_total{" in line) == 4
+
+
+def test_a_kept_picture_gets_its_box_when_another_policy_finds_something(client: TestClient) -> None:
+    candles = (SAMPLES / "candles.jpg").read_bytes()
+    found = [
+        client.post(f"/v1/detect?policy={name}", content=candles, headers=JPEG).json()
+        for name in ("default", "sensitive", "sensitive", "default")
+    ]
+    assert [len(answer["findings"]) for answer in found] == [0, 2, 2, 0]
+    assert ["cached" in answer for answer in found] == [False, False, True, True]
+    assert found[1]["findings"] == found[2]["findings"] and found[1]["scores"] == found[0]["scores"]
 
 
 def test_pictures_that_cannot_be_judged_are_not_kept(client: TestClient, app: FastAPI, tusk: bytes) -> None:

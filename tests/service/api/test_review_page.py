@@ -732,9 +732,9 @@ def test_the_chosen_policy_stays_when_the_dialog_is_opened_again(open_page: Visi
 def test_statistics_are_a_click_away_and_back(open_page: Visit) -> None:
     page = open_page()
     settled(page)
-    page.click("header a[href='/stats']")
+    page.click("header a[href='stats']")
     expect(page.locator("#report")).to_be_visible()
-    page.click("header a[href='/review']")
+    page.click("header a[href='review']")
     settled(page)
 
 

@@ -106,6 +106,8 @@ def test_the_fall_against_a_baseline(http: httpx.Client) -> None:
     assert default["baseline_since"] == "2026-01-01" and default["lines"] == [
         {"category": None, "fall": None, "reached": None}
     ]
+    error = http.get("/v1/stats?baseline_since=2026-02-01&baseline_until=2026-01-01").json()["error"]
+    assert error["details"]["problems"][0]["parameter"] == "query.baseline_since"
     for wrong in (
         "baseline_since=2026-01-01", "since=2026-02-01&until=2026-01-01", "since=0001-01-01", "until=0001-01-01",
         "until=9999-12-31", "since=x",

@@ -2,12 +2,13 @@
 
 import datetime
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from sqlalchemy import text
 
 from service.api.app import create_app
@@ -83,6 +84,68 @@ def test_the_report_is_shown_with_a_key(browser: Browser, service: tuple[str, st
     page.click("#ask button[type=submit]")
     expect(page.locator("#message")).to_contain_text("first day must not be after the last")
     assert faults == []
+    page.close()
+
+
+def test_numbers_of_any_size_are_written_out(browser: Browser, service: tuple[str, str]) -> None:
+    (address, key), faults = service, list[str]()
+    page = opened(browser, address, faults, viewport={"width": 390, "height": 844})
+
+    def changed(route: Route) -> None:
+        report = (answer := route.fetch()).json()
+        fall = {"value": -12.5, "low": -3456.7, "high": -2.2e-16}
+        lines = [{"category": None, "fall": fall, "reached": False}]
+        report["fall"] = {
+            "baseline_since": "2026-01-01", "baseline_until": "2026-01-31", "aim": 0.8, "comparable": False,
+            "lines": lines,
+        }  # fmt: skip
+        report["drift"]["shifts"][0] |= {"psi": 1e-8, "share": 1e-9, "ratio": 1234.5}
+        report["weeks"] *= 12
+        route.fulfill(response=answer, json=report)
+
+    page.route("**/v1/stats?*", changed)
+    page.fill("#key-form input", key)
+    page.press("#key-form input", "Enter")
+    expect(page.locator("#fall tbody")).to_contain_text("-1,250 % (-346,000 % to 0 %)")
+    expect(page.locator("#drift tbody tr").first).to_contain_text("1,200")
+    expect(page.locator("#drift tbody tr").first).to_contain_text("0.00000010 %")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390, "a long line of the fall scrolls by itself"
+    dates = [box for text in page.locator("#chart text").all()[3:] if (box := text.bounding_box())]
+    assert len(dates) > 5
+    assert all(left["x"] + left["width"] < right["x"] for left, right in pairwise(dates)), "dates do not overlap"
+    assert faults == []
+    page.close()
+
+
+def test_tables_are_named_and_so_are_their_rows(browser: Browser, service: tuple[str, str]) -> None:
+    (address, key), faults = service, list[str]()
+    page = opened(browser, address, faults)
+    page.fill("#key-form input", key)
+    page.press("#key-form input", "Enter")
+    row = page.get_by_role("table", name="By source").get_by_role("row", name="<b>uploads")
+    expect(row.get_by_role("rowheader")).to_have_text("<b>uploads")
+    page.close()
+
+
+def test_a_late_answer_does_not_take_the_place_of_a_later_question(browser: Browser, service: tuple[str, str]) -> None:
+    (address, key), faults = service, list[str]()
+    page = opened(browser, address, faults)
+    page.fill("#key-form input", key)
+    page.press("#key-form input", "Enter")
+    expect(page.locator("#report")).to_be_visible()
+    held = list[Route]()
+    page.route("**/v1/stats?*source=uploads*", lambda route: held.append(route))
+    page.fill("#ask input[name=source]", "uploads")
+    page.click("#ask button[type=submit]")
+    page.fill("#ask input[name=source]", "<b>uploads")
+    page.click("#ask button[type=submit]")
+    expect(page.locator("#message")).to_have_text("")
+    expect(page.locator("#total")).to_contain_text("Photos of batches4")
+    with page.expect_response("**/v1/stats?*source=uploads*"):
+        held[0].continue_()
+    # whatever the page makes of it, it does before it gets an answer to this
+    page.evaluate("fetch('/stats-assets/icon.svg').then((answer) => answer.text())")
+    expect(page.locator("#total")).to_contain_text("Photos of batches4")
     page.close()
 
 

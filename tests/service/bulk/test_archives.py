@@ -183,6 +183,37 @@ def test_members_under_a_password_are_refused(tmp_path: Path) -> None:
     assert json.loads(member.refusal or "")["code"] == "corrupt_archive"
 
 
+@pytest.mark.parametrize("kind", ["tar", "tar.gz"])
+def test_a_tar_that_leads_back_ends(kind: str, tmp_path: Path) -> None:
+    """By a negative size ``tarfile`` reads the same header for ever, and what is no file is not counted."""
+    block = bytearray(file("loop", 0, b"Z").tobuf(tarfile.GNU_FORMAT))
+    block[124:136] = b"\xff" + (256**11 - 512).to_bytes(11, "big")
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    data = file("a", 0).tobuf() + bytes(block) + bytes(1024)
+    assert code(tmp_path, kind, data if kind == "tar" else gzip.compress(data)) is ErrorCode.CORRUPT_ARCHIVE
+
+
+@pytest.mark.parametrize("kind", ["tar", "tar.gz"])
+def test_headers_of_what_is_no_picture_are_bounded(kind: str, tmp_path: Path) -> None:
+    data = file("folder", 0, tarfile.DIRTYPE).tobuf() * 2_000 + bytes(1024)
+    wide = Bounds(files=5, single=1000, total=10_000_000)
+    assert code(tmp_path, kind, data if kind == "tar" else gzip.compress(data)) is ErrorCode.TOO_MANY_BYTES
+    assert code(tmp_path, kind, data if kind == "tar" else gzip.compress(data), wide) is ErrorCode.TOO_MANY_FILES
+
+
+def test_a_zip_that_names_the_same_bytes_again_and_again_is_refused(tmp_path: Path) -> None:
+    """Deflated nothing costs as much to unpack as it is long, and adds nothing to what was unpacked."""
+    data = bytearray(packed(["a"], bytes(range(256)) * 3, zipfile.ZIP_STORED))
+    directory = data.index(b"PK\x01\x02")
+    end = data.index(b"PK\x05\x06")
+    entry = bytes(data[directory:end])
+    overlapping = bytes(data[:end]) + entry * 99 + bytes(data[end:])
+    tail = len(overlapping) - (len(data) - end)
+    overlapping = overlapping[: tail + 8] + struct.pack("<HHI", 100, 100, len(entry) * 100) + overlapping[tail + 16 :]
+    assert code(tmp_path, "zip", overlapping, Bounds(1000, 1000, 3000)) is ErrorCode.CORRUPT_ARCHIVE
+
+
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
 def test_archives_that_break_off_are_not_taken_for_shorter_ones(kind: str, tmp_path: Path) -> None:
     data = dict(all_kinds(NAMES))[kind]

@@ -8,7 +8,7 @@ import json
 import ssl
 import time
 from asyncio import StreamReader, StreamWriter, start_server
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -138,6 +138,28 @@ async def test_it_is_given_up_in_the_end(database: Database) -> None:
         due_now(database)
         assert await send_due(sender(database, receiver.port)) == 0
     assert row(database).state == "abandoned" and len(receiver.seen) == TRIES
+
+
+async def test_sending_goes_on_after_what_nobody_thought_of(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    any_due, failures = Outbox.any_due, list[int]()
+
+    def broken_once(outbox: Outbox, full: Sequence[str]) -> bool:
+        if not failures:
+            failures.append(1)
+            raise RuntimeError
+        return any_due(outbox, full)
+
+    monkeypatch.setattr(Outbox, "any_due", broken_once)
+    async with receiving(200) as receiver:
+        running = asyncio.create_task(sender(database, receiver.port).run())
+        try:
+            await asyncio.to_thread(until, lambda: row(database).state == "delivered" or running.done())
+            assert row(database).state == "delivered"
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
 
 
 async def test_a_receiver_that_hangs_holds_up_nobody_else(database: Database) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from service.decoding.cost import proven_cheap
 from tests.conftest import encoded
-from tests.service.hostile import jpeg_size, many_segments, scene
+from tests.service.hostile import jpeg_size, many_scans, many_segments, scene
 
 BASELINE = encoded(scene(), "JPEG")
 SCAN = BASELINE.index(b"\xff\xda")
@@ -40,6 +40,16 @@ def framed(data: bytes, kind: int) -> bytes:
 )  # fmt: skip
 def test_bounds(data: bytes, cheap: bool) -> None:
     assert proven_cheap(data) is cheap
+
+
+@pytest.mark.parametrize("marker", [0x00, 0x01, 0xC8, 0xD0, 0xD7, 0xD8, 0xD9, 0xDE, 0xF0, 0xFD, 0xFF])
+def test_a_header_that_decoders_read_otherwise_proves_nothing(marker: int) -> None:
+    """A decoder goes on right after such a marker, and finds the costly picture that would be leapt over here."""
+    harmless = b"\xff\xc0\0\x11\x08\0\x08\0\x08\3" + bytes(9) + b"\xff\xda\0\x0c\3" + bytes(9)
+    costly = many_scans(4_000, 3_000, 500)
+    comment = b"\xff\xfe" + (2 + len(harmless)).to_bytes(2) + harmless
+    assert proven_cheap(costly[:2] + harmless) and not proven_cheap(costly)
+    assert not proven_cheap(costly[:2] + bytes((0xFF, marker, 0, 6)) + comment + costly[2:])
 
 
 def test_nothing_is_proven_before_the_scan_has_begun() -> None:

@@ -255,6 +255,13 @@ def test_packages_made_to_harm_the_reader(tmp_path: Path) -> None:
     assert ["NotImplementedError" in found[0][0], "cannot be read as a package" in found[1][0]] == [True, True]
 
 
+def test_what_is_told_of_a_package_does_not_move_the_cursor(package: Path) -> None:
+    (package / "a\x1b[2J\x9b1;1Hnone changed.jpg").write_bytes(b"x")
+    done = run("verify", str(package))
+    assert done.exit_code == 1 and "a\ufffd[2J\ufffd1;1Hnone changed.jpg was added" in done.stderr
+    assert "\x1b" not in done.output and "\x9b" not in done.output
+
+
 def test_a_photo_that_was_exchanged_in_the_store_is_not_exported(filled: Filled, tmp_path: Path) -> None:
     run("key")
     with filled.database.reading() as session:

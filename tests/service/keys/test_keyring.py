@@ -70,6 +70,18 @@ def test_guesses_cannot_take_the_processor(tries: list[str]) -> None:
     asyncio.run(scene())
 
 
+def test_guesses_at_one_key_do_not_keep_out_another() -> None:
+    async def scene() -> None:
+        text, other = new_key("other", frozenset({Scope.DETECT}), NOW)
+        ring = Keyring([KEY, other])
+        guesses = [asyncio.create_task(code(ring.identify(WRONG))) for _ in range(40)]
+        await asyncio.sleep(0)
+        assert await ring.identify(text) is other
+        assert ErrorCode.OVERLOADED in await asyncio.gather(*guesses)
+
+    asyncio.run(scene())
+
+
 def test_revoked_and_replaced_keys_are_forgotten(tries: list[str]) -> None:
     async def scene() -> None:
         ring = Keyring([KEY])

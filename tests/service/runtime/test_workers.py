@@ -1,4 +1,5 @@
 import asyncio
+import os
 import threading
 from collections.abc import Awaitable, Callable
 
@@ -137,3 +138,35 @@ def test_a_cancelled_job_keeps_its_thread_until_it_ends() -> None:
         assert workers.admission.running == 0
 
     played(scene)
+
+
+def test_threads_keep_to_their_cores_while_all_of_them_work() -> None:
+    cores = os.sched_getaffinity(0)
+    workers = Workers(threads=len(cores), queue=64, max_wait=60, max_ratio=1e6)
+
+    async def play() -> None:
+        gate, all_here = threading.Event(), threading.Barrier(len(cores) + 1)
+
+        def wait() -> None:
+            all_here.wait()
+            gate.wait()
+
+        def where() -> set[int]:
+            all_here.wait()
+            return os.sched_getaffinity(0)
+
+        first = [asyncio.create_task(workers.run(enter(workers), wait)) for _ in cores]
+        await asyncio.to_thread(all_here.wait)
+        then = [asyncio.create_task(workers.run(enter(workers), where)) for _ in cores]
+        await settle()
+        gate.set()
+        await asyncio.to_thread(all_here.wait)
+        assert sorted(core for bound in await asyncio.gather(*then) for core in bound) == sorted(cores)
+        await asyncio.gather(*first)
+        if len(cores) > 1:
+            assert await workers.run(enter(workers), lambda: os.sched_getaffinity(0)) == cores
+
+    try:
+        asyncio.run(play())
+    finally:
+        workers.close()

@@ -36,7 +36,7 @@ def test_fall_by_hand() -> None:
     assert found.low < found.value < found.high < 1
     rose = fall(Part(200, 10_000), Part(20, 20), Part(20, 10_000), Part(20, 20))
     assert rose is not None and rose.value == pytest.approx(-9) and rose.high < -4
-    assert fall(Part(0, 10_000), Part(0, 0), Part(200, 20_000), Part(150, 200)) is None
+    assert fall(Part(5, 10_000), Part(0, 0), Part(200, 20_000), Part(150, 200)) is None
     assert fall(Part(5, 10_000), Part(5, 5), Part(9, 10_000), Part(0, 9)) is None
 
 
@@ -76,6 +76,29 @@ def test_what_was_not_flagged_is_lost_and_no_more() -> None:
     assert found is not None and found.value == pytest.approx(80 / 90)
     assert found.low < 80 / 90 < found.high
     assert found.low > 0.8
+
+
+def test_where_nothing_is_flagged_any_more_nothing_waits_for_a_decision() -> None:
+    before = Part(200, 20_000), Part(150, 200)
+    found = fall(Part(0, 10_000), Part(0, 0), *before)
+    assert found is not None and found.value == found.high == 1.0
+    # at most about 2.5 of 10,000 photos against 75
+    assert 0.96 < found.low < 1
+    few = fall(Part(0, 10), Part(0, 0), *before)
+    assert few is not None and few.high == 1.0 and few.low < -5
+    assert fall(Part(0, 0), Part(0, 0), *before) is None
+    none = recall(10_000, 0, Part(0, 0), Part(2, 990))
+    assert none is not None and none.value == none.low == none.high == 0.0
+    assert recall(10_000, 0, Part(0, 0), Part(0, 990)) is None
+
+
+def test_recall_and_fall_hold_their_value_at_both_ends() -> None:
+    before = Part(200, 20_000), Part(150, 200)
+    for found in (
+        recall(10_000, 100, Part(80, 100), Part(0, 990)), recall(10_000, 100, Part(0, 100), Part(2, 990)),
+        fall(Part(20, 10_000), Part(0, 20), *before), fall(Part(100, 100), Part(9, 9), Part(100, 100), Part(9, 9)),
+    ):  # fmt: skip
+        assert found is not None and found.low <= found.value <= found.high, found
 
 
 def test_nothing_flagged_then_leaves_no_fall_to_tell() -> None:

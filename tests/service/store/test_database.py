@@ -9,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, event, text
 
 from service import chain, store
 from service.errors import ErrorCode, FaunalensError, StartError
@@ -159,3 +159,21 @@ def test_a_connection_that_is_reset_while_it_is_made_is_a_failure_with_a_code() 
     with pytest.raises(FaunalensError) as caught, database.reading() as session:
         session.execute(text("SELECT 1"))
     assert caught.value.code is ErrorCode.STORE_UNAVAILABLE
+
+
+def test_a_server_that_ends_once_all_was_read_at_once_harms_nothing(database: Database) -> None:
+    if database.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has no server")
+    killer = create_engine(database.engine.url)
+
+    def kill(*_: object) -> None:
+        with killer.connect() as other:
+            other.execute(text("SELECT pg_terminate_backend(:mine, 5000)"), {"mine": mine})
+
+    with database.reading(one_look=True) as session:
+        assert session.execute(text("SHOW transaction_isolation")).scalar() == "repeatable read"
+        mine = session.execute(text("SELECT pg_backend_pid()")).scalar()
+        event.listen(database.engine, "reset", kill, once=True)
+    killer.dispose()
+    with database.reading() as session:
+        assert session.execute(text("SHOW transaction_isolation")).scalar() == "read committed"

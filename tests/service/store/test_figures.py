@@ -93,6 +93,22 @@ def test_counts(database: Database, answer: Answer, candidate: Finding) -> None:
     assert figures.count(database, 0, 1.0).sources == {}
 
 
+def test_photos_judged_while_it_counts_are_all_in_or_all_out(
+    database: Database, answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ivory = Outcome(judged(answer, ("ivory", 0.9)))
+    fill(database, "a", [ivory])
+    count_photos = figures._photos
+
+    def judged_meanwhile(*arguments: Any) -> None:
+        count_photos(*arguments)
+        fill(database, "a", [ivory, ivory])
+
+    monkeypatch.setattr(figures, "_photos", judged_meanwhile)
+    counted = figures.count(database, 0, math.inf)
+    assert counted.sources["a"].seen == counted.categories["a", "ivory"].flagged == 1
+
+
 def test_the_sample_looks_like_any_other_photo(database: Database, answer: Answer, candidate: Finding) -> None:
     clear = judged(answer)
     ids = fill(database, "a", [Outcome(clear, sample=Sample(0.1, candidate, place)) for place in (0.2, 0.9)])
@@ -122,6 +138,9 @@ def test_tallies_add_up(database: Database, answer: Answer) -> None:
     assert found == {
         Key(day.isoformat(), "live", "a", "photo", "", 2): 3, Key(day.isoformat(), "live", "b�", "photo", "", 2): 1,
     }  # fmt: skip
+    added = tallies.read(database, span, ["photo", "score"], by=("kind",))
+    assert added == {tallies.NOTHING._replace(kind="photo"): 4, tallies.NOTHING._replace(kind="score"): 56}
+    assert tallies.read(database, span, ["photo"], channel="batch") == {}
     scores = tallies.read(database, span, ["score"], "a")
     assert sum(scores.values()) == 3 * len(answer.scores)
     assert tallies.read(database, Days(span.until, span.until + datetime.timedelta(days=9)), ["photo"]) == {}

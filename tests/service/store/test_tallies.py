@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from service.answer import Answer, ImageInfo, ModelName, PolicyName
+from service.bulk.manifest import clean
 from service.errors import ErrorCode, FaunalensError
 from service.store import tallies
 from service.store.database import Database
@@ -91,3 +92,17 @@ def test_days_that_are_over_are_forgotten(database: Database) -> None:
         add(tally, range(2), DAY + datetime.timedelta(days=number))
         tally.flush(database)
     assert len(tally._known) == len(tally._stored) == 8
+
+
+def test_a_source_is_called_what_a_batch_of_it_is(database: Database) -> None:
+    names = (
+        "caf\u00e9\u00a0bazar",
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0646\u0645",
+        "\U0001f469\u200d\U0001f33e",
+        "a\nb",
+    )
+    tally = Tallies()
+    for name in names:
+        tally.add("live", name, answer())
+    tally.flush(database)
+    assert set(sources(database)) == {clean(name) for name in names}

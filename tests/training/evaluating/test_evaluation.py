@@ -184,6 +184,15 @@ def test_confusion_by_hand(scored: Scored) -> None:
 def test_worst_false_alarms_come_first_and_are_no_positives(scored: Scored) -> None:
     worst = worst_false_alarms(scored, "ivory", 2)
     assert [(photo.file, value) for photo, value in worst] == [("3.jpg", 0.7), ("6.jpg", 0.3)]
+    everything = worst_false_alarms(scored, "ivory", 48)
+    assert [photo.file for photo, _ in everything] == ["3.jpg", "6.jpg", "4.jpg", "5.jpg"], "no more than there are"
+
+
+def test_a_name_with_a_bar_stays_in_its_cell(scored: Scored) -> None:
+    photos = [replace(photo, kind="ivory|coral", source="a|b\nc") for photo in scored.photos]
+    text = markdown(without_nan({"split": "test", **report(replace(scored, photos=photos), _contract(), 10)}))
+    assert "\n| ivory/ivory\\|coral | 3\\* |" in text
+    assert "\n| a\\|b\ufffdc | 7\\* |" in text
 
 
 def test_report_holds_groups_sources_kinds_and_verdicts(scored: Scored) -> None:

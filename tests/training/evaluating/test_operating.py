@@ -116,6 +116,12 @@ def test_policy_file_is_one_the_service_loads(tmp_path: Path) -> None:
     assert "5000 reviews" in tomllib.loads(path.read_text())["default"]["description"]
 
 
+def test_categories_that_are_no_bare_keys_of_toml_are_quoted() -> None:
+    names = ["ivory", "ivory.raw", "слоновая_кость", 'the_"real"_thing', "a\\b"]
+    text = policy_toml({name: _table()[0] for name in names}, STREAM, 5000, "2026-11-24")
+    assert list(tomllib.loads(text)["default"]["categories"]) == [*names, "*"]
+
+
 def test_table_and_chart(tmp_path: Path) -> None:
     table = {"ivory": _table()}
     chosen = choose(table, 5000)

@@ -15,6 +15,7 @@ from training.evaluating.statistics import (
     expected_calibration_error,
     precision_at_prevalence,
     recall_at,
+    steps,
     threshold_at,
 )
 
@@ -147,6 +148,21 @@ def test_bootstrap_draws_instances_whole() -> None:
     assert counts.max() == 2
 
 
+def test_bootstrap_draws_what_drawing_one_instance_after_the_other_would() -> None:
+    scores, positive = _sample()
+    groups = [f"{number * 7 % 90}" for number in range(300)]
+    rng, values = np.random.default_rng(3), []
+    members = [
+        [[i for i in range(300) if groups[i] == name and positive[i] == side] for name in sorted(set(groups))]
+        for side in (True, False)
+    ]
+    strata = [[rows for rows in side if rows] for side in members]
+    for _ in range(40):
+        drawn = [i for stratum in strata for j in rng.integers(0, len(stratum), len(stratum)) for i in stratum[j]]
+        values.append(auroc(scores[drawn], positive[drawn]))
+    assert bootstrap(auroc, scores, positive, groups, 40, seed=3) == tuple(np.percentile(values, [2.5, 97.5]))
+
+
 def test_whole_instances_widen_the_interval() -> None:
     scores, positive = _sample()
     scores, positive = np.repeat(scores[:40], 10), np.repeat(positive[:40], 10)
@@ -216,3 +232,9 @@ def test_average_precision_counts_ties_as_one_step() -> None:
     tied = np.full(4, 0.5)
     for flags in ([True, True, False, False], [False, False, True, True]):
         assert average_precision(tied, np.array(flags)) == pytest.approx(0.5)
+
+
+def test_a_curve_has_a_step_for_each_score() -> None:
+    hits, drawn = steps(np.array([0.5, 0.9, 0.5, 0.1]), _flags(1, 1, 0, 0))
+    assert hits.tolist() == [1, 2, 2]
+    assert drawn.tolist() == [1, 3, 4]

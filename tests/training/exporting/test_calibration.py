@@ -98,3 +98,20 @@ def test_twenty_positives_carry_a_slope_of_their_own() -> None:
         fitted = calibrate(["few"], logits[:, None], few[:, None], "val")["few"]
         assert (fitted.fitted_on == "val, 20 positives") == own
         assert (fitted.temperature == 1.0) != own
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    ("mean", "spread", "rise", "share"), [(-12, 0.3, 1.2, 0.1), (-8, 0.3, 0.6, 0.1), (-5, 4, -2, 0.02)]
+)
+def test_what_is_found_is_the_minimum(mean: float, spread: float, rise: float, share: float, seed: int) -> None:
+    """Of logits that lie close together, and far from what they should be: whole steps of Newton's do not get there."""
+    rng = np.random.default_rng(seed)
+    positive = rng.random(2000) < share
+    logits = rng.normal(mean, spread, 2000) + rise * positive
+    goal = np.where(positive, (positive.sum() + 1) / (positive.sum() + 2), 1 / ((~positive).sum() + 2))
+    slope, bias = platt(logits, positive)
+    found = 1 / (1 + np.exp(-(slope * logits + bias)))
+    assert abs((found - goal).sum() + 0.05 * bias) < 1e-4, "the bias fits the slope"
+    rising = float(((found - goal) * logits).sum() + 0.05 * (slope - 1))
+    assert abs(rising) < 1e-4 or (slope == 0.05 and rising > 0)

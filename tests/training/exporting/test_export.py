@@ -1,6 +1,7 @@
 """The exported model says what torch says."""
 
 import copy
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +68,14 @@ def test_difference_sees_another_network(exported: Exported, photos: list[Photo]
         next(other.trunk.parameters()).mul_(0.5)
     worst = largest_difference(other, classifier, select(photos, "val")[:2])
     assert worst["logits"] > 1e-2
+
+
+def test_a_network_that_gives_no_numbers_differs(exported: Exported, photos: list[Photo]) -> None:
+    other = copy.deepcopy(exported.network)
+    with torch.no_grad():
+        (other.kernel.bias if other.kernel else other.head.weight).fill_(math.nan)
+    worst = largest_difference(other, Classifier(exported.contract, exported.folder), select(photos, "val")[:2])
+    assert math.isnan(worst["probabilities"])
 
 
 def test_photos_do_not_all_score_alike(exported: Exported, photos: list[Photo]) -> None:

@@ -1,6 +1,7 @@
 """Training: repeatable, resumable, and it refuses what does not fit."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from training.fitting.trainer import CHECKPOINT, Hardware, Trainer, choose_hardware, load_network
 from training.photos import dataset
 from training.photos.manifest import Photo
-from training.recipe import Recipe
+from training.recipe import Recipe, RecipeError
 
 pytestmark = pytest.mark.training
 CPU = Hardware(torch.device("cpu"), half=False, workers=0)
@@ -58,6 +59,26 @@ def test_another_recipe_does_not_resume(recipe: Recipe, photos: list[Photo], tra
     other = recipe.model_copy(update={"head_rate": 1e-4})
     with pytest.raises(ValueError, match="made with another recipe"):
         Trainer(other, photos, trained, CPU).fit()
+
+
+def test_other_photos_do_not_resume(recipe: Recipe, photos: list[Photo], tmp_path: Path, trained: Path) -> None:
+    """A finished run would give its old weights for them without a word."""
+    first = next(place for place, photo in enumerate(photos) if photo.split == "train")
+    changed = [*photos[:first], replace(photos[first], labels=("rhino_horn",)), *photos[first + 1 :]]
+    for others in (photos[1:], changed):
+        with pytest.raises(RecipeError, match="made with other photos of train"):
+            Trainer(recipe, others, trained, CPU).fit()
+    elsewhere = [replace(photo, path=photo.path.parent / "." / photo.file) for photo in photos]
+    Trainer(recipe, elsewhere, trained, CPU).fit()
+    untrained = recipe.model_copy(update={"epochs": 0, "kind_weight": 0.5})
+    for some in (photos, photos[1:]):
+        Trainer(untrained, some, tmp_path, CPU).fit()
+
+
+def test_a_loss_that_is_no_number_ends_the_run(recipe: Recipe, photos: list[Photo], tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="the loss of epoch 1 is no number any more"):
+        Trainer(recipe.model_copy(update={"head_rate": 1e37}), photos, tmp_path, CPU).fit()
+    assert not list(tmp_path.glob("*.pt*"))
 
 
 def test_a_finished_run_trains_no_more(recipe: Recipe, photos: list[Photo], trained: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from training.photos.copies import near, same_bytes
-from training.photos.manifest import Photo
+from training.photos.manifest import ManifestError, Photo
 
 
 def test_files_of_the_same_bytes_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,3 +38,17 @@ def test_near_copies_of_train_are_told(photos: list[Photo], tmp_path: Path) -> N
     )
     assert near([*photos, *held]) == [expected]
     assert near(held) == near([]) == []
+
+
+def test_photos_to_train_on_that_cannot_be_used_are_named_at_once(photos: list[Photo], tmp_path: Path) -> None:
+    """Not one after the other, hours apart, as training comes to them."""
+    used = [photo for photo in photos if photo.split != "test"]
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    broken = [replace(photo, path=tmp_path / "broken.jpg") for photo in used]
+    with pytest.raises(ManifestError) as refused:
+        near([*photos, replace(broken[0], path=tmp_path / "gone.jpg"), broken[1]])
+    one, other = str(refused.value).splitlines()
+    assert one.startswith(f"{tmp_path / 'gone.jpg'} cannot be used: ")
+    assert other.startswith(f"{tmp_path / 'broken.jpg'} cannot be used: ")
+    with pytest.raises(ManifestError, match=rf"\nand {len(broken) - 20} more$"):
+        near(broken)

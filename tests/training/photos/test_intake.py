@@ -1,6 +1,7 @@
 """Photos of others: every form gives the same rows, objects stay on one side, and what is wrong is named."""
 
 import json
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,14 @@ from service.imaging import ENDINGS
 from training.cli import train
 from training.options import read
 from training.photos.intake import read_photos, summary
-from training.photos.manifest import ManifestError, Photo, unknown_labels
+from training.photos.manifest import COLUMNS, ManifestError, Photo, unknown_labels
 from training.recipe import Recipe
 
 
 def _touch(root: Path, *names: str) -> None:
     for name in names:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(name.encode())
+        (root / name).write_bytes(os.fsencode(name))
 
 
 def _json(path: Path, content: Any) -> Path:
@@ -104,6 +105,7 @@ def test_copies_in_further_folders_are_told_once(tmp_path: Path, capsys: pytest.
             (folder / row[:5]).write_bytes(b"same")
     assert [photo.file for photo in read(data, None, (extra,))] == ["a.jpg", "b.jpg", "c.jpg"]
     told = capsys.readouterr().err
+    assert f"left out of {extra}, not of train: 1, d.jpg for one" in told
     assert told.count("on another side of the split") == told.count("with another label") == 1
     assert "a.jpg (train) and c.jpg (train) for one" in told
 
@@ -152,11 +154,12 @@ def test_label_studio_export(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         {"image": "/data/upload/f.jpg", "choice": {"choices": ["Ivory"]}},
         {"data": {"image": "g.jpg"}, "annotations": [{"result": []}]},
         {"data": {"image": "h.jpg"}, "annotations": []},
+        {"image": "g.jpg", "choice": [None, 7]},
     ]  # fmt: skip
     photos = _by_file(read_photos(tmp_path, _json(tmp_path / "export.json", tasks)))
     assert photos["1/a b.jpg"].labels == ("ivory",)
     assert photos["c.jpg"].group == "lookalike"
-    assert photos["g.jpg"].labels == ()
+    assert photos["g.jpg"].labels == ("7",)
     assert "left out, not annotated: 2, d.jpg for one" in capsys.readouterr().err
     assert photos["e.jpg"].labels == ("coral", "shell", "ivory")
     assert set(photos["f.jpg"].labels) == {"shell", "coral", "ivory"}
@@ -177,12 +180,47 @@ def test_coco_boxes(tmp_path: Path) -> None:
     assert photos["b.jpg"].group == "listing"
 
 
+def test_names_that_are_no_utf_8_or_have_a_backslash(tmp_path: Path) -> None:
+    (tmp_path / "ivory").mkdir()
+    names = {os.fsdecode(b"ivory/b\xfcste.jpg"), "ivory/a\\b.jpg", 'ivory/50% "new", 1\n.jpg'}
+    _touch(tmp_path, *names)
+    photos = read_photos(tmp_path)
+    assert {photo.file for photo in photos} == names
+    assert read_photos(tmp_path) == photos
+
+
+def test_folders_that_are_links_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _touch(tmp_path, "elsewhere/a.jpg", "photos/listing/b.jpg")
+    (tmp_path / "photos" / "ivory").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "photos" / "listing" / "c.jpg").symlink_to(tmp_path / "elsewhere" / "a.jpg")
+    assert set(_by_file(read_photos(tmp_path / "photos"))) == {"listing/b.jpg", "listing/c.jpg"}
+    assert "left out, a link to a folder, or to nothing: 1, ivory for one" in capsys.readouterr().err
+
+
+def test_addresses_of_label_studio_are_decoded_once(tmp_path: Path) -> None:
+    """A name with a per cent sign stays what it is."""
+    _touch(tmp_path, "d/50%41.jpg", "1/60%41.jpg")
+    round_ = {"value": {"ellipselabels": ["Ivory"]}}
+    point = {"value": {"keypointlabels": ["Coral"]}}
+    tasks = [
+        {"data": {"image": "/data/local-files/?d=d/50%2541.jpg"}, "annotations": [{"result": [round_]}]},
+        {"data": {"image": "/data/upload/1/60%2541.jpg"}, "annotations": [{"result": [point]}]},
+    ]
+    photos = _by_file(read_photos(tmp_path, _json(tmp_path / "export.json", tasks)))
+    assert photos["d/50%41.jpg"].labels == ("ivory",)
+    assert photos["1/60%41.jpg"].labels == ("coral",)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
         ("l.csv", "", r"lacks the columns \['file', 'label'\]"),
         ("l.csv", "name,label\na.jpg,ivory\n", r"lacks the columns \['file'\]"),
-        ("l.csv", "file,label\nmissing.jpg,ivory\n", "missing.jpg is named in .* but is not there"),
+        ("l.csv", "file;label\na.jpg;ivory\n", r"separated by commas, it has \['file;label'\]"),
+        ("l.csv", f"file,label\na.jpg,{'x' * 140_000}\n", "cannot be read: field larger"),
+        ("manifest.csv", f"{','.join(COLUMNS)}\n{'x' * 140_000}\n", "cannot be read: field larger"),
+        ("l.csv", "file,label\nmissing.jpg,ivory\n", "missing.jpg is named in .* but is not there$"),
+        ("l.csv", "file,label\na.jpg,\nb.jpg,\nc.jpg,\nd.jpg,\n", "b.jpg .* is not there, nor are 2 others"),
         ("l.csv", "file,label\na.jpg,ivory\na.jpg,coral\n", "a.jpg is listed twice"),
         ("l.csv", "file,label,split\na.jpg,ivory,holdout\n", "split 'holdout' or group '' is unknown"),
         ("l.csv", "file,label,group\na.jpg,none,look-alike\n", "group 'look-alike' is unknown"),
@@ -192,6 +230,8 @@ def test_coco_boxes(tmp_path: Path) -> None:
         ("l.csv", "file,label,split,instance\na.jpg,,train,i\nb.jpg,,test,i\n", "instance i is on two sides"),
         ("l.csv", "file,label\n", "no photos in"),
         ("l.json", "{", "cannot be read"),
+        ("l.json", "[" * 100_000, "cannot be read"),
+        ("l.json", '[{"image": "http://[bad/a.jpg"}]', "not the JSON"),
         ("l.json", '{"a": 1}', "neither a Label Studio export nor COCO"),
         ("l.json", '[{"data": {"picture": "a.jpg"}}]', "not the JSON that it looks like"),
         ("l.json", '{"images": [], "annotations": [{"image_id": 1}], "categories": []}', "not the JSON"),
@@ -201,7 +241,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, name: str, text: str, message: s
     _touch(tmp_path, "a.jpg")
     (tmp_path / name).write_text(text)
     with pytest.raises(ManifestError, match=message):
-        read_photos(tmp_path, tmp_path / name)
+        read_photos(tmp_path, tmp_path / name if name != "manifest.csv" else None)
 
 
 def test_no_folder_and_empty_folder(tmp_path: Path) -> None:

@@ -1,0 +1,81 @@
+"""A tar, read from its start to its end within bounds on what ``tarfile`` believes and keeps.
+
+``tarfile`` follows a negative size back to a header that it has read, without end; it keeps headers that belong to
+others, and maps of sparse files, however long they are; and such a map may lie about where its file ends, so that a
+packed tar is unpacked anew for the next one. So this one goes forwards only, and reads no more than some bytes between
+two members.
+"""
+
+import tarfile
+from typing import IO, cast
+
+# names, attributes, maps; those of real archives have some hundred bytes
+_MOST_HEADER = 1_048_576
+_CHUNK = 65_536
+
+
+class _Tape:
+    """A stream that is read forwards. ``left``: bytes that may be read now; None: any number."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.left: int | None = None
+        self._stream = stream
+        self._at = 0
+
+    def read(self, count: int = -1) -> bytes:
+        """Raises :class:`tarfile.ReadError` when that is more than is left."""
+        if self.left is not None:
+            if not 0 <= count <= self.left:
+                raise tarfile.ReadError("a header is too long")
+            self.left -= count
+        data = self._stream.read(count)
+        self._at += len(data)
+        return data
+
+    def seek(self, offset: int) -> int:
+        """Read up to ``offset``, as far as there is so much; raises :class:`tarfile.ReadError` when that is behind."""
+        if offset < self._at:
+            raise tarfile.ReadError("a header leads back")
+        while data := self._stream.read(min(_CHUNK, offset - self._at)):
+            self._at += len(data)
+        return self._at
+
+    def seekable(self) -> bool:
+        """In one direction."""
+        return True
+
+    def tell(self) -> int:
+        """Where the next read begins."""
+        return self._at
+
+
+class Tape(tarfile.TarFile):
+    """The tar in ``stream``, for one look at each member in turn; raises :class:`tarfile.TarError`."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.tape = _Tape(stream)
+        super().__init__(fileobj=cast(IO[bytes], self.tape), mode="r")
+
+    def next(self) -> tarfile.TarInfo | None:
+        """The next header; those before it are forgotten, with what they said of all that follow."""
+        self.members: list[tarfile.TarInfo] = []
+        self.pax_headers = {}
+        self.tape.left = _MOST_HEADER
+        info = super().next()
+        self.tape.left = None
+        if info is not None and info.size < 0:
+            raise tarfile.ReadError("a size is negative")
+        return info
+
+    @property
+    def ended(self) -> bool:
+        """Whether the tar has its last block: ``tarfile`` takes the end of the file for the end of the tar."""
+        return self.tape.tell() >= self.offset + tarfile.BLOCKSIZE
+
+
+def up_to(stream: IO[bytes], most: int) -> bytes:
+    """At most ``most`` bytes, a piece at a time: ``tarfile`` copies all that it has for each piece of a sparse file."""
+    data = bytearray()
+    while chunk := stream.read(min(_CHUNK, most - len(data))):
+        data += chunk
+    return bytes(data)

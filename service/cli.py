@@ -7,6 +7,7 @@ points, so that the service never imports it.
 import contextlib
 import errno
 import os
+import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from service.scanning.scan import Tally
 
 _GROUP = "faunalens.commands"
+_STANDARD_ERROR = 2
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -62,6 +64,7 @@ class _Commands(click.Group):
 @click.version_option(__version__, prog_name="faunalens")
 def main() -> None:
     """Recognise wildlife products in the photos of online listings."""
+    _open_standard_streams()
 
 
 main.add_command(keys)
@@ -81,6 +84,9 @@ def serve(host: str | None, port: int | None) -> None:
     Exit code 3: the service could not start, and the message says why. 1: requests were cut off at
     the end.
     """
+    if hasattr(signal, "SIGHUP"):
+        # it asks for the model to be loaded, which it is about to be; it would end a process that does not listen yet
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     from service.server import run
 
     try:
@@ -154,6 +160,16 @@ def scan(
     sys.exit(tally.exit_code)
 
 
+def _open_standard_streams() -> None:
+    """Where standard input, output or error is closed, open the null device in its place.
+
+    The next file or connection would get its number, and log lines would be written into that.
+    """
+    while (opened := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
+        pass
+    os.close(opened)
+
+
 @contextlib.contextmanager
 def _writing(advice: str) -> Iterator[None]:
     """A full disk, say, ends the run with a sentence and ``advice``; what was written stays.
@@ -183,6 +199,8 @@ def _output(path: Path | None, append: bool) -> Iterator[IO[str]]:
     if path is None:
         if sys.stdout is None:
             raise StartError("standard output is closed: name a file with --output")
+        # records are UTF-8, whatever the locale
+        sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
         yield sys.stdout
         return
     try:

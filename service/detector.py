@@ -71,9 +71,19 @@ class Detector:
 
     def __init__(self, settings: Settings) -> None:
         """Load and check everything, the self-test included; raises :class:`StartError` with the reason."""
+        self.settings = settings
+        try:
+            self._load()
+        except StartError:
+            raise
+        except Exception as error:
+            # a service that waits for its model would wait without end, and say nothing
+            raise StartError(f"the model cannot be loaded: {type(error).__name__}: {error}") from error
+
+    def _load(self) -> None:
+        settings = self.settings
         # resolved once, so that a link that is turned meanwhile cannot mix two models
         path = model_path(settings).resolve()
-        self.settings = settings
         self.contract = load_contract(path)
         self.classifier = Classifier(self.contract, path.parent, settings.providers)
         self.policies = load_policies(settings.policies or SHIPPED_POLICIES, self.contract)

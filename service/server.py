@@ -84,9 +84,13 @@ def _serve(settings: Settings) -> int:
     app = create_app(settings, stop)
     state: State = app.state.faunalens
     server = Server(configure(settings, app, Turnstile(state)), state)
+
+    def end(*_: object) -> None:
+        server.should_exit = True
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        # uvicorn raises the signal again once it has drained; without this the process would not end with 0
-        signal.signal(number, lambda *_: None)
+        # until uvicorn listens to them; it raises the signal again once it has drained, and the process ends with 0
+        signal.signal(number, end)
     # a full collection over everything imported stops all threads for some 40 ms; what is there now stays anyway
     gc.collect()
     gc.freeze()

@@ -14,6 +14,7 @@ from service.answer import ErrorAnswer
 from service.api.headers import SECURITY
 from service.api.observe import HEADER, REQUEST_ID, note
 from service.api.protocol import ANSWERED
+from service.api.rules import READINESS
 from service.api.state import state_of
 from service.errors import ErrorCode, FaunalensError
 
@@ -32,10 +33,12 @@ def error_docs(*codes: ErrorCode) -> dict[int | str, dict[str, Any]]:
 def respond(request: Request, error: FaunalensError) -> JSONResponse:
     """The response of an error, which is counted here, unless the server's protocol has refused the request meanwhile.
 
+    A probe that is told to send nothing here is not counted either: nothing was refused.
     It carries the request id; 503 and 429 also ``Retry-After``, 401 ``WWW-Authenticate``.
     """
     request_id = request.scope.get(REQUEST_ID)
-    if ANSWERED not in request.scope or error.code is ErrorCode.INTERNAL_ERROR:
+    refused = ANSWERED not in request.scope and request.scope["path"] != READINESS
+    if refused or error.code is ErrorCode.INTERNAL_ERROR:
         state_of(request).metrics.failures(error.code.code).inc()
     note(request.scope, code=error.code.code)
     headers = extra_headers(error)
@@ -106,7 +109,8 @@ def _allowed(request: Request) -> list[str]:
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     # the path's template: a path may hold what a client chose
     route = getattr(request.scope.get("route"), "path", "other")
-    log.error("unexpected %s at %s", type(error).__name__, route, exc_info=error)
+    named = {"request_id": request.scope.get(REQUEST_ID)}
+    log.error("unexpected %s at %s", type(error).__name__, route, exc_info=error, extra={"fields": named})
     response = respond(request, FaunalensError(ErrorCode.INTERNAL_ERROR, "Something went wrong here; it was logged."))
     # answered outside the middleware that adds them
     response.headers.update(SECURITY)

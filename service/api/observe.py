@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.protocol import ANSWERED, SURPLUS
 from service.api.state import State
+from service.errors import ErrorCode
 from service.telemetry.metrics import Metrics
 
 log = logging.getLogger("faunalens.request")
@@ -99,14 +100,17 @@ class Observe:
         with tracing.request(headers) if tracing else contextlib.nullcontext() as span:
             try:
                 await self.app(scope, receive, send_with_id)
+            except Exception:
+                # it is answered outside of this, after the line was written
+                note(scope, code=ErrorCode.INTERNAL_ERROR.code)
+                raise
             finally:
                 if answered := scope.get(ANSWERED):
                     seen.status = answered.status
                     note(scope, code=answered.code)
                 record(self.state.metrics, seen)
-                if span:
-                    span.update_name(f"{seen.method} {seen.route}")
-                    span.set_attributes({f"faunalens.{name}": value for name, value in seen.fields().items()})
+                if tracing and span:
+                    tracing.name(span, f"{seen.method} {seen.route}", seen.status, seen.fields())
 
 
 def record(metrics: Metrics, seen: Observed) -> None:

@@ -5,7 +5,8 @@ from service.keys.key import Scope
 # A load balancer has no key, and the pages that explain the API tell nothing that is not in the repository.
 STATISTICS, STATISTICS_PAGE, STATISTICS_ASSETS = "/v1/stats", "/stats", "/stats-assets/"
 REVIEW_PAGE, REVIEW_ASSETS = "/review", "/review-assets/"
-OPEN = frozenset({"/livez", "/readyz", "/docs", "/redoc", "/openapi.json", REVIEW_PAGE, STATISTICS_PAGE})
+READINESS = "/readyz"
+OPEN = frozenset({"/livez", READINESS, "/docs", "/redoc", "/openapi.json", REVIEW_PAGE, STATISTICS_PAGE})
 ASSETS = "/docs-assets/"
 METRICS = "/metrics"
 JUDGING = frozenset({"/v1/detect", "/v1/heatmap"})

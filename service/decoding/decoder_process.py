@@ -27,8 +27,8 @@ _GRACE_SECONDS = 5
 def main() -> None:
     """Answer requests on the socket until the service closes it."""
     channel = wire.Channel(socket.socket(fileno=0))
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # sent to the whole process group: the service finishes what it has, then closes the socket
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # sent to the whole process group: the service finishes what it has, then closes the socket, or reloads
         signal.signal(number, signal.SIG_IGN)
     bounds, _ = channel.receive(0)
     limits = imaging.Limits(*bounds["limits"])
@@ -49,7 +49,10 @@ def main() -> None:
 def _restrict(memory: int) -> None:
     with open("/proc/self/statm", encoding="ascii") as stream:
         used = int(stream.read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + memory, used + memory))
+    # a limit that is there already may be lower
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    most = used + memory if hard == resource.RLIM_INFINITY else min(used + memory, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
     for kind in (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE):
         resource.setrlimit(kind, (0, 0))
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1

@@ -1,6 +1,7 @@
 """The bulk run: files in, one record a file out, in order, in constant memory, on all cores."""
 
 import json
+import logging
 import os
 import sys
 import uuid
@@ -14,12 +15,13 @@ from typing import BinaryIO, get_args
 from service.answer import FileAnswer, FileFailure
 from service.cells import encodable
 from service.detector import Detector
-from service.errors import FaunalensError, StartError
+from service.errors import ErrorCode, FaunalensError, StartError
 from service.imaging import ENDINGS
 from service.policy import Policy, Verdict
 from service.scanning.entries import Entry, unreadable
 from service.scanning.records import Record
 
+log = logging.getLogger("faunalens")
 FINDINGS_EXIT, FAILURES_EXIT = 4, 8
 _AHEAD = 4
 
@@ -57,19 +59,31 @@ def find_files(paths: Iterable[str]) -> Iterator[str]:
             yield path
 
 
-def _walk(folder: str) -> Iterator[str]:
-    try:
-        with os.scandir(folder) as found:
-            entries = sorted((e.name, e.is_dir(follow_symlinks=False)) for e in found if _is_wanted(e))
-    except OSError:
-        yield folder
-        return
-    for name, is_folder in entries:
+def _walk(top: str) -> Iterator[str]:
+    """Not by calling itself: folders may lie deeper in each other than Python lets functions."""
+    levels = [("", [(top, True)])]
+    while levels:
+        folder, waiting = levels[-1]
+        if not waiting:
+            levels.pop()
+            continue
+        name, is_folder = waiting.pop()
         path = os.path.join(folder, name)
-        if is_folder:
-            yield from _walk(path)
-        elif name.lower().endswith(ENDINGS):
+        if not is_folder:
             yield path
+            continue
+        try:
+            levels.append((path, _inside(path)))
+        except OSError:
+            yield path
+
+
+def _inside(folder: str) -> list[tuple[str, bool]]:
+    """Names of the pictures and folders in ``folder``, the last one first; true: a folder."""
+    with os.scandir(folder) as found:
+        entries = ((entry.name, entry.is_dir(follow_symlinks=False)) for entry in found if _is_wanted(entry))
+        wanted = [(name, is_folder) for name, is_folder in entries if is_folder or name.lower().endswith(ENDINGS)]
+    return sorted(wanted, reverse=True)
 
 
 def _is_wanted(entry: "os.DirEntry[str]") -> bool:
@@ -89,6 +103,11 @@ def judge_file(detector: Detector, policy: Policy, item: str | Entry, run_id: st
         answer = detector.answer(data, run_id, policy, tolerate_truncated=tolerate_truncated)
     except FaunalensError as error:
         return FileFailure.of(name, error, run_id)
+    except Exception as error:
+        # it would end every run that resumes this one, too
+        log.error("unexpected %s at a file; its record says internal_error", type(error).__name__, exc_info=error)
+        unexpected = FaunalensError(ErrorCode.INTERNAL_ERROR, "Something went wrong here; it was logged.")
+        return FileFailure.of(name, unexpected, run_id)
     return FileAnswer.of(name, answer)
 
 

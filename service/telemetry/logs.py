@@ -84,6 +84,7 @@ class _Enqueue(logging.Handler):
 
 def _write(lines: "queue.Queue[str]") -> None:
     """Write for ever. To the file descriptor: ``sys.stderr`` has a lock, held while the pipe is full at the end."""
+    torn = False
     while True:
         waiting = [lines.get()]
         time.sleep(_GATHER_SECONDS)
@@ -91,16 +92,20 @@ def _write(lines: "queue.Queue[str]") -> None:
             while len(waiting) < _MOST_LINES:
                 waiting.append(lines.get_nowait())
         for line in waiting:
-            _write_line(f"{line}\n".encode())
+            torn = _write_line(f"{line}\n".encode(), torn)
             lines.task_done()
 
 
-def _write_line(line: bytes) -> None:
+def _write_line(line: bytes, torn: bool) -> bool:
+    """Whether ``line`` is torn now, as on a full disk; one that follows a torn one begins on a line of its own."""
+    rest = whole = b"\n" + line if torn else line
     try:
-        while line:
-            line = line[os.write(_STANDARD_ERROR, line) :]
+        while rest:
+            rest = rest[os.write(_STANDARD_ERROR, rest) :]
     except OSError:
         _dropped.add()
+    written = len(whole) - len(rest)
+    return bool(rest) and (written > torn or (torn and not written))
 
 
 class JsonLine(logging.Formatter):

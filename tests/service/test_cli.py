@@ -196,3 +196,14 @@ def test_truncated_files_are_judged_when_asked(tmp_path: Path) -> None:
     rows = csv.DictReader(io.StringIO(run("scan", "--format", "csv", "--tolerate-truncated", str(tmp_path))[1]))
     assert next(rows)["truncated"] == "true"
     assert "(truncated)" in run("scan", "--format", "table", "--tolerate-truncated", str(tmp_path))[1]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+def test_records_are_utf8_whatever_the_locale(kind: str, tmp_path: Path) -> None:
+    name = tmp_path / "\u8c61\u7259.jpg"
+    shutil.copy(SAMPLES / "tusk-single.jpg", name)
+    done = subprocess.run(
+        [sys.executable, "-c", "from service.cli import main; main()", "scan", "--format", kind, str(name)], cwd=ROOT,
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"}, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode in (0, 4) and str(name) in done.stdout.decode(), done.stderr

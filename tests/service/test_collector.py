@@ -23,6 +23,13 @@ class Collector(http.server.ThreadingHTTPServer):
         self.bodies: list[bytes] = []
 
     @property
+    def names(self) -> set[str]:
+        """What senders call themselves."""
+        found = [ExportTraceServiceRequest.FromString(body) for body in self.bodies]
+        said = (one for sent in found for r in sent.resource_spans for one in r.resource.attributes)
+        return {one.value.string_value for one in said if one.key == "service.name"}
+
+    @property
     def spans(self) -> list[str]:
         found = [ExportTraceServiceRequest.FromString(body) for body in self.bodies]
         return [s.name for one in found for r in one.resource_spans for scope in r.scope_spans for s in scope.spans]
@@ -77,12 +84,19 @@ def test_a_collector_gets_every_span_also_the_last(collector: Collector, tusk: b
     assert code == 0, output
     until(lambda: collector.spans.count("POST /v1/detect") == 3, 10)
     assert [collector.spans.count(stage) for stage in ("wait", "decode", "infer")] == [3, 3, 3]
+    assert collector.names == {"faunalens"}
     assert not any(b"secret" in body or b"127.0.0.1" in body for body in collector.bodies)
 
 
 def test_the_variables_of_opentelemetry_decide_what_is_kept(collector: Collector, tusk: bytes) -> None:
     code, output, _ = serve(f"http://127.0.0.1:{collector.server_port}", tusk, OTEL_TRACES_SAMPLER="always_off")
     assert (code, collector.spans) == (0, []), output
+
+
+def test_a_service_may_have_another_name(collector: Collector, tusk: bytes) -> None:
+    code, output, _ = serve(f"http://127.0.0.1:{collector.server_port}", tusk, OTEL_SERVICE_NAME="moderation")
+    assert code == 0, output
+    assert collector.names == {"moderation"}
 
 
 def test_a_collector_that_is_silent_stops_nothing(tusk: bytes) -> None:

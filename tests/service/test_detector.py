@@ -1,12 +1,13 @@
 import csv
 import gc
 import weakref
+from pathlib import Path
 
 import pytest
 
 from service.answer import significant
 from service.detector import Detector
-from service.errors import FaunalensError
+from service.errors import FaunalensError, StartError
 from service.settings import Settings
 from tests.conftest import SAMPLES
 
@@ -87,3 +88,20 @@ def test_a_model_that_nobody_uses_is_gone_at_once(tusk: bytes) -> None:
         assert [part() for part in left] == [None, None, None]
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("error", [KeyError("review"), RuntimeError("Symlink loop"), MemoryError()])
+def test_whatever_keeps_a_model_from_loading_is_told(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("service.detector.load_policies", fail)
+    with pytest.raises(StartError, match=f"the model cannot be loaded: {type(error).__name__}"):
+        Detector(Settings())
+
+
+def test_a_link_that_names_itself_is_told(tmp_path: Path) -> None:
+    link = tmp_path / "current.json"
+    link.symlink_to("current.json")
+    with pytest.raises(StartError, match="Symlink loop"):
+        Detector(Settings(model=link))

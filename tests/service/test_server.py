@@ -1,5 +1,6 @@
 import contextlib
 import datetime
+import os
 import signal
 import socket
 import subprocess
@@ -135,3 +136,42 @@ def test_a_second_sigint_cuts_off_what_is_under_way_and_keeps_what_was_counted(t
     with contextlib.closing(open_database(None, tmp_path)) as database:
         counts = tallies.read(database, Days(today(), today() + datetime.timedelta(days=1)), ["photo"], "last")
     assert sum(counts.values()) == 1
+
+
+def serve_after(code: str, port: int) -> "subprocess.Popen[str]":
+    """A service in whose process ``code`` runs first, with ``gc``, ``os`` and ``signal`` at hand."""
+    code = f"import gc, os, signal\n{code}\nfrom service.cli import main; main()"
+    return subprocess.Popen([sys.executable, "-c", code, "serve", "--port", str(port)], cwd=ROOT, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
+
+
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGINT"])
+def test_a_signal_just_before_the_server_listens_is_not_lost(number: str) -> None:
+    process = serve_after(f"gc.freeze = lambda: signal.raise_signal(signal.{number})", free_port())
+    try:
+        output, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 0 and "Traceback" not in output, output
+
+
+def test_sighup_before_the_model_is_loaded_ends_nothing() -> None:
+    port = free_port()
+    process = serve_after("gc.freeze = lambda: signal.raise_signal(signal.SIGHUP)", port)
+    wait(port)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0 and "reload" not in output, output
+
+
+def test_log_lines_go_nowhere_when_standard_error_is_closed(tusk: bytes) -> None:
+    """The number of a closed standard error must not go to a connection, into which lines would be written."""
+    port = free_port()
+    process = serve_after("os.closerange(0, 3)", port)
+    wait(port)
+    try:
+        assert {os.readlink(f"/proc/{process.pid}/fd/{number}") for number in range(3)} == {os.devnull}
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    assert process.returncode == 0

@@ -29,6 +29,30 @@ def test_an_unexpected_error_has_the_shape_and_tells_nothing(caplog: pytest.LogC
     assert response.json()["error"]["code"] == "internal_error"
     assert "secret" not in response.text
     assert "unexpected RuntimeError at /boom/{name}" in caplog.text and "ann" not in caplog.text
+    (logged,) = (one for one in caplog.records if one.exc_info)
+    assert logged.__dict__["fields"] == {"request_id": "r-9"}
+
+
+def test_the_line_of_a_request_that_failed_unexpectedly_has_its_code(caplog: pytest.LogCaptureFixture) -> None:
+    app = create_app(Settings())
+
+    @app.get("/boom")
+    async def boom() -> None:
+        raise RuntimeError
+
+    with TestClient(app, raise_server_exceptions=False) as client, caplog.at_level(logging.INFO, "faunalens.request"):
+        client.get("/boom")
+    fields = [one.__dict__["fields"] for one in caplog.records if one.name == "faunalens.request"]
+    assert [(one["status"], one["code"]) for one in fields] == [(500, "internal_error")]
+
+
+def test_what_a_probe_is_told_is_no_refusal(tmp_path: Path) -> None:
+    app = create_app(Settings(model=tmp_path / "none.json"))
+    client = TestClient(app)
+    assert client.get("/readyz").json()["error"]["code"] == "not_ready"
+    assert failures(app)["not_ready"] == 0
+    assert client.post("/v1/detect", content=b"x").json()["error"]["code"] == "not_ready"
+    assert failures(app)["not_ready"] == 1
 
 
 def failures(app: FastAPI) -> Counter[str]:

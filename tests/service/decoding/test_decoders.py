@@ -1,5 +1,7 @@
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ from service.contract import Preprocessing
 from service.decoding.decoders import Bounds, Decoders
 from service.errors import ErrorCode, FaunalensError, StartError
 from service.imaging import Limits
-from tests.conftest import encoded
+from tests.conftest import ROOT, encoded
 from tests.live import ticks, until
 from tests.service.hostile import flat, many_scans, scene
 
@@ -76,6 +78,14 @@ def test_a_crash_costs_one_picture(decoders: Decoders) -> None:
     assert only_process(decoders) != before
 
 
+def test_signals_to_the_group_of_processes_reach_the_service_only(decoders: Decoders) -> None:
+    before = only_process(decoders)
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        os.kill(before, number)
+        decoders.prepare(encoded(scene(), "PNG"), RULE)
+    assert only_process(decoders) == before
+
+
 def test_the_deadline_costs_one_picture(decoders: Decoders) -> None:
     before = only_process(decoders)
     started = time.monotonic()
@@ -94,6 +104,18 @@ def test_memory_is_bounded(decoders: Decoders) -> None:
     status = Path(f"/proc/{only_process(decoders)}/status").read_text()
     peak = int(status.split("VmHWM:")[1].split()[0]) * 1024
     assert peak < 400_000_000
+
+
+def test_a_lower_limit_that_is_there_already_is_kept() -> None:
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (900_000_000, 900_000_000))\n"
+        "from service.decoding.decoders import Bounds, Decoders\n"
+        "from service.imaging import Limits\n"
+        "decoders = Decoders(1, Limits(), Bounds())\n"
+        "print(resource.prlimit(decoders._idle.queue[0].popen.pid, resource.RLIMIT_AS))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout == "(900000000, 900000000)\n", done.stderr
 
 
 def test_a_decoder_reaches_nothing(decoders: Decoders) -> None:

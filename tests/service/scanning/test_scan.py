@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,37 @@ def test_resume_leaves_a_file_alone_that_no_scan_wrote(tmp_path: Path) -> None:
         with pytest.raises(StartError, match="is no record; nothing was changed"):
             bulk.resume(output, bulk.Tally())
         assert output.read_text() == other
+
+
+def test_folders_lie_deeper_in_each_other_than_python_calls(tmp_path: Path) -> None:
+    """Made, and removed again, from inside: what removes temporary folders calls itself, too."""
+    depth, before = sys.getrecursionlimit() + 50, Path.cwd()
+    os.chdir(tmp_path)
+    try:
+        for _ in range(depth):
+            os.mkdir("a")
+            os.chdir("a")
+        Path("b.jpg").touch()
+        found = [os.path.relpath(path, tmp_path) for path in bulk.find_files([str(tmp_path)])]
+        os.remove("b.jpg")
+        for _ in range(depth):
+            os.chdir("..")
+            os.rmdir("a")
+    finally:
+        os.chdir(before)
+    assert found == ["a/" * depth + "b.jpg"]
+
+
+def test_a_file_at_which_something_unexpected_happens_ends_no_run(
+    detector: Detector, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def answer(self: Detector, data: bytes, *_: object, **__: object) -> None:
+        raise (MemoryError if data == good else LookupError)("why")
+
+    good = (SAMPLES / "tusks.jpg").read_bytes()
+    monkeypatch.setattr(Detector, "answer", answer)
+    files = [str(SAMPLES / name) for name in ("bananas.jpg", "tusks.jpg", "none.jpg")]
+    records = list(bulk.scan(detector, detector.policy(None), files, 2))
+    codes = [record.error.code for record in records if isinstance(record, FileFailure)]
+    assert codes == ["internal_error", "internal_error", "unreadable_file"]
+    assert "LookupError: why" in caplog.text and "why" not in str(records) and "bananas" not in caplog.text

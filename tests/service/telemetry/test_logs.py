@@ -1,9 +1,12 @@
 import json
 import logging
 import queue
+import subprocess
 import sys
+from pathlib import Path
 
 from service.telemetry.logs import JsonLine, TextLine, _Enqueue, dropped_lines
+from tests.conftest import ROOT
 
 
 def record(message: str, **extra: object) -> logging.LogRecord:
@@ -38,3 +41,23 @@ def test_a_line_without_room_is_dropped_and_counted() -> None:
         handler.handle(record(f"line {number}"))
     assert [lines.get(), lines.get()] == ["line 0", "line 1"]
     assert dropped_lines() == before + 3
+
+
+def test_a_line_torn_by_a_full_disk_spoils_no_other(tmp_path: Path) -> None:
+    """A real process whose file may not grow for a while."""
+    code = (
+        "import logging, resource\n"
+        "from service.settings import Settings\n"
+        "from service.telemetry import logs\n"
+        "def line(text): logging.error(text); logging.root.handlers[0].lines.join()\n"
+        "def room(size): resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))\n"
+        "with logs.written(Settings()):\n"
+        "    line('a'); room(250); line('b' * 200); line('c'); room(resource.RLIM_INFINITY); line('d'); line('e')\n"
+        "print(logs.dropped_lines())\n"
+    )
+    with (tmp_path / "log").open("w") as log:
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=log, check=True)
+    first, torn, *rest = (tmp_path / "log").read_text().splitlines()
+    assert json.loads(first)["message"] == "a" and torn.endswith("bbb")
+    assert [json.loads(line)["message"] for line in rest] == ["d", "e"]
+    assert done.stdout.split() == [b"2"]

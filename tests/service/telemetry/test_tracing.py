@@ -1,10 +1,13 @@
 import sys
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
 
 from service.api.app import create_app
 from service.errors import StartError
@@ -58,6 +61,22 @@ def test_a_refusal_has_its_code(traced: TestClient, exporter: InMemorySpanExport
     (span,) = exporter.get_finished_spans()
     assert span.attributes is not None
     assert span.attributes["faunalens.code"] == "unsupported_format" and span.attributes["faunalens.status"] == 415
+
+
+def test_what_failed_is_marked_and_says_nothing_of_why(traced: TestClient, exporter: InMemorySpanExporter) -> None:
+    app = cast(FastAPI, traced.app)
+
+    @app.get("/boom")
+    async def boom() -> None:
+        raise RuntimeError("a secret")
+
+    exporter.clear()
+    traced.get("/boom")
+    traced.get("/nowhere")
+    failed, missing = exporter.get_finished_spans()
+    assert failed.attributes is not None and failed.attributes["faunalens.code"] == "internal_error"
+    assert (failed.status.status_code, missing.status.status_code) == (StatusCode.ERROR, StatusCode.UNSET)
+    assert "secret" not in failed.to_json()
 
 
 def test_off_by_default() -> None:

@@ -24,7 +24,7 @@ def test_names_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) ->
     assert load_settings().providers == ("cpu",)
     monkeypatch.setenv("FAUNALENS_PROVIDERS", "tensorrt, CUDA")
     assert load_settings().providers == ("tensorrt", "cuda")
-    for wrong in ("fast", "", "cuda,fast"):
+    for wrong in ("fast", ",", "cuda,fast"):
         monkeypatch.setenv("FAUNALENS_PROVIDERS", wrong)
         with pytest.raises(StartError, match="providers"):
             load_settings()

@@ -1,7 +1,7 @@
 """A core of its own for each thread while all of them work.
 
 Linux leaves a thread where its caches are: two of them took turns on one core for 4 to 10 ms at a time while the other
-core had nothing to do, 3 to 5 % of a busy machine (docs/performance.md). Bound for good, a lone job would stay on a
+core had nothing to do, 2 to 4 % of a busy machine (docs/performance.md). Bound for good, a lone job would stay on a
 core that another program uses, so threads are bound only while there is work for all of them.
 """
 

@@ -18,7 +18,8 @@ from service.runtime.together import Outputs, Together
 from service.settings import Provider
 
 _OUTPUTS = ("logits", "map", "embedding")
-_MAP_FROM = "map_from"
+MAP_FROM = "map_from"
+"""The input of a network that leaves out its map; see ``training/exporting/optional_map.py``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Classifier:
         call = partial(_call, self._session)
         self._infer = Together(call, BATCH) if together else call
         optional = {given.name for given in self._session.get_overridable_initializers()}
-        self._may_leave_out_maps = _MAP_FROM in optional and not together
+        self._may_leave_out_maps = MAP_FROM in optional and not together
 
     def run(self, pixels: NDArray[np.uint8], map_from: NDArray[np.float32] | None = None) -> Scores:
         """Score ``pixels`` uint8 ``[N, size, size, 3]``.
@@ -77,7 +78,7 @@ class Classifier:
         if map_from is None or not self._may_leave_out_maps:
             logits, maps, embeddings = self._infer(pixels)
         else:
-            logits, maps, embeddings = self._session.run(_OUTPUTS, {"pixels": pixels, _MAP_FROM: map_from})
+            logits, maps, embeddings = self._session.run(_OUTPUTS, {"pixels": pixels, MAP_FROM: map_from})
         return Scores(logits, self.contract.probabilities(logits), maps, embeddings)
 
     def _check_shapes(self) -> None:

@@ -83,8 +83,7 @@ class Contract(_Frozen):
 
     def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
         """Calibrate ``logits`` float32 ``[N, C]`` to probabilities float64 ``[N, C]``."""
-        temperature = np.array([c.calibration.temperature for c in self.categories])
-        bias = np.array([c.calibration.bias for c in self.categories])
+        temperature, bias = self._calibration()
         values: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-(logits.astype(np.float64) / temperature + bias)))
         return values
 
@@ -95,12 +94,16 @@ class Contract(_Frozen):
         """
         wanted = np.array([thresholds.get(name, np.inf) for name in self.ids])
         least = np.clip(wanted * (1 - _ROUNDING), 0, 1)
-        temperature = np.array([c.calibration.temperature for c in self.categories])
-        bias = np.array([c.calibration.bias for c in self.categories])
+        temperature, bias = self._calibration()
         with np.errstate(divide="ignore"):
             logits = (np.log(least) - np.log1p(-least) - bias) * temperature
         lower: NDArray[np.float32] = np.nextafter(logits.astype(np.float32), np.float32(-np.inf))
         return lower
+
+    def _calibration(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Temperature and bias of each category, ``[C]`` each."""
+        fitted = [category.calibration for category in self.categories]
+        return np.array([one.temperature for one in fitted]), np.array([one.bias for one in fitted])
 
 
 def load_contract(path: Path) -> Contract:

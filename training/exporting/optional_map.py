@@ -13,7 +13,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-INPUT = "map_from"
+from service.classifier import MAP_FROM
+
 _MAP = "map"
 
 
@@ -36,8 +37,8 @@ def make_map_optional(path: Path) -> bool:
     )
     del graph.node[:]
     graph.node.extend([*kept, *_question(), branch])
-    graph.input.append(helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [count]))
-    graph.initializer.append(numpy_helper.from_array(np.full(count, -np.inf, np.float32), INPUT))
+    graph.input.append(helper.make_tensor_value_info(MAP_FROM, TensorProto.FLOAT, [count]))
+    graph.initializer.append(numpy_helper.from_array(np.full(count, -np.inf, np.float32), MAP_FROM))
     # sizes that hold in one of the branches only
     dimensions = outputs[_MAP].type.tensor_type.shape.dim
     for index, name in ((0, "maps"), (2, "h"), (3, "w")):
@@ -58,7 +59,7 @@ def _behind(graph: onnx.GraphProto, names: Iterable[str]) -> set[str]:
 def _question() -> list[onnx.NodeProto]:
     """Whether any logit reaches ``map_from``."""
     return [
-        helper.make_node("GreaterOrEqual", ["logits", INPUT], ["map.reached"]),
+        helper.make_node("GreaterOrEqual", ["logits", MAP_FROM], ["map.reached"]),
         helper.make_node("Cast", ["map.reached"], ["map.reached.number"], to=TensorProto.INT32),
         helper.make_node("ReduceMax", ["map.reached.number"], ["map.most"], keepdims=0),
         helper.make_node("Cast", ["map.most"], ["map.wanted"], to=TensorProto.BOOL),

@@ -48,12 +48,16 @@ def opened(browser: Browser, address: str, faults: list[str], **options: object)
     return page
 
 
+def sign_in(page: Page, key: str) -> None:
+    page.fill("#key-form input", key)
+    page.press("#key-form input", "Enter")
+
+
 def test_the_report_is_shown_with_a_key(browser: Browser, service: tuple[str, str], detector: Detector) -> None:
     (address, key), faults = service, list[str]()
     page = opened(browser, address, faults)
     expect(page.locator("#report")).to_be_hidden()
-    page.fill("#key-form input", key)
-    page.press("#key-form input", "Enter")
+    sign_in(page, key)
     expect(page.locator("#report")).to_be_visible()
     expect(page.locator("#key-form")).to_be_hidden()
     expect(page.locator("#total")).to_contain_text("Photos of batches4")
@@ -98,8 +102,7 @@ def test_numbers_of_any_size_are_written_out(browser: Browser, service: tuple[st
         route.fulfill(response=answer, json=report)
 
     page.route("**/v1/stats?*", changed)
-    page.fill("#key-form input", key)
-    page.press("#key-form input", "Enter")
+    sign_in(page, key)
     expect(page.locator("#fall tbody")).to_contain_text("-1,250 % (-346,000 % to 0 %)")
     expect(page.locator("#drift tbody tr").first).to_contain_text("1,200")
     expect(page.locator("#drift tbody tr").first).to_contain_text("0.00000010 %")
@@ -114,8 +117,7 @@ def test_numbers_of_any_size_are_written_out(browser: Browser, service: tuple[st
 def test_tables_are_named_and_so_are_their_rows(browser: Browser, service: tuple[str, str]) -> None:
     (address, key), faults = service, list[str]()
     page = opened(browser, address, faults)
-    page.fill("#key-form input", key)
-    page.press("#key-form input", "Enter")
+    sign_in(page, key)
     row = page.get_by_role("table", name="By source").get_by_role("row", name="<b>uploads")
     expect(row.get_by_role("rowheader")).to_have_text("<b>uploads")
     page.close()
@@ -124,8 +126,7 @@ def test_tables_are_named_and_so_are_their_rows(browser: Browser, service: tuple
 def test_a_late_answer_does_not_take_the_place_of_a_later_question(browser: Browser, service: tuple[str, str]) -> None:
     (address, key), faults = service, list[str]()
     page = opened(browser, address, faults)
-    page.fill("#key-form input", key)
-    page.press("#key-form input", "Enter")
+    sign_in(page, key)
     expect(page.locator("#report")).to_be_visible()
     held = list[Route]()
     page.route("**/v1/stats?*source=uploads*", lambda route: held.append(route))
@@ -147,8 +148,7 @@ def test_a_late_answer_does_not_take_the_place_of_a_later_question(browser: Brow
 def test_it_is_accessible_on_a_phone_too(browser: Browser, service: tuple[str, str], scheme: str) -> None:
     (address, key), faults = service, list[str]()
     page = opened(browser, address, faults, viewport={"width": 390, "height": 844}, color_scheme=scheme)
-    page.fill("#key-form input", key)
-    page.press("#key-form input", "Enter")
+    sign_in(page, key)
     expect(page.locator("#report")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     problems = Axe().run(page).response["violations"]

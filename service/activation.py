@@ -12,7 +12,7 @@ from PIL import Image
 
 Map = NDArray[np.float32]
 _FINE = 56
-_LEVEL = 0.5
+_LEVEL = 0.4
 # Dark violet to pale yellow: ordered in lightness, so that it reads in greyscale and for colour-blind moderators.
 _COLOURS = ((0, 0, 4), (51, 16, 104), (137, 34, 106), (203, 65, 73), (245, 125, 21), (249, 201, 50), (252, 255, 164))
 

@@ -167,6 +167,31 @@ def test_label_studio_export(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert all(photo.instance == photo.file for photo in photos.values()), "each is an object of its own"
 
 
+def test_choices_within_choices_of_label_studio(tmp_path: Path) -> None:
+    """All names on the way count; within a group the group alone, whatever the photo shows of it."""
+    _touch(tmp_path, *"abcdef")
+    listing, lookalike = ["Nothing", "none", "Phone"], ["Wildlife", "Lookalike"]
+    tasks = [
+        _chosen("a", {"taxonomy": [["Wildlife", "Ivory", "Bangle"], ["Coral"]]}),
+        _chosen("b", {"taxonomy": [listing]}),
+        _chosen("c", {"choices": [lookalike]}),
+        {"image": "d", "taxonomy": [{"taxonomy": [["Wildlife", "Ivory"]]}]},
+        {"image": "e", "taxonomy": [["Shell"], listing]},
+        {"image": "f", "choice": {"choices": [lookalike, ["Rhino horn"]]}},
+    ]
+    photos = _by_file(read_photos(tmp_path, _json(tmp_path / "export.json", tasks)))
+    assert photos["a"].labels == ("wildlife", "ivory", "bangle", "coral")
+    assert (photos["b"].labels, photos["b"].group) == ((), "listing")
+    assert photos["d"].labels == ("wildlife", "ivory")
+    assert photos["e"].labels == ("shell",)
+    assert (photos["c"].labels, photos["c"].group) == ((), "lookalike")
+    assert photos["f"].labels == ("rhino_horn",)
+
+
+def _chosen(image: str, value: dict[str, Any]) -> dict[str, Any]:
+    return {"data": {"image": image}, "annotations": [{"result": [{"value": value}]}]}
+
+
 def test_coco_boxes(tmp_path: Path) -> None:
     _touch(tmp_path, "a.jpg", "b.jpg")
     ivory, coral = {"image_id": 1, "category_id": 5}, {"image_id": 1, "category_id": 6}

@@ -12,13 +12,15 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from service.contract import Preprocessing
-from service.imaging import Limits, decode, prepare
+from service.imaging import Limits, prepare, view
 from service.runtime.cores import available_cores
 from training.photos.manifest import Photo, named
 from training.recipe import Recipe
 from training.synthesis.augment import augment
 
 LIMITS = Limits()
+SIDE = 1024
+"""The longer side of a picture that others are made of, pixels: as much as the largest network sees."""
 _KEPT: dict[Path, NDArray[np.uint8]] = {}
 
 
@@ -75,12 +77,12 @@ def read_pixels(photo: Photo, rule: Preprocessing) -> NDArray[np.uint8]:
 
 
 def read_rgb(photo: Photo) -> Image.Image:
-    """The photo as an upright RGB image at full size."""
+    """The photo as an upright RGB image, shrunk to ``SIDE`` where it is larger: what is made of it is seen smaller."""
     kept = _KEPT.get(photo.path)
     if kept is not None:
         return Image.fromarray(kept)
     with named(photo):
-        return decode(photo.path.read_bytes(), LIMITS).rgb
+        return view(photo.path.read_bytes(), LIMITS, SIDE).rgb
 
 
 def keep_in_memory(photos: Sequence[Photo]) -> None:

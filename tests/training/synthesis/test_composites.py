@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from PIL import Image, ImageDraw
 
 from training.cli import compose
+from training.photos.dataset import SIDE
 from training.photos.manifest import Photo, read_manifest
 from training.synthesis.composites import SOURCE, cut, mask_of, plan, write
 
@@ -87,6 +88,18 @@ def test_a_rendered_mask_wins_over_the_background(photos: list[Photo]) -> None:
     found = cut(street)
     assert found is not None
     assert found.size == (40, 60)
+
+
+def test_a_mask_fits_a_picture_that_is_shrunk(photos: list[Photo]) -> None:
+    large = replace(photos[0], path=photos[0].path.with_name("large.png"))
+    Image.new("RGB", (2 * SIDE, SIDE), "navy").save(large.path)
+    mask_of(large).parent.mkdir()
+    mask = Image.new("L", (2 * SIDE, SIDE))
+    mask.paste(255, (200, 100, 1000, 700))
+    mask.save(mask_of(large))
+    found = cut(large)
+    assert found is not None
+    assert found.size == (400, 300)
 
 
 def test_shares_in_the_wrong_order_are_named(collection: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Rendering many scenes: background choice, worker pool, resume and manifest, with a stand-in for the renderer."""
 
 import csv
+import os
 from itertools import islice
 from pathlib import Path
 
@@ -21,9 +22,13 @@ ALL = list(KINDS.values())
 
 
 def draw(task: pool.Task, out: Path, settings: Settings) -> str:
-    """Stands in for the renderer: writes the files a render writes; one seed fails."""
+    """Stands in for the renderer: writes the files a render writes; one seed fails, one kills its process."""
     if task.seed == 13:
         raise RuntimeError("out of paint")
+    if task.seed == 14:
+        os._exit(9)
+    if task.seed == 15:
+        raise OSError("the disk is full")
     for name in names(task.kind, task.seed):
         (out / name).write_text(f"{task} {settings.width}")
     return "drawn"
@@ -67,10 +72,43 @@ def test_workers_are_replaced_and_the_run_goes_on(tmp_path: Path, monkeypatch: p
 def test_a_failing_picture_is_counted_and_the_others_are_made(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wanted = [pool.Task("raw_tusk", seed) for seed in (12, 13, 14)]
+    wanted = [pool.Task("raw_tusk", seed) for seed in (11, 13, 12)]
     assert command.render_all(wanted, tmp_path, SETTINGS, 1, draw) == 1
     assert "raw_tusk-13: RuntimeError: out of paint" in capsys.readouterr().err
     assert len(read_manifest(tmp_path)) == 2
+
+
+def test_a_picture_that_kills_its_worker_is_named_and_the_others_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(pool, "PER_WORKER", 4)
+    wanted = [pool.Task("raw_tusk", seed) for seed in (1, 2, 14, 3, 4, 5, 6)]
+    assert command.render_all(wanted, tmp_path, SETTINGS, 1, draw) == 1
+    assert len(read_manifest(tmp_path)) == 6
+    told = capsys.readouterr().err
+    assert "raw_tusk-14: BrokenProcessPool: " in told
+    assert told.count("BrokenProcessPool") == 1
+
+
+def test_a_full_disk_ends_the_run(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="the disk is full"):
+        command.render_all([pool.Task("raw_tusk", seed) for seed in (15, 1, 2, 3)], tmp_path, SETTINGS, 1, draw)
+
+
+def test_the_command_says_that_nothing_can_be_written_and_which_backgrounds_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "installed", lambda: True)
+    monkeypatch.setattr(pool, "render", lambda *_: pytest.fail("rendering began"))
+    (tmp_path / "file").touch()
+    assert command.main([str(tmp_path / "file")]) == 1
+    assert "file" in capsys.readouterr().err
+    for name in ("a", "b"):
+        Image.new("RGB", (60, 60), "navy").save(tmp_path / f"{name}.webp")
+        (tmp_path / f"{name}.webp").write_bytes((tmp_path / f"{name}.webp").read_bytes()[:-9])
+    assert command.main([str(tmp_path / "out"), "--count", "64", "--backgrounds", str(tmp_path)]) == 2
+    told = capsys.readouterr().err
+    assert all(f"{tmp_path / name} cannot be used: " in told for name in ("a.webp", "b.webp"))
 
 
 def test_the_manifest_lists_every_kind_with_its_mask_only(tmp_path: Path) -> None:

@@ -71,10 +71,10 @@ def score_photos(detector: Detector, photos: Sequence[Photo], policy: str | None
     Raises :class:`~training.photos.manifest.ManifestError` before the first is judged where some cannot be read.
     """
     chosen = detector.policy(policy)
-    check_readable(photos, detector.settings.limits)
+    check_readable([photo.path for photo in photos], detector.settings.limits)
 
     def judge(photo: Photo) -> Answer:
-        with named(photo):
+        with named(photo.path):
             return detector.answer(photo.path.read_bytes(), "evaluate", chosen)
 
     with ThreadPoolExecutor(available_cores()) as pool:

@@ -75,7 +75,7 @@ def near(photos: Sequence[Photo]) -> list[str]:
 
 def _hash(photo: Photo) -> int | ManifestError | None:
     try:
-        with named(photo):
+        with named(photo.path):
             return fingerprint(np.asarray(decode(photo.path.read_bytes(), LIMITS, _SIDE).rgb))
     except ManifestError as error:
         return None if photo.split == "test" else error

@@ -72,7 +72,7 @@ class EvaluationPhotos(Dataset[tuple[Tensor, Tensor]]):
 
 def read_pixels(photo: Photo, rule: Preprocessing) -> NDArray[np.uint8]:
     """The photo as the service gives it to the network, uint8 ``[S, S, 3]``."""
-    with named(photo):
+    with named(photo.path):
         return prepare(photo.path.read_bytes(), LIMITS, rule)[1]
 
 
@@ -81,7 +81,7 @@ def read_rgb(photo: Photo) -> Image.Image:
     kept = _KEPT.get(photo.path)
     if kept is not None:
         return Image.fromarray(kept)
-    with named(photo):
+    with named(photo.path):
         return view(photo.path.read_bytes(), LIMITS, SIDE).rgb
 
 

@@ -36,12 +36,12 @@ class Photo:
 
 
 @contextmanager
-def named(photo: Photo) -> Iterator[None]:
-    """Raise :class:`ManifestError` with the photo's path where it cannot be read or decoded."""
+def named(path: Path) -> Iterator[None]:
+    """Raise :class:`ManifestError` with the photo's ``path`` where it cannot be read or decoded."""
     try:
         yield
     except (FaunalensError, OSError) as error:
-        raise ManifestError(f"{photo.path} cannot be used: {error}") from error
+        raise ManifestError(f"{path} cannot be used: {error}") from error
 
 
 def read_manifest(root: Path, exclusions: Path | None = None) -> list[Photo]:

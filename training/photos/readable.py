@@ -2,24 +2,25 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from tqdm import tqdm
 
 from service.imaging import Limits, decode
 from service.runtime.cores import available_cores
-from training.photos.manifest import ManifestError, Photo, named
+from training.photos.manifest import ManifestError, named
 
 _SIDE = 128
 _NAMED = 20
 
 
-def check_readable(photos: Sequence[Photo], limits: Limits) -> None:
+def check_readable(photos: Sequence[Path], limits: Limits) -> None:
     """Decode every photo, small; raises as :func:`refuse` does where some cannot be read or decoded."""
 
-    def fault(photo: Photo) -> ManifestError | None:
+    def fault(path: Path) -> ManifestError | None:
         try:
-            with named(photo):
-                decode(photo.path.read_bytes(), limits, _SIDE)
+            with named(path):
+                decode(path.read_bytes(), limits, _SIDE)
         except ManifestError as error:
             return error
         return None

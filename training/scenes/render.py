@@ -10,6 +10,9 @@ from training.scenes.blender import module
 from training.scenes.jpeg import without_comments
 from training.scenes.nodes import Graph
 
+_ENDS = {".jpg": b"\xff\xd9", ".png": b"IEND\xae\x42\x60\x82"}
+"""The last bytes of a whole file."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -34,14 +37,21 @@ def _prepare(scene: Any, settings: Settings, samples: int, denoise: bool) -> Non
 
 
 def _write(scene: Any, path: Path) -> None:
-    """Render to a temporary neighbour first, so that an interrupted run leaves no half file under the final name."""
+    """Render to a temporary neighbour first, so that an interrupted run leaves no half file under the final name.
+
+    Raises OSError where the file is not whole: Blender says so on standard error only.
+    """
     bpy = module()
 
     part = path.with_name(f"part-{path.name}")
     scene.render.filepath = str(part)
     bpy.ops.render.render(write_still=True)
+    data = part.read_bytes()
+    if not data.endswith(_ENDS[path.suffix]):
+        part.unlink()
+        raise OSError(f"{path} cannot be written whole")
     if path.suffix == ".jpg":
-        part.write_bytes(without_comments(part.read_bytes()))
+        part.write_bytes(without_comments(data))
     part.replace(path)
 
 

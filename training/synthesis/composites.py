@@ -98,7 +98,7 @@ def write(photos: Sequence[Photo], out: Path, count: int, shares: tuple[float, f
     :func:`plan`, and :class:`~training.photos.manifest.ManifestError` where photos cannot be read.
     """
     train = select(photos, "train")
-    check_readable(train, LIMITS)
+    check_readable([photo.path for photo in train], LIMITS)
     with ProcessPoolExecutor(jobs) as pool:
         found = list(tqdm(pool.map(_cuttable, train, chunksize=16), "cutting out", total=len(train), unit="photo"))
         cuttable = [photo for photo, usable in zip(train, found, strict=True) if usable]

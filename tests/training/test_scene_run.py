@@ -35,7 +35,8 @@ def draw(task: pool.Task, out: Path, settings: Settings) -> str:
 
 
 def _wanted(count: int, first: int = 7, photos: list[Path] | None = None) -> list[pool.Task]:
-    return list(islice(command.tasks(ALL, first, photos or []), count))
+    photos = photos or []
+    return list(islice(command.tasks(ALL, first, photos, photos[0].parent if photos else Path()), count))
 
 
 def _touch(out: Path, *tasks: pool.Task) -> None:
@@ -122,20 +123,21 @@ def test_the_manifest_lists_every_kind_with_its_mask_only(tmp_path: Path) -> Non
 
 
 def test_a_later_run_keeps_the_named_backgrounds(tmp_path: Path) -> None:
-    photo = tmp_path / "kitchen.jpg"
-    seed = next(seed for seed in range(50) if choose([photo], "tusk", seed))
+    photo = tmp_path / "listing" / "kitchen.jpg"
+    seed = next(seed for seed in range(50) if choose([photo], tmp_path, "tusk", seed))
     _touch(tmp_path, pool.Task("raw_tusk", seed))
-    Record(tmp_path).add(KINDS["raw_tusk"], seed, choose([photo], "tusk", seed))
+    Record(tmp_path).add(KINDS["raw_tusk"], seed, choose([photo], tmp_path, "tusk", seed))
     Record(tmp_path).save()
     with (tmp_path / "manifest.csv").open(newline="") as stream:
         (line,) = csv.DictReader(stream)
     assert list(line) == COLUMNS
-    assert line["background"] == "kitchen.jpg"
+    assert line["background"] == "listing/kitchen.jpg"
     assert line["licence"] != "Apache-2.0"
 
 
 def test_a_picture_finished_before_the_run_was_killed_names_its_background(tmp_path: Path) -> None:
-    background = next(found for seed in range(50) if (found := choose([tmp_path / "kitchen.jpg"], "tusk", seed)))
+    photo = tmp_path / "listing" / "kitchen.jpg"
+    background = next(found for seed in range(50) if (found := choose([photo], tmp_path, "tusk", seed)))
     wanted = [pool.Task("raw_tusk", 1, background), pool.Task("raw_tusk", 2, background)]
     _touch(tmp_path, *wanted)
     Record(tmp_path).add(KINDS["raw_tusk"], 2)
@@ -145,7 +147,7 @@ def test_a_picture_finished_before_the_run_was_killed_names_its_background(tmp_p
     assert command.render_all(wanted, tmp_path, SETTINGS, 1, draw) == 0
     with (tmp_path / "manifest.csv").open(newline="") as stream:
         lines = {line["file"]: line for line in csv.DictReader(stream)}
-    assert lines["raw_tusk-1.jpg"]["background"] == "kitchen.jpg"
+    assert lines["raw_tusk-1.jpg"]["background"] == "listing/kitchen.jpg"
     assert lines["raw_tusk-2.jpg"]["background"] == "", "it was listed, made without one"
 
 
@@ -188,7 +190,7 @@ def test_a_manifest_limits_backgrounds_to_train_listings(tmp_path: Path) -> None
     assert find_photos(tmp_path) == [tmp_path / "a.jpg"]
 
 
-@pytest.mark.parametrize("name", ["listing", "none"])
+@pytest.mark.parametrize("name", ["listing", "none", "Listing"])
 def test_a_folder_for_each_category_limits_backgrounds_to_train_listings(name: str, tmp_path: Path) -> None:
     """Without a manifest, too: a product behind a twin would be learnt as none, and test is not to be seen."""
     for folder in ("ivory", "lookalike", name):

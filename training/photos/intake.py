@@ -157,10 +157,10 @@ def _annotated(task: dict[str, Any]) -> _Found:
 def _path(name: Any) -> list[str]:
     """What a choice says of a photo: of one within others all of them, but of one within a group the group alone."""
     names = [str(part) for part in name] if isinstance(name, list) else [str(name)]
-    return next(([part] for part in names if _plain(part) in (*GROUPS, NONE)), names)
+    return next(([part] for part in names if plain_name(part) in (*GROUPS, NONE)), names)
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """A label as categories and groups are written."""
     return name.strip().lower().replace(" ", "_").replace("-", "_")
 
@@ -205,7 +205,7 @@ def _deal(rows: list[_Found]) -> list[_Found]:
 
 
 def _described(row: _Found) -> _Found:
-    names = [_plain(name) for name in row.labels]
+    names = [plain_name(name) for name in row.labels]
     labels = [name for name in dict.fromkeys(names) if name and name != NONE and name not in GROUPS]
     named_group = next((name for name in names if name in GROUPS), "listing")
     group = row.group or ("product" if labels else named_group)

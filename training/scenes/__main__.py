@@ -64,12 +64,12 @@ def _arguments(words: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def tasks(kinds: list[Kind], first: int, photos: list[Path]) -> Iterator[pool.Task]:
-    """Pictures without end: the kinds take turns, each round has the next seed."""
+def tasks(kinds: list[Kind], first: int, photos: list[Path], folder: Path) -> Iterator[pool.Task]:
+    """Pictures without end: the kinds take turns, each round has the next seed. `photos`: of `folder`."""
     seed = first
     while True:
         for kind in kinds:
-            yield pool.Task(kind.name, seed, choose(photos, kind.family, seed))
+            yield pool.Task(kind.name, seed, choose(photos, folder, kind.family, seed))
         seed += 1
 
 
@@ -134,7 +134,7 @@ def _make(given: argparse.Namespace) -> int:
         contact_sheet(given.out / "scenes.png", settings, jobs)
         return 0
     photos = find_photos(given.backgrounds) if given.backgrounds else []
-    wanted = list(islice(tasks(given.kinds, given.seed, photos), given.count))
+    wanted = list(islice(tasks(given.kinds, given.seed, photos, given.backgrounds or Path()), given.count))
     todo = [task for task in wanted if not finished(given.out, task.kind, task.seed)]
     check_readable(sorted({task.background.photo for task in todo if task.background}), Limits())
     failed = render_all(wanted, given.out, settings, jobs)

@@ -79,8 +79,8 @@ def evaluate(
         _robustness(scored, detector, main, out, robustness)
     if sizes is not None:
         _sizes(scored, detector, main, out, sizes)
-    if contact_sheet:
-        pictures.contact_sheet(evaluation.worst_false_alarms(scored, main, 48), out / "worst-false-alarms.png")
+    if contact_sheet and (alarms := evaluation.worst_false_alarms(scored, main, 48)):
+        pictures.contact_sheet(alarms, out / "worst-false-alarms.png")
     click.echo((out / "report.md").read_text(encoding="utf-8"))
 
 

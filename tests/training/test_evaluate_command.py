@@ -92,7 +92,7 @@ def test_products_alone_and_none_at_all(collection: Path, tmp_path: Path) -> Non
     row = "file,split,label,group,kind,instance,source\n{},val,ivory,product,,,\n"
     labels = tmp_path / "labels.csv"
     labels.write_text(row.format("val-ivory-product-0.jpg"))
-    assert _evaluate(collection, tmp_path, "--labels", str(labels))["photos"] == 1
+    assert _evaluate(collection, tmp_path, "--labels", str(labels), "--contact-sheet")["photos"] == 1
     assert "| ivory | 1\\* | - | - | - | - |" in (tmp_path / "report.md").read_text()
 
 

@@ -35,9 +35,8 @@ class TrainingDraws(Dataset[tuple[Tensor, Tensor, int]]):
         self.draws = draws
         self.recipe = recipe
         self.epoch = epoch
-        self.backgrounds = [index for index, photo in enumerate(photos) if photo.group == "listing"] or list(
-            range(len(photos))
-        )
+        others = [index for index, photo in enumerate(photos) if not photo.labels]
+        self.backgrounds = [index for index in others if photos[index].group == "listing"] or others
         self.kinds = kind_index(photos)
 
     def __len__(self) -> int:
@@ -46,7 +45,8 @@ class TrainingDraws(Dataset[tuple[Tensor, Tensor, int]]):
     def __getitem__(self, position: int) -> tuple[Tensor, Tensor, int]:
         rng = np.random.default_rng((self.recipe.seed, self.epoch, position))
         photo = self.photos[self.draws[position]]
-        image = augment(read_rgb(photo), self.recipe.size, self.recipe.augmentation, rng, self._background)
+        other = self._background if self.backgrounds else None
+        image = augment(read_rgb(photo), self.recipe.size, self.recipe.augmentation, rng, other)
         pixels = torch.from_numpy(np.array(image))
         return pixels, targets(photo, tuple(self.recipe.categories)), self.kinds[photo.kind]
 

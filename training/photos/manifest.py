@@ -23,7 +23,10 @@ class ManifestError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """One row. ``labels``: the categories shown, joined by ``|`` in the file's column ``label``; empty means none."""
+    """One row. ``labels``: the categories shown, joined by ``|`` in the file's column ``label``; empty means none.
+
+    ``background``: the photo that a picture was made on, by the end of its ``file`` at least; empty: none.
+    """
 
     path: Path
     file: str
@@ -33,6 +36,7 @@ class Photo:
     kind: str
     instance: str
     source: str
+    background: str = ""
 
 
 @contextmanager
@@ -125,7 +129,7 @@ def _photo(root: Path, row: dict[str, str], number: int) -> Photo:
     if bool(labels) != (row["group"] == "product"):
         raise ManifestError(f"row {number}: group {row['group']!r} does not fit label {row['label']!r}")
     return Photo(root / row["file"], row["file"], row["split"], labels, row["group"], row["kind"],
-                 row["instance"] or row["file"], row["source"])  # fmt: skip
+                 row["instance"] or row["file"], row["source"], row.get("background", ""))  # fmt: skip
 
 
 def check(photos: Sequence[Photo]) -> None:

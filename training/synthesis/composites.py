@@ -107,14 +107,14 @@ def write(photos: Sequence[Photo], out: Path, count: int, shares: tuple[float, f
         todo = [item for item in plans if not (out / item.file).is_file()]
         list(tqdm(pool.map(_make, todo, [out] * len(todo), chunksize=8), "pasting", total=len(todo), unit="picture"))
     with (out / "manifest.csv").open("w", newline="", encoding="utf-8") as stream:
-        csv.writer(stream, lineterminator="\n").writerows([COLUMNS, *_rows(plans)])
+        csv.writer(stream, lineterminator="\n").writerows([[*COLUMNS, "background"], *_rows(plans)])
     return len(plans)
 
 
 def _rows(plans: Sequence[Composite]) -> Iterator[tuple[str, ...]]:
     for item in plans:
         label, thing = "|".join(item.thing.labels) or "none", item.thing
-        yield item.file, "train", label, thing.group, thing.kind, thing.instance, SOURCE
+        yield item.file, "train", label, thing.group, thing.kind, thing.instance, SOURCE, item.ground.file
 
 
 def _cuttable(photo: Photo) -> bool:

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from service.imaging import Limits
+from training.kept import kept
 from training.photos.manifest import ManifestError
 from training.photos.readable import check_readable
 from training.scenes import pool
@@ -134,6 +135,12 @@ def _make(given: argparse.Namespace) -> int:
         contact_sheet(given.out / "scenes.png", settings, jobs)
         return 0
     photos = find_photos(given.backgrounds) if given.backgrounds else []
+    with kept(given.out):
+        return _render(given, settings, jobs, photos)
+
+
+def _render(given: argparse.Namespace, settings: Settings, jobs: int, photos: list[Path]) -> int:
+    """Render what is lacking, with `photos` as backgrounds; returns the exit status."""
     wanted = list(islice(tasks(given.kinds, given.seed, photos, given.backgrounds or Path()), given.count))
     todo = [task for task in wanted if not finished(given.out, task.kind, task.seed)]
     check_readable(sorted({task.background.photo for task in todo if task.background}), Limits())

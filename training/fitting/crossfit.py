@@ -8,7 +8,7 @@ seen a little more than the heads that gave the scores (``ensemble=False`` of sc
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from tqdm import tqdm
 from service.contract import Contract
 from training.fitting.checkpoints import read
 from training.fitting.kernel import KernelHead
-from training.photos.manifest import Photo
+from training.photos.manifest import Photo, ends
 
 _KEY = "out_of_fold"
 _AT_ONCE = 256
@@ -105,9 +105,8 @@ def _barred(photos: Sequence[Photo], real: NDArray[np.bool_], fold: NDArray[np.i
     barred: NDArray[np.bool_] = shared[:, None] & (fold[:, None] == np.arange(count))
     named: dict[str, set[int]] = defaultdict(set)
     for position in map(int, np.flatnonzero(real)):
-        parts = PurePosixPath(photos[position].file).parts
-        for start in range(len(parts)):
-            named["/".join(parts[start:])].add(int(fold[position]))
+        for name in ends(photos[position].file):
+            named[name].add(int(fold[position]))
     for position, photo in enumerate(photos):
         barred[position, sorted(named.get(photo.background, ()))] = True
     return barred

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from service.errors import FaunalensError
 from training.recipe import Recipe
@@ -82,6 +82,12 @@ def read_exclusions(path: Path) -> dict[str, str]:
 def select(photos: Iterable[Photo], split: str, left_out: Collection[str] = ()) -> list[Photo]:
     """The photos of one split, in manifest order, but none of the sources ``left_out``."""
     return [photo for photo in photos if photo.split == split and photo.source not in left_out]
+
+
+def ends(file: str) -> list[str]:
+    """``file``, and what is left of it below each of its folders: what it may be called as a background."""
+    parts = PurePosixPath(file).parts
+    return ["/".join(parts[start:]) for start in range(len(parts))]
 
 
 def apply_recipe(photos: Iterable[Photo], recipe: Recipe) -> list[Photo]:

@@ -110,6 +110,23 @@ def test_copies_in_further_folders_are_told_once(tmp_path: Path, capsys: pytest.
     assert "a.jpg (train) and c.jpg (train) for one" in told
 
 
+def test_what_was_made_on_a_photo_of_test_is_left_out_and_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was one of train then: photos that are added may change the sides of others."""
+    data, extra = tmp_path / "data", tmp_path / "extra"
+    _touch(data, "listing/a.jpg", "listing/b.jpg", "labels.csv")
+    (data / "labels.csv").write_text("file,label,split\nlisting/a.jpg,,train\nlisting/b.jpg,,test\n")
+    _touch(extra, "manifest.csv")
+    rows = [f"{made},train,none,lookalike,vase,,,{ground}" for made, ground in (
+        ("1.jpg", "listing/a.jpg"), ("2.jpg", "listing/b.jpg"), ("3.jpg", "b.jpg"), ("4.jpg", "")
+    )]  # fmt: skip
+    (extra / "manifest.csv").write_text("\n".join([f"{','.join(COLUMNS)},background", *rows]))
+    found = read(data, data / "labels.csv", (extra,))
+    assert [photo.file for photo in found] == ["listing/a.jpg", "listing/b.jpg", "1.jpg", "4.jpg"]
+    assert f"left out of {extra}, made on val or test photos: 2, 2.jpg for one" in capsys.readouterr().err
+
+
 def test_a_manifest_comes_first(collection: Path, photos: list[Photo]) -> None:
     assert read_photos(collection) == photos
 

@@ -4,14 +4,15 @@ import csv
 import os
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 import training.scenes.__main__ as command
 from training.photos.intake import read_photos
 from training.photos.manifest import read_manifest
-from training.scenes import contact, pool
+from training.scenes import contact, pool, printed
 from training.scenes.backgrounds import BackgroundError, choose, find_photos
 from training.scenes.kinds import KINDS
 from training.scenes.record import COLUMNS, Record, names
@@ -208,6 +209,26 @@ def test_a_plain_folder_gives_all_its_pictures(tmp_path: Path) -> None:
     for name in ("b.PNG", "deep/a.webp", "notes.txt"):
         (tmp_path / name).touch()
     assert find_photos(tmp_path) == [tmp_path / "b.PNG", tmp_path / "deep" / "a.webp"]
+
+
+def test_a_photo_of_a_phone_held_upright_stands_upright(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[tuple[str, tuple[int, int]]] = []
+
+    def load(name: str) -> SimpleNamespace:
+        with Image.open(name) as picture:
+            loaded.append((name, picture.size))
+        return SimpleNamespace(pack=lambda: None)
+
+    monkeypatch.setattr(
+        printed, "module", lambda: SimpleNamespace(data=SimpleNamespace(images=SimpleNamespace(load=load)))
+    )
+    for orientation in (1, 6):
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = orientation
+        Image.new("RGB", (90, 60)).save(tmp_path / f"{orientation}.jpg", exif=exif)
+        printed.load(tmp_path / f"{orientation}.jpg")
+    (as_it_is, wide), (_, high) = loaded
+    assert (as_it_is, wide, high) == (str(tmp_path / "1.jpg"), (90, 60), (60, 90))
 
 
 def test_a_folder_without_photos_is_refused(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 import training.scenes.__main__ as command
 from training.scenes import carvings, cords, fancy, flakes, hides, ink, jewels, lathes, render, teeth, tubes
@@ -72,8 +73,9 @@ def test_a_file_that_blender_could_not_write_whole_is_no_picture(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a full disk it says so on standard error, raises nothing and leaves what fitted, at times nothing."""
-    whole = io.BytesIO()
-    Image.new("RGB", (9, 9)).save(whole, "JPEG" if name == "a.jpg" else "PNG")
+    whole, dated = io.BytesIO(), PngInfo()
+    dated.add_text("Date", "2026/11/30 13:26:40")
+    Image.new("RGB", (9, 9)).save(whole, "JPEG" if name == "a.jpg" else "PNG", comment=b"00:01.08", pnginfo=dated)
     scene = SimpleNamespace(render=SimpleNamespace(filepath=""))
     for length in (0, 20, len(whole.getvalue()) - 1, None):
 
@@ -90,6 +92,7 @@ def test_a_file_that_blender_could_not_write_whole_is_no_picture(
             assert not list(tmp_path.iterdir())
     with Image.open(tmp_path / name) as picture:
         assert picture.size == (9, 9)
+        assert not {"comment", "Date"} & picture.info.keys(), "equal pictures have equal bytes"
 
 
 @pytest.mark.parametrize("hollow", [True, False])

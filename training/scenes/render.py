@@ -9,6 +9,7 @@ from typing import Any
 from training.scenes.blender import module
 from training.scenes.jpeg import without_comments
 from training.scenes.nodes import Graph
+from training.scenes.png import without_texts
 
 _ENDS = {".jpg": b"\xff\xd9", ".png": b"IEND\xae\x42\x60\x82"}
 """The last bytes of a whole file."""
@@ -50,8 +51,7 @@ def _write(scene: Any, path: Path) -> None:
     if not data.endswith(_ENDS[path.suffix]):
         part.unlink()
         raise OSError(f"{path} cannot be written whole")
-    if path.suffix == ".jpg":
-        part.write_bytes(without_comments(data))
+    part.write_bytes(without_comments(data) if path.suffix == ".jpg" else without_texts(data))
     part.replace(path)
 
 

@@ -15,8 +15,9 @@ from PIL import Image
 from tqdm import tqdm
 
 from service.drafts import drafted
-from training.photos.dataset import read_rgb
+from training.photos.dataset import LIMITS, read_rgb
 from training.photos.manifest import COLUMNS, Photo, select
+from training.photos.readable import check_readable
 from training.synthesis.cutouts import crop_to, cut_out, paste
 
 SOURCE = "faunalens/composites"
@@ -87,16 +88,17 @@ def cut(photo: Photo) -> Image.Image | None:
     if not mask.is_file():
         return cut_out(picture)
     with Image.open(mask) as stored:
-        return crop_to(picture, np.asarray(stored.convert("L"), np.float32) / np.float32(255))
+        return crop_to(picture, np.asarray(stored.convert("L").resize(picture.size), np.float32) / np.float32(255))
 
 
 def write(photos: Sequence[Photo], out: Path, count: int, shares: tuple[float, float], seed: int, jobs: int) -> int:
     """Make composites from the training split of ``photos`` in ``out``, with ``manifest.csv``; returns their number.
 
     Pictures already there are kept; those of other photos or options are not listed any more. Raises ValueError, see
-    :func:`plan`.
+    :func:`plan`, and :class:`~training.photos.manifest.ManifestError` where photos cannot be read.
     """
     train = select(photos, "train")
+    check_readable([photo.path for photo in train], LIMITS)
     with ProcessPoolExecutor(jobs) as pool:
         found = list(tqdm(pool.map(_cuttable, train, chunksize=16), "cutting out", total=len(train), unit="photo"))
         cuttable = [photo for photo, usable in zip(train, found, strict=True) if usable]
@@ -105,14 +107,14 @@ def write(photos: Sequence[Photo], out: Path, count: int, shares: tuple[float, f
         todo = [item for item in plans if not (out / item.file).is_file()]
         list(tqdm(pool.map(_make, todo, [out] * len(todo), chunksize=8), "pasting", total=len(todo), unit="picture"))
     with (out / "manifest.csv").open("w", newline="", encoding="utf-8") as stream:
-        csv.writer(stream, lineterminator="\n").writerows([COLUMNS, *_rows(plans)])
+        csv.writer(stream, lineterminator="\n").writerows([[*COLUMNS, "background"], *_rows(plans)])
     return len(plans)
 
 
 def _rows(plans: Sequence[Composite]) -> Iterator[tuple[str, ...]]:
     for item in plans:
         label, thing = "|".join(item.thing.labels) or "none", item.thing
-        yield item.file, "train", label, thing.group, thing.kind, thing.instance, SOURCE
+        yield item.file, "train", label, thing.group, thing.kind, thing.instance, SOURCE, item.ground.file
 
 
 def _cuttable(photo: Photo) -> bool:

@@ -59,6 +59,9 @@ def _refine(pixels: NDArray[np.uint8], background: NDArray[np.float32]) -> NDArr
 def paste(ground: Image.Image, cut: Image.Image, share: float, rng: Rng) -> Image.Image:
     """``ground`` (RGB) with ``cut`` (RGBA) on it, somewhere, so that its box covers ``share`` (0..1) of the area.
 
+    The box is the one that it was cut out with, turned: what is seen of a round thing covers a fifth less. A box that
+    is longer than the ground is made to fit.
+
     The object is turned, mirrored, brought towards the light and sharpness of its new place, and throws a soft shadow.
     """
     if rng.random() < 0.5:

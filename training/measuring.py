@@ -53,7 +53,7 @@ def evaluate(
     """
     from service.detector import Detector
     from service.settings import load_settings
-    from training.evaluating import evaluation, pictures, tables
+    from training.evaluating import evaluation, localisation, pictures, tables
 
     detector = Detector(load_settings(model=model))
     _warn(detector.contract, split)
@@ -68,6 +68,7 @@ def evaluate(
     scored = evaluation.score_photos(detector, photos, policy)
     out.mkdir(parents=True, exist_ok=True)
     measured = evaluation.report(scored, detector, rounds)
+    measured["localisation"] = localisation.localisation(scored, detector, rounds)
     result = tables.without_nan({"split": split, "positives_from": positives_from, **measured})
     (out / "report.json").write_text(json.dumps(result, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     (out / "report.md").write_text(tables.markdown(result), encoding="utf-8")

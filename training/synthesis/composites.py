@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
@@ -18,7 +19,7 @@ from service.drafts import drafted
 from training.photos.dataset import LIMITS, read_rgb
 from training.photos.manifest import COLUMNS, Photo, select
 from training.photos.readable import check_readable
-from training.synthesis.cutouts import crop_to, cut_out, paste
+from training.synthesis.cutouts import crop_to, paste, silhouette
 
 SOURCE = "faunalens/composites"
 _QUALITY = 88
@@ -83,12 +84,22 @@ def mask_of(photo: Photo) -> Path:
 
 
 def cut(photo: Photo) -> Image.Image | None:
-    """The object of ``photo`` as RGBA: by its mask where it was rendered with one, else by its plain background."""
-    picture, mask = read_rgb(photo), mask_of(photo)
+    """The object of ``photo`` as RGBA, cropped to it; None where it is not known, or fills the picture."""
+    picture = read_rgb(photo)
+    opacity = object_of(photo, picture)
+    return None if opacity is None else crop_to(picture, opacity)
+
+
+def object_of(photo: Photo, picture: Image.Image) -> NDArray[np.float32] | None:
+    """Opacity of the object of ``photo`` in ``picture``, its RGB, float32 ``[H, W]`` in 0..1.
+
+    By its mask where it was rendered with one, else by its plain background; None where it has neither.
+    """
+    mask = mask_of(photo)
     if not mask.is_file():
-        return cut_out(picture)
+        return silhouette(picture)
     with Image.open(mask) as stored:
-        return crop_to(picture, np.asarray(stored.convert("L").resize(picture.size), np.float32) / np.float32(255))
+        return np.asarray(stored.convert("L").resize(picture.size), np.float32) / np.float32(255)
 
 
 def write(photos: Sequence[Photo], out: Path, count: int, shares: tuple[float, float], seed: int, jobs: int) -> int:

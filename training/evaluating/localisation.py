@@ -20,6 +20,7 @@ from training.photos.dataset import read_rgb
 from training.photos.manifest import Photo
 from training.synthesis.composites import object_of
 
+Cells = NDArray[np.float32]
 _SHARE = (0.03, 0.9)
 _HALF = 0.5
 
@@ -92,8 +93,9 @@ def _located(scored: Scored, detector: Detector) -> Iterator[Located]:
 
 
 def _compared(
-    photo: Photo, category: str, opacity: NDArray[np.float32], cells: NDArray[np.float32], box: Box, size: tuple[int, int]
+    photo: Photo, category: str, opacity: NDArray[np.float32], cells: Cells, box: Box, size: tuple[int, int]
 ) -> Located:  # fmt: skip
+    """``size``: width and height of the picture that ``box`` is in; ``opacity`` may be smaller."""
     height, width = opacity.shape
     row, column = np.unravel_index(int(cells.argmax()), cells.shape)
     peak = int((row + 0.5) / cells.shape[0] * height), int((column + 0.5) / cells.shape[1] * width)

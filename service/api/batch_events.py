@@ -19,7 +19,6 @@ from service.errors import ErrorCode, FaunalensError
 from service.store.batches import Batches, Status
 
 router = APIRouter(prefix=PREFIX, tags=["batches"])
-WATCHERS = 64
 _EVENT_SECONDS, _KEEP_ALIVE_SECONDS = 0.5, 15.0
 
 
@@ -37,7 +36,7 @@ async def batch_events(request: Request, batch_id: BatchId) -> StreamingResponse
     state, owner, batches = state_of(request), owner_of(request), bulk_of(request).batches
     first = await asyncio.to_thread(batches.status, batch_id, owner)
     place = contextlib.ExitStack()
-    place.enter_context(state.place("watchers", WATCHERS, flow_of(request.scope)))
+    place.enter_context(state.watchers.held(flow_of(request.scope), "Too many batches are being watched"))
     # nginx would keep the events back until it has four kilobytes of them
     headers = {"X-Accel-Buffering": "no"}
     return _Watched(place, _events(state, batches, owner, first), headers=headers, media_type="text/event-stream")

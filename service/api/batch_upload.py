@@ -23,7 +23,6 @@ from service.store.batches import NewBatch
 from service.store.tables import LISTING_LENGTH, URL_LENGTH
 
 router = APIRouter(prefix=PREFIX, tags=["batches"])
-_UPLOADS = 4
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -73,7 +72,7 @@ async def create_batch(
         state.access.allowances.check_pictures(key)
     name = state.detector.policy(policy).name
     new = NewBatch(key.id if key else "", name, storable(source), webhook, storable(listing_id))
-    with state.place("uploads", _UPLOADS, flow_of(request.scope)):
+    with state.uploads.held(flow_of(request.scope), "Too many batches are coming in"):
         gathering = bulk.gather(new, folders_are_listings)
         try:
             await gather(request, bulk, gathering)

@@ -155,7 +155,7 @@ def test_bodies_that_are_refused(
     before = {path.name for path in folder.iterdir()}
     assert problem(http.post("/v1/batches", content=content, headers={"Content-Type": kind})) == wanted
     assert {path.name for path in folder.iterdir()} <= before
-    assert batch_app.state.faunalens.uploads == 0
+    assert batch_app.state.faunalens.uploads.taken == 0
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_a_client_that_leaves_leaves_nothing(http: httpx.Client, batch_app: Fast
 
     with pytest.raises(KeyboardInterrupt):
         http.post("/v1/batches", content=half(), headers={"Content-Type": request.headers["Content-Type"]})
-    until(lambda: batch_app.state.faunalens.uploads == 0)
+    until(lambda: batch_app.state.faunalens.uploads.taken == 0)
     assert {path.name for path in folder.iterdir()} <= before
 
 

@@ -135,7 +135,7 @@ class Detector:
         """
         if isinstance(picture, bytes):
             picture = self.decode(picture, heatmap, tolerate_truncated)
-        map_from = None if heatmap or policy is None else self.contract.least_logits(policy.least)
+        map_from = None if heatmap or policy is None else policy.least_logits
         started = time.perf_counter()
         scores = self.classifier.run(picture.pixels[None], map_from)
         infer_ms = (time.perf_counter() - started) * 1e3

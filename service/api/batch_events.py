@@ -11,14 +11,15 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from service.api.batch_info import KEYED, PREFIX, BatchId, owner_of, shown_status
+from service.api.batch_info import KEYED, BatchId, owner_of, shown_status
 from service.api.door import flow_of
 from service.api.failures import error_docs
+from service.api.rules import BATCHES
 from service.api.state import State, bulk_of, state_of
 from service.errors import ErrorCode, FaunalensError
 from service.store.batches import Batches, Status
 
-router = APIRouter(prefix=PREFIX, tags=["batches"])
+router = APIRouter(prefix=BATCHES, tags=["batches"])
 _EVENT_SECONDS, _KEEP_ALIVE_SECONDS = 0.5, 15.0
 
 

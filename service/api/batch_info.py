@@ -14,7 +14,6 @@ from service.keys.key import Scope
 from service.store.batches import Status
 from service.store.tables import Batch
 
-PREFIX = "/v1/batches"
 BatchId = Annotated[str, AfterValidator(storable)]
 KEYED = (ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN, ErrorCode.STORE_UNAVAILABLE)
 READ = error_docs(*KEYED, ErrorCode.UNKNOWN_BATCH, ErrorCode.INVALID_PARAMETER)

@@ -4,7 +4,7 @@ import base64
 import copy
 import datetime
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +61,11 @@ class Seen:
     infer_ms: float
     cached: bool = False
 
+    def to_keep(self) -> "Seen":
+        """What a memory keeps of it: scores and maps, some 20 kB, no picture; verdicts are made anew by each policy."""
+        scores = replace(self.scores, embeddings=np.empty((1, 0), np.float32))
+        return replace(self, scores=scores, view=None, decode_ms=0.0, infer_ms=0.0, cached=True)
+
     def shows(self, policy: Policy) -> bool:
         """Whether it has what an answer by ``policy`` needs: findings have boxes, and these come from the map."""
         return self.scores.maps.size > 0 or not policy.judge(self.probabilities)
@@ -92,7 +97,7 @@ class Detector:
         self.catalog: Catalog = load_catalog(self.contract, settings.catalog)
         if unknown := set(settings.notice_languages) - set(self.catalog.languages):
             raise StartError(f"FAUNALENS_NOTICE_LANGUAGES: the catalogue does not speak {', '.join(sorted(unknown))}")
-        self.memory = Memory(settings.cache, settings.cache_seconds)
+        self.memory = Memory[Seen](settings.cache, settings.cache_seconds)
         self.decoders = self._start_decoders(settings.decoders or available_cores())
         self._self_test(path.parent)
         give_back()

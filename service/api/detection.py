@@ -145,7 +145,7 @@ class _Job:
         self.state.metrics.cache.labels("hit" if seen else "miss").inc()
         if seen is None:
             answer, seen = await self._judge_anew(data)
-            memory.keep(digest, seen)
+            memory.keep(digest, seen.to_keep())
             return answer
         answer = self.detector.answer(seen, self.request_id, self.policy)
         self._count(answer, {})

@@ -36,8 +36,8 @@ _PIXEL = 3
 class Bounds:
     """What decoding one picture may take: seconds of time, and bytes of memory beside the idle process."""
 
-    seconds: float = 10.0
-    memory: int = 1_500_000_000
+    seconds: float
+    memory: int
 
 
 class Decoders:

@@ -23,7 +23,7 @@ _MOST_TRIES = 32
 
 
 class Keyring:
-    """Holds keys by id; revoked ones are not held."""
+    """Holds keys by id; revoked ones are not held. Not thread-safe: all calls come from the event loop."""
 
     def __init__(self, keys: Iterable[Key] = ()) -> None:
         self._keys: dict[str, Key] = {}

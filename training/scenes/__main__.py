@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
+from service.runtime.cores import available_cores
 from training.photos.manifest import ManifestError
 from training.scenes import pool
 from training.scenes.backgrounds import BackgroundError, choose, find_photos
@@ -108,7 +109,7 @@ def main(words: list[str] | None = None) -> int:
         sheet(given.out, Settings(given.size, given.size * 3 // 4, given.samples, given.threads, 88))
         return 0
     settings = Settings(given.size, given.size, given.samples, given.threads, 88)
-    jobs = given.jobs or pool.all_cores()
+    jobs = given.jobs or available_cores()
     if given.contact_sheet:
         from training.scenes.contact import contact_sheet
 

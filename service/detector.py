@@ -186,16 +186,16 @@ class Detector:
         )  # fmt: skip
 
     def candidate(self, seen: Seen, policy: Policy) -> Finding:
-        """The category nearest to its threshold, as if it had reached it: what a photo without finding is shown as.
+        """The category nearest to its threshold in ``policy``, as if it had reached it.
 
-        ``seen`` has its map.
+        A photo without finding is shown as that. ``seen`` has its map.
         """
         category = max(policy.least, key=lambda name: seen.probabilities[name] / policy.least[name])
         judgement = Judgement(category, seen.probabilities[category], min(1.0, policy.least[category]), "review")
         return self._finding(judgement, seen)
 
     def heatmap(self, picture: bytes | Decoded, category: str | None = None) -> bytes:
-        """PNG overlay of ``category``, by default the one nearest to its threshold; raises ``unknown_category``."""
+        """PNG overlay of ``category``, by default that nearest to its review threshold; raises ``unknown_category``."""
         self.check_category(category)
         seen = self.see(picture, heatmap=True)
         return self._overlay(seen, category or self._nearest(seen))
@@ -210,6 +210,7 @@ class Detector:
         return Decoders(count, self.settings.limits, bounds)
 
     def _nearest(self, seen: Seen) -> str:
+        """The category nearest to the review threshold of the contract, whatever a policy makes of it."""
         reviews = {category.id: category.thresholds["review"] for category in self.contract.categories}
         return max(seen.probabilities, key=lambda category: seen.probabilities[category] / reviews[category])
 

@@ -100,7 +100,9 @@ async def detect(
 )
 async def heatmap_overlay(
     request: Request,
-    category: Annotated[str | None, Query(description="Category shown; default: the strongest", max_length=64)] = None,
+    category: Annotated[
+        str | None, Query(description="Category shown; default: nearest to its review threshold", max_length=64)
+    ] = None,
 ) -> Response:
     """Show where in a picture the evidence for a category is, as a PNG."""
     state = state_of(request)

@@ -43,7 +43,7 @@ class Bounds:
 class Decoders:
     """At most ``count`` decoder processes, the first started at once. Safe to call from many threads.
 
-    Raises :class:`StartError` when it does not start.
+    They stop when nobody refers to this any more. Raises :class:`StartError` when the first does not start.
     """
 
     def __init__(self, count: int, limits: imaging.Limits, bounds: Bounds) -> None:
@@ -84,7 +84,7 @@ class Decoders:
         return Image.fromarray(self._isolated(data, side=side, tolerate_truncated=tolerate_truncated)[1])
 
     def close(self) -> None:
-        """Stop the idle processes."""
+        """Stop the processes at once; nobody may be using them, or use them again."""
         self._close()
 
     def _isolated(

@@ -107,8 +107,8 @@ def _allowed(request: Request) -> list[str]:
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    named, route = {"request_id": request.scope.get(REQUEST_ID)}, route_of(request.scope)
-    log.error("unexpected %s at %s", type(error).__name__, route, exc_info=error, extra={"fields": named})
+    where, named = route_of(request.scope), {"request_id": request.scope.get(REQUEST_ID)}
+    log.error("unexpected %s at %s", type(error).__name__, where, exc_info=error, extra={"fields": named})
     response = respond(request, FaunalensError(ErrorCode.INTERNAL_ERROR, "Something went wrong here; it was logged."))
     # answered outside the middleware that adds them
     response.headers.update(SECURITY)

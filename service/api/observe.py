@@ -34,16 +34,16 @@ def note(scope: Scope, **fields: object) -> None:
     scope.setdefault(_NOTES, {}).update(fields)
 
 
+def route_of(scope: Scope) -> str:
+    """The path's template; ``other`` where no route matched: a path may hold what a client chose."""
+    return str(scope.get(ROUTE) or getattr(scope.get("route"), "path", "other"))
+
+
 def request_id_of(headers: Mapping[str, str]) -> str:
     """The client's ``X-Request-ID`` when it is well formed, else a new one. ``headers`` by lower-case names."""
     given = headers.get(_NAME, "")
     # no secret; the system's random numbers would cost a wait for the interpreter's lock
     return given if _ACCEPTED.fullmatch(given) else uuid.UUID(int=random.getrandbits(128), version=4).hex
-
-
-def route_of(scope: Scope) -> str:
-    """The path's template; ``other`` where no route matched: a path may hold what a client chose."""
-    return str(scope.get(ROUTE) or getattr(scope.get("route"), "path", "other"))
 
 
 @dataclass
@@ -57,7 +57,6 @@ class Observed:
 
     @property
     def route(self) -> str:
-        """The path's template, see :func:`route_of`."""
         return route_of(self.scope)
 
     @property

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,8 @@ class State:
         self.failure: str | None = None
         self.draining = False
         self.cut_off = 0
+        self.last_refusal = -math.inf
+        """When a request for a judgement was last refused at the door; seconds of ``time.monotonic``."""
         self.uploads, self.watchers = Slots(UPLOADS), Slots(WATCHERS)
         self._reloading = False
         self._detector: Detector | None = None

@@ -92,7 +92,8 @@ def _write(lines: "queue.Queue[str]") -> None:
             while len(waiting) < _MOST_LINES:
                 waiting.append(lines.get_nowait())
         for line in waiting:
-            torn = _write_line(f"{line}\n".encode(), torn)
+            # a path may have bytes that are no UTF-8
+            torn = _write_line(f"{line}\n".encode(errors="backslashreplace"), torn)
             lines.task_done()
 
 

@@ -134,14 +134,10 @@ class _Process:
         self.bounds = bounds
         self.answered = 0
         self.most = imaging.MAX_VIEW_SIDE**2 * _PIXEL
-        ours, theirs = socket.socketpair()
-        self.channel = wire.Channel(ours)
-        with theirs:
-            try:
-                self.popen = _spawn(theirs)
-            except OSError as error:
-                self.channel.close()
-                raise StartError("a decoder process cannot be started") from error
+        try:
+            self.channel, self.popen = _spawned()
+        except OSError as error:
+            raise StartError("a decoder process cannot be started") from error
         self.channel.until = time.monotonic() + _START_SECONDS
         bound = {"limits": dataclasses.astuple(limits), "seconds": bounds.seconds, "memory": bounds.memory}
         try:
@@ -175,6 +171,17 @@ class _Process:
         self.channel.close()
         self.popen.kill()
         self.popen.wait()
+
+
+def _spawned() -> "tuple[wire.Channel, subprocess.Popen[bytes]]":
+    """A process, and our end of its socket; raises :class:`OSError`."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        try:
+            return wire.Channel(ours), _spawn(theirs)
+        except OSError:
+            ours.close()
+            raise
 
 
 def _spawn(channel: socket.socket) -> "subprocess.Popen[bytes]":

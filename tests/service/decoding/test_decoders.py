@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import subprocess
@@ -163,8 +164,17 @@ def test_a_decoder_that_lies_is_not_believed(
     assert caught.value.code is ErrorCode.DECODER_STOPPED
 
 
-def test_a_decoder_that_cannot_start(decoders: Decoders, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.executable", "/no/such/python")
+def too_many_files() -> None:
+    raise OSError(errno.EMFILE, "Too many open files")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("sys.executable", "/no/such/python"), ("socket.socketpair", too_many_files)]
+)
+def test_a_decoder_that_cannot_start(
+    name: str, value: object, decoders: Decoders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(name, value)
     with pytest.raises(StartError):
         Decoders(1, Limits(), Bounds(10.0, 1_500_000_000))
     killed = only_process(decoders)

@@ -201,3 +201,15 @@ def test_names_and_urls_are_not_logged(http: httpx.Client, caplog: pytest.LogCap
         ended(http, batch)
     records = [record for record in caplog.records if record.name.startswith("faunalens")]
     assert records and not any("private" in record.getMessage() for record in records)
+
+
+def test_photos_that_can_be_neither_stored_nor_removed_are_said_to_be_away(
+    http: httpx.Client, batch_app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise OSError(5, "the object store cannot be used")
+
+    place = batch_app.state.faunalens.bulk.photos.place
+    monkeypatch.setattr(place, "put", away)
+    monkeypatch.setattr(place, "remove_batch", away)
+    assert problem(http.post("/v1/batches", **as_files(["leaves.jpg"]))) == (503, "store_unavailable")

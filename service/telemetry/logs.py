@@ -60,9 +60,8 @@ def written(settings: Settings) -> Iterator[None]:
     try:
         yield
     finally:
-        end = time.monotonic() + _LAST_SECONDS
-        while lines.unfinished_tasks and time.monotonic() < end:
-            time.sleep(0.005)
+        with lines.all_tasks_done:
+            lines.all_tasks_done.wait_for(lambda: not lines.unfinished_tasks, _LAST_SECONDS)
 
 
 class _Enqueue(logging.Handler):

@@ -36,8 +36,8 @@ _PIXEL = 3
 class Bounds:
     """What decoding one picture may take: seconds of time, and bytes of memory beside the idle process."""
 
-    seconds: float
-    memory: int
+    seconds: float = 10.0
+    memory: int = 1_500_000_000
 
 
 class Decoders:
@@ -134,10 +134,14 @@ class _Process:
         self.bounds = bounds
         self.answered = 0
         self.most = imaging.MAX_VIEW_SIDE**2 * _PIXEL
-        try:
-            self.channel, self.popen = _spawned()
-        except OSError as error:
-            raise StartError("a decoder process cannot be started") from error
+        ours, theirs = _pair()
+        self.channel = wire.Channel(ours)
+        with theirs:
+            try:
+                self.popen = _spawn(theirs)
+            except OSError as error:
+                self.channel.close()
+                raise StartError("a decoder process cannot be started") from error
         self.channel.until = time.monotonic() + _START_SECONDS
         bound = {"limits": dataclasses.astuple(limits), "seconds": bounds.seconds, "memory": bounds.memory}
         try:
@@ -173,15 +177,11 @@ class _Process:
         self.popen.wait()
 
 
-def _spawned() -> "tuple[wire.Channel, subprocess.Popen[bytes]]":
-    """A process, and our end of its socket; raises :class:`OSError`."""
-    ours, theirs = socket.socketpair()
-    with theirs:
-        try:
-            return wire.Channel(ours), _spawn(theirs)
-        except OSError:
-            ours.close()
-            raise
+def _pair() -> tuple[socket.socket, socket.socket]:
+    try:
+        return socket.socketpair()
+    except OSError as error:
+        raise StartError("a decoder process cannot be started") from error
 
 
 def _spawn(channel: socket.socket) -> "subprocess.Popen[bytes]":

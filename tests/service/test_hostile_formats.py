@@ -29,7 +29,7 @@ BAD, TRUNCATED, BIG = ErrorCode.CORRUPT_IMAGE, ErrorCode.TRUNCATED_IMAGE, ErrorC
 @pytest.fixture(scope="module")
 def decoders() -> Iterator[Decoders]:
     """One decoder process with the service's bounds."""
-    made = Decoders(1, Limits(), Bounds(10.0, 1_500_000_000))
+    made = Decoders(1, Limits(), Bounds())
     yield made
     made.close()
 
@@ -37,7 +37,7 @@ def decoders() -> Iterator[Decoders]:
 @pytest.fixture(scope="module")
 def hurried() -> Iterator[Decoders]:
     """One decoder process that gets half a second for a picture."""
-    made = Decoders(1, Limits(), Bounds(seconds=0.5, memory=1_500_000_000))
+    made = Decoders(1, Limits(), Bounds(seconds=0.5))
     yield made
     made.close()
 

@@ -112,7 +112,7 @@ def test_a_lower_limit_that_is_there_already_is_kept() -> None:
         "import resource; resource.setrlimit(resource.RLIMIT_AS, (900_000_000, 900_000_000))\n"
         "from service.decoding.decoders import Bounds, Decoders\n"
         "from service.imaging import Limits\n"
-        "decoders = Decoders(1, Limits(), Bounds(10.0, 1_500_000_000))\n"
+        "decoders = Decoders(1, Limits(), Bounds())\n"
         "print(resource.prlimit(decoders._idle.queue[0].popen.pid, resource.RLIMIT_AS))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -139,7 +139,7 @@ def test_a_worn_process_is_replaced(decoders: Decoders, monkeypatch: pytest.Monk
 
 
 def test_no_process_outlives_its_decoders() -> None:
-    made = Decoders(1, Limits(), Bounds(10.0, 1_500_000_000))
+    made = Decoders(1, Limits(), Bounds())
     made.prepare(encoded(scene(), "PNG"), RULE)
     pid = only_process(made)
     del made
@@ -176,7 +176,7 @@ def test_a_decoder_that_cannot_start(
 ) -> None:
     monkeypatch.setattr(name, value)
     with pytest.raises(StartError):
-        Decoders(1, Limits(), Bounds(10.0, 1_500_000_000))
+        Decoders(1, Limits(), Bounds())
     killed = only_process(decoders)
     os.kill(killed, signal.SIGKILL)
     os.waitid(os.P_PID, killed, os.WEXITED | os.WNOWAIT)

@@ -177,13 +177,6 @@ class _Process:
         self.popen.wait()
 
 
-def _pair() -> tuple[socket.socket, socket.socket]:
-    try:
-        return socket.socketpair()
-    except OSError as error:
-        raise StartError("a decoder process cannot be started") from error
-
-
 def _spawn(channel: socket.socket) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-P", "-m", "service.decoding.decoder_process"]
     environment = {
@@ -195,6 +188,13 @@ def _spawn(channel: socket.socket) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(  # noqa: S603
         command, stdin=channel.fileno(), stdout=nowhere, stderr=nowhere, cwd="/", env=environment
     )
+
+
+def _pair() -> tuple[socket.socket, socket.socket]:
+    try:
+        return socket.socketpair()
+    except OSError as error:
+        raise StartError("a decoder process cannot be started") from error
 
 
 def _result(fields: dict[str, Any], pixels: bytearray) -> tuple[imaging.Header, NDArray[np.uint8]]:

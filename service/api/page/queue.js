@@ -128,7 +128,7 @@ export class Queue {
     this.fetching += 1;
     next.load().finally(() => {
       this.fetching -= 1;
-      if (next.passing) setTimeout(() => this.reload(next), LOOK_AGAIN);
+      if (next.state === "late") setTimeout(() => this.reload(next), LOOK_AGAIN);
       this.changed(next);
       this.prefetch();
     });
@@ -137,13 +137,16 @@ export class Queue {
 
   /** Fetch a photo again that did not come. */
   reload(entry) {
-    if (entry.state !== "failed" || !this.items.includes(entry)) return;
+    if (entry.state !== "late" || !this.items.includes(entry)) return;
     entry.state = "new";
     this.prefetch();
   }
 }
 
-/** A photo of the queue. `state`: new, loading, shown (its canvas is drawn), gone (not kept any more) or failed. */
+/**
+ * A photo of the queue. `state`: new, loading, shown (its canvas is drawn), gone (not kept any more), failed, or late: it
+ * did not come, and is fetched again.
+ */
 export class Entry {
   constructor(fields) {
     this.fields = fields;
@@ -161,7 +164,6 @@ export class Entry {
 
   async load() {
     this.state = "loading";
-    this.passing = false;
     const like = this.loadSimilar();
     try {
       const bitmap = await picture(`/v1/review/items/${this.id}/photo`);
@@ -171,9 +173,10 @@ export class Entry {
       bitmap.close();
       this.state = "shown";
     } catch (error) {
-      this.state = error.code === "photo_unavailable" ? "gone" : "failed";
+      // who is asked for a key gets the photo with it
+      const passing = error.passing || error.status === 401;
+      this.state = error.code === "photo_unavailable" ? "gone" : passing ? "late" : "failed";
       this.reason = error.message;
-      this.passing = this.state === "failed" && error.passing;
     }
     await like;
   }

@@ -152,6 +152,10 @@ function absence({ state, fields, reason }) {
       make("p", { class: "faint" }, "How long photos are kept is set by FAUNALENS_RETENTION_HOURS."),
     ];
   }
+  if (state === "late") {
+    return [make("strong", {}, "This photo has not come yet."),
+      make("p", {}, `${reason} It is fetched again. You can decide about it when it is here.`)];
+  }
   if (state === "failed") return [make("strong", {}, "This photo cannot be shown."), make("p", {}, reason)];
   return [make("p", { class: "loading" }, "Loading the photo …")];
 }

@@ -100,8 +100,12 @@ def test_what_breaks_off_is_fetched_again(open_page: Visit, folder: Path) -> Non
     settled(page)
     page.route("**/photo*", lambda route: route.abort())
     page.reload()
-    page.wait_for_selector("#stage[data-shown=failed]")
+    page.wait_for_selector("#stage[data-shown=late]")
     expect(page.locator("#absent")).to_contain_text("cannot be reached")
+    page.keyboard.press("r")
+    expect(page.locator("#live")).to_have_text("The photo is not there yet.")
+    page.wait_for_timeout(200)
+    assert decided(folder) == [], "nobody has seen it"
     page.keyboard.press("g")
     page.wait_for_timeout(500)
     expect(page.locator(".tile .absent")).to_have_count(0)

@@ -2,6 +2,8 @@
 
 /** Milliseconds until what may pass is tried again. */
 export const LOOK_AGAIN = 3_000;
+// a network that went without a word would let a request wait for minutes
+const ANSWER_WITHIN = 30_000;
 const STORED = "faunalens-key";
 const ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789";
 
@@ -57,12 +59,15 @@ async function ask(method, path, body, options) {
   const given = body === undefined ? {} : { body: JSON.stringify(body) };
   const kind = body === undefined ? {} : { "Content-Type": "application/json" };
   const sent = key;
+  const stop = new AbortController();
+  const late = setTimeout(() => stop.abort(), ANSWER_WITHIN);
   let response;
   try {
-    response = await fetch(here(path), { method, headers: { ...headers(), ...kind }, ...given, ...options });
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Failure("network", "The service cannot be reached.");
+    response = await fetch(here(path), { method, headers: { ...headers(), ...kind }, ...given, signal: stop.signal, ...options });
+  } catch {
+    throw new Failure("network", stop.signal.aborted ? "The service does not answer." : "The service cannot be reached.");
+  } finally {
+    clearTimeout(late);
   }
   if (!response.ok) throw await failure(response, sent);
   return response;

@@ -62,13 +62,15 @@ export class Decisions {
   /** A decision that the service did not take. */
   #refused(error, { items, decision }) {
     const undoing = decision === "undo";
+    const known = [...this.queue.items, ...this.#made.flatMap(({ entries }) => entries)];
+    const which = known.filter((entry) => items.includes(entry.id));
     if (undoing) this.queue.items = this.queue.items.filter((entry) => !items.includes(entry.id));
     // it may still wait for a decision, and is not to be held unseen
     for (const id of items) this.queue.done.delete(id);
     for (const group of this.#made) group.entries = group.entries.filter((entry) => !items.includes(entry.id));
     this.#made = this.#made.filter((group) => group.entries.length);
     this.tally(undoing ? items.length : -items.length, decision);
-    notice(`Not kept: ${error.message}`, { kind: "error" });
+    notice(`Not kept${which.length ? ` (${named(which)})` : ""}: ${error.message}`, { kind: "error" });
     this.changed();
   }
 }

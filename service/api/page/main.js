@@ -142,7 +142,7 @@ function act(name, argument) {
 function saving(waiting, why = "") {
   document.body.dataset.waiting = waiting;
   $("saving").hidden = waiting < 5 && !why;
-  $("saving").textContent = `${why} ${waiting} ${waiting === 1 ? "decision is" : "decisions are"} being saved …`;
+  $("saving").textContent = `${why} ${waiting} ${waiting === 1 ? "decision is" : "decisions are"} being saved …${why ? " Keep this page open." : ""}`;
 }
 
 function failed(error) {

@@ -1,11 +1,13 @@
 """The grid, filters, and what is taken and given back."""
 
+import re
 from pathlib import Path
 
 from playwright.sync_api import Page, Route, expect
+from sqlalchemy import text
 
 from tests.browser import settled, wait
-from tests.service.api.page.visits import Visit, decided, shown, until_held
+from tests.service.api.page.visits import Visit, decided, shown, stored, until_held
 
 
 def test_a_grid_clears_many_and_one_press_takes_it_back(open_page: Visit, folder: Path) -> None:
@@ -38,6 +40,27 @@ def test_a_grid_clears_many_and_one_press_takes_it_back(open_page: Visit, folder
     page.locator(f".tile[data-item='{spared}']").focus()
     page.keyboard.press("Enter")
     page.wait_for_selector(f"#stage[data-item='{spared}'][data-shown=shown]")
+
+
+def test_what_others_decided_meanwhile_is_told_once(open_page: Visit, folder: Path) -> None:
+    page = open_page()
+    settled(page)
+    page.keyboard.press("g")
+    wait(page, "document.querySelectorAll('.tile').length === 48 && !document.querySelector('.tile.waiting')")
+    page.keyboard.press("a")
+    with stored(folder) as session:
+        session.execute(
+            text(
+                "UPDATE reviews SET state = 'decided' WHERE item_id IN "
+                "(SELECT item_id FROM reviews WHERE claimed_until > 0 ORDER BY item_id LIMIT 30)"
+            )
+        )
+    page.keyboard.press("r")
+    expect(page.locator(".notice")).to_contain_text(
+        re.compile("^Not kept .[0-9]+ photos.: This photo has been decided")
+    )
+    wait(page, "!Number(document.body.dataset.waiting)")
+    expect(page.locator(".notice")).to_have_count(1)
 
 
 def tile_filters(page: Page) -> list[str]:

@@ -148,7 +148,8 @@ function saving(waiting, why = "") {
 function failed(error) {
   if (error.stale) return;
   if (error.status === 401 || error.status === 403) signIn.ask(error);
-  else notice(error.message, { kind: "error", seconds: 3 });
+  // without a photo the page says it in its place
+  else if (queue.current) notice(error.message, { kind: "error", seconds: 3 });
 }
 
 async function look() {

@@ -23,7 +23,9 @@ export class Queue {
     this.fetchAhead = FETCH_AHEAD;
     this.taking = null;
     this.generation = 0;
-    this.emptyAt = 0;
+    // what the service said last: that no photo is left, or what hindered it
+    this.empty = false;
+    this.trouble = "";
     this.fetching = 0;
   }
 
@@ -45,7 +47,8 @@ export class Queue {
     this.items = [];
     this.behind = [];
     this.done.clear();
-    this.emptyAt = 0;
+    this.empty = false;
+    this.trouble = "";
     this.taking = null;
     this.changed();
     const { generation } = this;
@@ -74,11 +77,15 @@ export class Queue {
       const here = new Set(this.items.map((entry) => entry.id));
       const fresh = items.filter(({ item }) => !here.has(item) && !this.done.has(item));
       this.items.push(...fresh.map((fields) => new Entry(fields)));
-      this.emptyAt = fresh.length || this.items.length ? 0 : Date.now();
+      this.empty = !this.items.length;
+      this.trouble = "";
       this.prefetch();
       this.changed();
     } catch (error) {
-      if (generation === this.generation) this.failed(error);
+      if (generation !== this.generation) return;
+      this.trouble = error.message;
+      this.failed(error);
+      this.changed();
     }
   }
 

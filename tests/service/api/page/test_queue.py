@@ -81,6 +81,37 @@ def test_a_tile_that_is_not_selected_has_no_tick_in_forced_colours(open_page: Vi
     assert page.evaluate(colour) != "rgba(0, 0, 0, 0)"
 
 
+def test_nothing_is_said_to_be_left_only_when_nothing_is(open_page: Visit) -> None:
+    page = open_page()
+    settled(page)
+    page.add_init_script(
+        """window.said = []; document.addEventListener("DOMContentLoaded", () => new MutationObserver(() => {
+          const nothing = document.getElementById("nothing");
+          said.push(document.getElementById("live").textContent, nothing.checkVisibility() ? nothing.innerText : "");
+        }).observe(document.body, { subtree: true, childList: true, attributes: true }));"""
+    )
+    page.reload()
+    settled(page)
+    assert not [words for words in page.evaluate("said") if "Nothing" in words]
+    expect(page.locator("#live")).to_have_text(re.compile("^Rhinoceros horn, .*, priority[.]$"))
+    page.evaluate("document.getElementById('live').textContent = ''")
+    page.keyboard.press("n")
+    expect(page.locator("#live")).to_have_text(re.compile("priority[.]$"))
+    page.context.set_offline(True)
+    page.keyboard.press("r")
+    page.click("[data-state=unsure]")
+    expect(page.locator("[data-state=unsure]")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".notice").last).to_contain_text("What you decided is saved first.")
+    page.context.set_offline(False)
+    expect(page.locator("#nothing")).to_be_visible()
+    page.context.set_offline(True)
+    expect(page.locator("#nothing")).to_contain_text("No photos come")
+    expect(page.locator("#nothing-why")).to_contain_text("The service cannot be reached.")
+    expect(page.locator(".notice")).to_have_count(0)
+    page.context.set_offline(False)
+    expect(page.locator("#nothing")).to_contain_text("Nothing left here")
+
+
 def test_filters(open_page: Visit) -> None:
     page = open_page()
     settled(page)

@@ -23,6 +23,9 @@ export function bytes(value) {
   return value < 1e6 ? `${Math.ceil(value / 1e3)} kB` : value < 1e9 ? `${(value / 1e6).toFixed(1)} MB` : `${(value / 1e9).toFixed(2)} GB`;
 }
 
+/** Names of others in a sentence of ours: signs in them that turn the direction of writing end with them. */
+export const isolated = (text) => `\u2068${text}\u2069`;
+
 /** Say something to screen readers, and nothing to others. */
 export function say(text) {
   $("live").textContent = text;

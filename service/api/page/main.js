@@ -98,7 +98,10 @@ async function begin() {
   listen(act, () => ({ grid: view.gridOn, shortcuts: settings.chosen.shortcuts }));
   document.addEventListener("pointerdown", () => breaks.active());
   setInterval(look, SUMMARY_EVERY);
-  setInterval(() => here && queue.items.length && queue.take(), (me.claim_seconds * 1e3) / 3);
+  queue.holds = me.claim_seconds * 1e3;
+  // by the clock: a machine that slept wakes in the middle of a wait
+  const due = () => Date.now() - queue.takenAt > queue.holds / 3;
+  setInterval(() => here && queue.items.length && due() && queue.take(), Math.min(LOOK_AGAIN, queue.holds / 3));
   setInterval(() => here && !queue.items.length && !document.hidden && !$("rest").open && queue.take(), LOOK_AGAIN);
   document.body.dataset.ready = "yes";
 }

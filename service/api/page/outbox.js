@@ -50,6 +50,11 @@ export class Outbox {
     return this.tail;
   }
 
+  /** When everything is kept. */
+  async drained() {
+    while (this.waiting) await this.tail;
+  }
+
   #tell(why) {
     this.#why = why;
     this.told(this.waiting, why);

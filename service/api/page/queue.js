@@ -11,10 +11,15 @@ const KEEP_BEHIND = 12;
 const GRIDDED = 60;
 
 export class Queue {
-  /** `changed()`: the list, or a photo in it, is not what it was; `failed(failure)`. */
-  constructor(changed, failed) {
+  /**
+   * `changed()`: the list, or a photo in it, is not what it was; `failed(failure)`; `lapsed(entries)`: these may have been
+   * given to others, because nothing was asked for longer than `holds` milliseconds, as when the machine slept.
+   */
+  constructor({ changed, failed, lapsed }) {
     this.changed = changed;
     this.failed = failed;
+    this.lapsed = lapsed;
+    this.holds = Infinity;
     this.filter = {};
     this.items = [];
     this.behind = [];
@@ -26,6 +31,7 @@ export class Queue {
     // what the service said last: that no photo is left, or what hindered it
     this.empty = false;
     this.trouble = "";
+    this.takenAt = 0;
     this.fetching = 0;
   }
 
@@ -74,6 +80,8 @@ export class Queue {
     try {
       const { items } = await call("POST", "/v1/review/claims", { ...this.filter, limit: this.size });
       if (generation !== this.generation) return;
+      const lapsed = this.items.length && Date.now() - this.takenAt > this.holds;
+      this.takenAt = Date.now();
       const here = new Set(this.items.map((entry) => entry.id));
       const fresh = items.filter(({ item }) => !here.has(item) && !this.done.has(item));
       this.items.push(...fresh.map((fields) => new Entry(fields)));
@@ -81,12 +89,27 @@ export class Queue {
       this.trouble = "";
       this.prefetch();
       this.changed();
+      const taken = new Set(items.map(({ item }) => item));
+      if (lapsed) this.lapsed(this.items.filter((entry) => !taken.has(entry.id)));
     } catch (error) {
       if (generation !== this.generation) return;
       this.trouble = error.message;
       this.failed(error);
       this.changed();
     }
+  }
+
+  /** Take off what of these is another's by now; returns how many. */
+  async lose(entries) {
+    const { generation } = this;
+    const gone = await Promise.all(entries.map(async (entry) => {
+      const now = await call("GET", `/v1/review/items/${entry.id}`).catch(() => null);
+      return now && !now.yours && (now.claimed_until || now.state !== entry.fields.state) ? entry : null;
+    }));
+    if (generation !== this.generation) return 0;
+    const before = this.items.length;
+    this.items = this.items.filter((entry) => !gone.includes(entry));
+    return before - this.items.length;
   }
 
   /** The photos are decided: out of the list, but kept for an undoing. */

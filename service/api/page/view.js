@@ -21,7 +21,7 @@ export class View {
    * `tally(state, change, decision)`: they were made, or taken back; `failed(failure)`.
    */
   constructor({ reveal, waiting, tally, failed }) {
-    this.queue = new Queue((changed) => this.render(changed), failed);
+    this.queue = new Queue({ changed: (entry) => this.render(entry), failed, lapsed: (entries) => this.#lose(entries) });
     this.stage = new Stage(reveal);
     this.grid = new Grid(this.queue, (chosen) => this.#chosen(chosen), (entry) => this.#open(entry));
     this.filters = new Filters((filter) => this.go({ filter }), (category) => this.details.categories.get(category)?.name ?? category);
@@ -48,7 +48,7 @@ export class View {
   async #saved() {
     let close = () => {};
     const later = setTimeout(() => (close = notice("What you decided is saved first.", { seconds: 0 })), PATIENCE);
-    while (this.decisions.outbox.waiting) await this.decisions.outbox.tail;
+    await this.decisions.outbox.drained();
     clearTimeout(later);
     close();
   }
@@ -57,6 +57,16 @@ export class View {
   async rest() {
     await this.#saved();
     await this.queue.restart(this.#asked, false);
+  }
+
+  /** What others have by now is not looked at in vain. */
+  async #lose(entries) {
+    await this.decisions.outbox.drained();
+    const lost = await this.queue.lose(entries);
+    if (!lost) return;
+    this.render();
+    notice(`${lost} ${lost === 1 ? "photo is" : "photos are"} another moderator's by now.`);
+    this.queue.topUp();
   }
 
   get #asked() {

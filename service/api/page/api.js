@@ -10,6 +10,9 @@ const ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789";
 /** Tells this window from others of the same moderator. */
 export const session = Array.from(crypto.getRandomValues(new Uint8Array(16)), (n) => ALPHABET[n % 36]).join("");
 
+// what the service says to programs, in words for moderators
+const WORDS = { unauthenticated: "This key is not known, or not valid any more." };
+
 let key = sessionStorage.getItem(STORED) ?? "";
 
 export function setKey(text) {
@@ -46,7 +49,8 @@ export function headers() {
 
 async function failure(response, sent) {
   const error = (await response.json().catch(() => ({}))).error ?? {};
-  const told = new Failure(error.code ?? "unknown", error.message ?? `The service answered ${response.status}.`, response.status);
+  const words = WORDS[error.code] ?? error.message ?? `The service answered ${response.status}.`;
+  const told = new Failure(error.code ?? "unknown", words, response.status);
   told.stale = (told.status === 401 || told.status === 403) && sent !== key;
   return told;
 }

@@ -144,6 +144,8 @@ function act(name, argument) {
 
 function saving(waiting, why = "") {
   document.body.dataset.waiting = waiting;
+  $("login-waiting").textContent = waiting
+    ? `${waiting === 1 ? "1 decision waits for whoever made it" : `${waiting} decisions wait for whoever made them`}.` : "";
   $("saving").hidden = waiting < 5 && !why;
   $("saving").textContent = `${why} ${waiting} ${waiting === 1 ? "decision is" : "decisions are"} being saved …${why ? " Keep this page open." : ""}`;
 }

@@ -27,6 +27,7 @@ def test_a_decision_is_never_sent_with_the_key_of_another(
         refusing.append(True)
         page.keyboard.press(key)
         expect(page.locator("#login")).to_be_visible()
+        expect(page.locator("#login-waiting")).to_have_text("1 decision waits for whoever made it.")
         refusing.clear()
 
     enter("ann")

@@ -9,6 +9,7 @@ const FETCH_AHEAD = 10;
 const AT_ONCE = 3;
 const KEEP_BEHIND = 12;
 const GRIDDED = 60;
+const MOST = 100;
 
 export class Queue {
   /**
@@ -78,13 +79,15 @@ export class Queue {
   async claim() {
     const generation = this.generation;
     try {
-      const { items } = await call("POST", "/v1/review/claims", { ...this.filter, limit: this.size });
+      const { items } = await call("POST", "/v1/review/claims", { ...this.filter, limit: this.#wanted });
       if (generation !== this.generation) return;
       const lapsed = this.items.length && Date.now() - this.takenAt > this.holds;
       this.takenAt = Date.now();
       const here = new Set(this.items.map((entry) => entry.id));
       const fresh = items.filter(({ item }) => !here.has(item) && !this.done.has(item));
-      this.items.push(...fresh.map((fields) => new Entry(fields)));
+      // before what was left for later
+      const at = this.items.findIndex(({ later }) => later);
+      this.items.splice(at < 0 ? this.items.length : at, 0, ...fresh.map((fields) => new Entry(fields)));
       this.empty = !this.items.length;
       this.trouble = "";
       this.prefetch();
@@ -127,13 +130,20 @@ export class Queue {
 
   /** Take more when there is little left; in the grid whatever is missing. */
   topUp() {
-    if (this.items.length < (this.size === AHEAD ? REFILL_BELOW : this.size)) this.take();
+    const missing = this.#wanted - this.items.length;
+    if (missing > (this.size === AHEAD ? AHEAD - REFILL_BELOW : 0)) this.take();
+  }
+
+  /** How many are to be here: what was left for later must not keep the next from coming. */
+  get #wanted() {
+    return Math.min(MOST, this.size + this.items.filter(({ later }) => later).length);
   }
 
   /** Decisions about these were taken back: they come first again. */
   bringBack(entries) {
     const back = new Set(entries.map((entry) => entry.id));
     for (const id of back) this.done.delete(id);
+    for (const entry of entries) entry.later = false;
     this.behind = this.behind.filter((entry) => !back.has(entry.id));
     this.items = [...entries, ...this.items.filter((entry) => !back.has(entry.id))];
     this.prefetch();
@@ -141,12 +151,19 @@ export class Queue {
 
   /** Put the first photo last. */
   skip() {
-    if (this.items.length > 1) this.items.push(this.items.shift());
+    if (!this.items.length) return;
+    const entry = this.items.shift();
+    entry.later = true;
+    // fetched again when its turn comes
+    if (this.items.length > FETCH_AHEAD) entry.forget();
+    this.items.push(entry);
+    this.topUp();
     this.prefetch();
   }
 
   /** Take this photo first. */
   first(entry) {
+    entry.later = false;
     this.items = [entry, ...this.items.filter((one) => one !== entry)];
     this.prefetch();
   }
@@ -181,6 +198,7 @@ export class Entry {
   constructor(fields) {
     this.fields = fields;
     this.id = fields.item;
+    this.later = false;
     this.forget();
   }
 

@@ -133,6 +133,15 @@ def test_nothing_is_said_to_be_left_only_when_nothing_is(open_page: Visit) -> No
     expect(page.locator("#nothing")).to_contain_text("Nothing left here")
 
 
+def test_what_is_left_for_later_does_not_keep_the_next_from_coming(open_page: Visit, count: int) -> None:
+    page, seen = open_page(), set[int]()
+    for _ in range(count):
+        settled(page)
+        seen.add(shown(page))
+        page.keyboard.press("n")
+    assert len(seen) == count
+
+
 def test_filters(open_page: Visit) -> None:
     page = open_page()
     settled(page)

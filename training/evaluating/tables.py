@@ -31,7 +31,7 @@ def without_nan(value: Any) -> Any:
 
 def markdown(report: dict[str, Any]) -> str:
     """Categories, kinds, groups and sources of :func:`training.evaluating.evaluation.report`, and the places found by
-    :func:`training.evaluating.localisation.localisation`; small samples are marked.
+    :func:`training.evaluating.localisation.localisation`, where it has them; small samples are marked.
     """
     parts = (
         _categories(report), _precision(report), _kinds(report), *_places(report), _groups(report), _NOTE, *_too_few(report)
@@ -120,7 +120,7 @@ def _kinds(report: dict[str, Any]) -> str:
 
 
 def _places(report: dict[str, Any]) -> list[str]:
-    rows = report["localisation"]
+    rows = report.get("localisation", {})
     lines = [
         "| category, found, object known | n | peak of the map on the object (area of the object) | overlap of the box "
         "(of the whole picture) | box overlaps by half |",

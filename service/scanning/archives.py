@@ -52,16 +52,19 @@ def opener(file: str, wanted: Callable[[str], bool], max_bytes: int) -> Opener |
     return entries
 
 
-def is_link(info: zipfile.ZipInfo) -> bool:
-    """Whether an entry of a zip is a symbolic link: the high half of its attributes is a Unix mode."""
-    return stat.S_ISLNK(info.external_attr >> 16)
+def is_file(info: zipfile.ZipInfo) -> bool:
+    """Whether an entry of a zip is a file: neither a folder nor a symbolic link, and it has a name.
+
+    The high half of its attributes is a Unix mode.
+    """
+    return info.filename != "" and not info.is_dir() and not stat.S_ISLNK(info.external_attr >> 16)
 
 
 def _zip(file: str, stream: IO[bytes], wanted: Callable[[str], bool], max_bytes: int) -> Iterator[Entry]:
     with zipfile.ZipFile(stream) as archive:
         for info in archive.infolist():
             name = f"{file}!{encodable(info.filename)}"
-            if info.is_dir() or is_link(info) or not is_picture(info.filename) or not wanted(name):
+            if not is_file(info) or not is_picture(info.filename) or not wanted(name):
                 continue
             if info.compress_type not in METHODS:
                 yield Entry(name, unreadable(NotImplementedError("neither stored nor deflated")))
@@ -75,7 +78,6 @@ def _zip(file: str, stream: IO[bytes], wanted: Callable[[str], bool], max_bytes:
 
 
 def _tar(file: str, stream: IO[bytes], wanted: Callable[[str], bool], max_bytes: int) -> Iterator[Entry]:
-    end = 0
     with Tape(_unpacked(stream)) as archive:
         for info in archive:
             name = f"{file}!{encodable(info.name)}"
@@ -87,10 +89,6 @@ def _tar(file: str, stream: IO[bytes], wanted: Callable[[str], bool], max_bytes:
                 if len(data) < min(info.size, max_bytes + 1):
                     raise tarfile.ReadError("unexpected end of data")
                 yield Entry(name, data)
-            end = info.offset_data + info.size
-        # tarfile says nothing of a file that ends inside an entry that was skipped
-        if archive.tape.tell() < end:
-            raise tarfile.ReadError("unexpected end of data")
 
 
 def _unpacked(stream: IO[bytes]) -> IO[bytes]:

@@ -143,6 +143,28 @@ def test_a_damaged_zip_entry_spoils_no_other(tmp_path: Path) -> None:
     assert [entry.data for entry in entries[1:]] == [picture(name) for name in READ[1:]]
 
 
+def test_a_tar_with_a_damaged_header_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    with tarfile.open(path, "w") as archive:
+        for name in ("a.jpg", "b.jpg", "c.jpg"):
+            archive.addfile(tarfile.TarInfo(name))
+    data = bytearray(path.read_bytes())
+    data[512] ^= 0xFF
+    path.write_bytes(data)
+    first, last = (entry for entry in expand([str(path)], everything, MOST) if isinstance(entry, Entry))
+    assert first.file == f"{path}!a.jpg" and last.file == str(path) and isinstance(last.data, FaunalensError)
+
+
+def test_an_entry_of_a_zip_without_a_name_spoils_no_other(tmp_path: Path) -> None:
+    nameless = zipfile.ZipInfo("x")
+    nameless.filename = ""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(nameless, b"x")
+        archive.writestr("a.jpg", b"x")
+    entries = expand([str(tmp_path / "a.zip")], everything, MOST)
+    assert [entry.file for entry in entries if isinstance(entry, Entry)] == [f"{tmp_path}/a.zip!a.jpg"]
+
+
 def test_no_archive_and_none_there(tmp_path: Path) -> None:
     (tmp_path / "text.zip").write_text("no archive")
     (tmp_path / "text.tar").write_text("no archive")

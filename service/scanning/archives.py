@@ -19,7 +19,7 @@ from contextlib import closing
 from typing import IO, cast
 
 from service.cells import encodable
-from service.scanning.entries import Entry, is_picture, unreadable
+from service.scanning.entries import Entry, LeftOut, unreadable
 from service.scanning.tapes import Tape, up_to
 
 Opener = Callable[[str, IO[bytes]], Iterator[Entry]]
@@ -31,21 +31,22 @@ _BROKEN = (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zli
            zipfile.BadZipFile, tarfile.TarError)  # fmt: skip
 
 
-def opener(file: str, wanted: Callable[[str], bool], max_bytes: int) -> Opener | None:
+def opener(file: str, wanted: Callable[[str], bool], max_bytes: int, left_out: LeftOut | None = None) -> Opener | None:
     """What reads the entries of ``file``, as far as ``wanted`` by name; None where its name is no archive's.
 
-    It takes the archive's name and the archive, open. One that breaks off gives the entries before that, and one entry
-    under its own name with the reason.
+    It takes the archive's name and the archive, open; what is no picture is counted in ``left_out``. One
+    that breaks off gives the entries before that, and one entry under its own name with the reason.
     """
     name = file.lower()
     read = _zip if name.endswith(_ZIPS) else _tar if name.endswith(_TARS) else None
     if read is None:
         return None
+    skipped = LeftOut() if left_out is None else left_out
 
     def entries(file: str, stream: IO[bytes]) -> Iterator[Entry]:
         try:
             with stream:
-                yield from read(file, stream, wanted, max_bytes)
+                yield from read(file, stream, wanted, max_bytes, skipped)
         except _BROKEN as error:
             yield Entry(file, unreadable(error))
 
@@ -60,11 +61,17 @@ def is_file(info: zipfile.ZipInfo) -> bool:
     return info.filename != "" and not info.is_dir() and not stat.S_ISLNK(info.external_attr >> 16)
 
 
-def _zip(file: str, stream: IO[bytes], wanted: Callable[[str], bool], max_bytes: int) -> Iterator[Entry]:
+def _zip(
+    file: str, stream: IO[bytes], wanted: Callable[[str], bool], max_bytes: int, left_out: LeftOut
+) -> Iterator[Entry]:
     with zipfile.ZipFile(stream) as archive:
         for info in archive.infolist():
             name = f"{file}!{encodable(info.filename)}"
-            if not is_file(info) or not is_picture(info.filename) or not wanted(name):
+            if not is_file(info):
+                if not info.filename.endswith("/"):
+                    left_out.add("links")
+                continue
+            if not left_out.takes(info.filename) or not wanted(name):
                 continue
             if info.compress_type not in METHODS:
                 yield Entry(name, unreadable(NotImplementedError("neither stored nor deflated")))
@@ -77,11 +84,16 @@ def _zip(file: str, stream: IO[bytes], wanted: Callable[[str], bool], max_bytes:
                 yield Entry(name, unreadable(error))
 
 
-def _tar(file: str, stream: IO[bytes], wanted: Callable[[str], bool], max_bytes: int) -> Iterator[Entry]:
+def _tar(
+    file: str, stream: IO[bytes], wanted: Callable[[str], bool], max_bytes: int, left_out: LeftOut
+) -> Iterator[Entry]:
     with Tape(_unpacked(stream)) as archive:
         for info in archive:
             name = f"{file}!{encodable(info.name)}"
-            if info.isreg() and is_picture(info.name) and wanted(name):
+            if not info.isreg():
+                if not info.isdir():
+                    left_out.add("links" if info.issym() or info.islnk() else "devices")
+            elif left_out.takes(info.name) and wanted(name):
                 entry = archive.extractfile(info)
                 assert entry is not None
                 with closing(entry):

@@ -3,7 +3,8 @@
 ``tarfile`` follows a negative size back to a header that it has read, without end; it keeps headers that belong to
 others, and maps of sparse files, however long they are; and such a map may lie about where its file ends, so that a
 packed tar is unpacked anew for the next one. So this one goes forwards only, and reads no more than some bytes between
-two members. ``tarfile`` also takes a damaged header, or the end of the file, for the end of the tar; here both are errors.
+two members. ``tarfile`` also takes a damaged header, or the end of the file, for the end of the tar; both are errors
+here.
 """
 
 import tarfile

@@ -15,7 +15,7 @@ from service.cli import main
 from service.detector import Detector
 from service.errors import FaunalensError
 from service.scanning import scan as bulk
-from service.scanning.entries import Entry
+from service.scanning.entries import Entry, LeftOut
 from service.scanning.sources import expand
 from tests.conftest import SAMPLES
 
@@ -67,9 +67,11 @@ def everything(_: str) -> bool:
 
 
 def test_pictures_are_read_in_order_and_nothing_else(archive: str) -> None:
-    entries = list(expand(["x.jpg", archive, "y.jpg"], everything, MOST))
+    left_out = LeftOut()
+    entries = list(expand(["x.jpg", archive, "y.jpg"], everything, MOST, left_out))
     assert entries[0] == "x.jpg" and entries[-1] == "y.jpg"
     assert entries[1:-1] == [Entry(f"{archive}!{name}", picture(name)) for name in READ]
+    assert "1 links" in str(left_out) and "2 hidden" in str(left_out)
 
 
 def test_done_entries_are_not_read_again(archive: str) -> None:

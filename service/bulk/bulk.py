@@ -75,6 +75,7 @@ class Bulk:
         self.views = Views(self.photos, available_cores())
         self._stopping = threading.Event()
         self._drift_at = self._sweep_at = 0.0
+        self._swept_next: set[str] = set()
         self._keepers = [
             threading.Thread(target=self._keep_leases, name="batches-leases", daemon=True),
             threading.Thread(target=self._keep_house, name="batches-house", daemon=True),
@@ -176,7 +177,8 @@ class Bulk:
     def _sweep(self) -> None:
         if time.monotonic() >= self._sweep_at:
             self._sweep_at = time.monotonic() + self.photos.place.sweep_seconds
-            sweep(self.database, self.photos, self.settings.batch_upload_seconds + 60)
+            seconds = self.settings.batch_upload_seconds + 60
+            self._swept_next = sweep(self.database, self.photos, seconds, self._swept_next)
 
     def _every(self, seconds: float, *chores: Callable[[], None]) -> None:
         """One that fails keeps none of the others from their turn."""

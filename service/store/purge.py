@@ -1,6 +1,7 @@
 """Which photos have had their time."""
 
 from collections import defaultdict
+from collections.abc import Collection
 
 from sqlalchemy import func, select, update
 
@@ -39,10 +40,18 @@ def purge(database: Database, photos: Photos) -> int:
     return len(gone)
 
 
-def sweep(database: Database, photos: Photos, seconds: float) -> None:
-    """Remove folders untouched for ``seconds`` whose batch does not exist or keeps no photo."""
+def sweep(database: Database, photos: Photos, seconds: float, before: Collection[str]) -> set[str]:
+    """Remove folders untouched for ``seconds`` whose batch does not exist or keeps no photo.
+
+    Only those that were so at the last look, ``before``: a clock that was put forward makes what comes in just now old,
+    until its next photo. Returns those that are to be removed at the next look.
+    """
+    found = set()
     for batch_id in photos.older_than(seconds):
         with database.reading() as session:
             kept = session.execute(select(Item.id).where(Item.batch_id == batch_id, Item.photo).limit(1)).first()
-        if kept is None:
+        if kept is None and batch_id in before:
             photos.delete_batch(batch_id)
+        elif kept is None:
+            found.add(batch_id)
+    return found

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from service.errors import ErrorCode, FaunalensError
-from service.store.clock import now
+from service.store.clock import SLACK, now
 from service.store.database import Database
 from service.store.results import Result
 from service.store.states import ReviewState
@@ -97,7 +97,10 @@ class Reviews:
                 review.claimed_until = moment + self._seconds
             query = _ordered(wanted)
             held = session.scalars(query.where(Review.claimed_by == who, Review.claimed_until > moment)).all()
-            free = query.where(Review.claimed_until <= moment)
+            # no claim that was made until now ends later, unless the clock was put back since
+            longest = self._seconds + SLACK
+            over = or_(Review.claimed_until <= moment, Review.claimed_until > moment + longest)
+            free = query.where(over)
             if wanted.state == ReviewState.SECOND:
                 own = select(Decision).where(Decision.seq == Review.first_seq, Decision.moderator == moderator)
                 free = free.where(~own.exists())

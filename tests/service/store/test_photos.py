@@ -133,5 +133,7 @@ def test_sweep_removes_uploads_that_never_became_a_batch(database: Database, tmp
     past = time.time() - 100
     for identity in (new.id, BATCH):
         os.utime(tmp_path / "p" / identity, (past, past))
-    sweep(database, photos, 50)
+    again = sweep(database, photos, 50, set())
+    assert again == {BATCH} and len(list((tmp_path / "p").iterdir())) == 3, "not at the first look"
+    assert sweep(database, photos, 50, again) == set()
     assert sorted(path.name for path in (tmp_path / "p").iterdir()) == sorted((new.id, "1" * 32))

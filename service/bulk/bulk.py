@@ -29,12 +29,14 @@ from service.store.database import open_database
 from service.store.decisions import Decisions
 from service.store.outbox import Outbox
 from service.store.photos import open_photos
-from service.store.purge import purge, sweep
+from service.store.purge import AT_ONCE, purge, sweep
 from service.store.tallies import Days, Tallies, today
 from service.telemetry.metrics import Metrics
 
 log = logging.getLogger("faunalens.batches")
 _HOUSE_SECONDS, _DRIFT_SECONDS = 3.0, 600.0
+# calls in a row while photos wait to be removed, before other chores have their turn
+_PURGES = 20
 
 
 class Bulk:
@@ -168,7 +170,9 @@ class Bulk:
         self.claims.free()
 
     def _purge(self) -> None:
-        purge(self.database, self.photos)
+        for _ in range(_PURGES):
+            if self._stopping.is_set() or purge(self.database, self.photos) < AT_ONCE:
+                return
 
     def _watch(self) -> None:
         if time.monotonic() >= self._drift_at:

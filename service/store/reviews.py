@@ -166,11 +166,12 @@ def _ordered(wanted: Wanted) -> Select[Review]:
     if wanted.category is not None:
         found = select(Finding).where(Finding.item_id == Review.item_id, Finding.category == wanted.category)
         query = query.where(or_(found.exists(), Review.sampled_as == wanted.category))
+    if wanted.listing_id is not None:
+        # a listing has few photos: they are looked up, and not each photo of the queue for its listing
+        query = query.where(Review.item_id.in_(select(Item.id).where(Item.listing_id == wanted.listing_id)))
     of_item = []
     if wanted.batch_id is not None:
         of_item.append(Item.batch_id == wanted.batch_id)
-    if wanted.listing_id is not None:
-        of_item.append(Item.listing_id == wanted.listing_id)
     if wanted.source is not None:
         of_item.append(Item.batch_id.in_(select(Batch.id).where(Batch.source == wanted.source)))
     if of_item:

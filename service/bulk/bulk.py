@@ -58,6 +58,7 @@ class Bulk:
             raise StartError(f"the store {settings.store} cannot be made: {error.strerror}") from error
         self.database = open_database(settings.database_url, settings.store)
         self.batches = Batches(self.database)
+        self._check_photos()
         self.bounds = Bounds(settings.batch_files, settings.max_bytes, settings.batch_bytes)
         self.claims = Claims(self.database, settings.batch_lease_seconds)
         self.outbound = Outbound()
@@ -83,6 +84,17 @@ class Bulk:
             threading.Thread(target=self._keep_house, name="batches-house", daemon=True),
         ]
         self._sending: asyncio.Task[None] | None = None
+
+    def _check_photos(self) -> None:
+        """Every picture that waits for its photo would fail where the volume is not mounted, or the address another."""
+        try:
+            lost = self.batches.await_photos() and self.photos.place.is_empty()
+        except (FaunalensError, OSError) as error:
+            raise StartError(f"the store cannot be used: {error}") from error
+        if lost:
+            self.database.close()
+            where = self.settings.photos or self.settings.store / "photos"
+            raise StartError(f"pictures wait for their photos, but there is none at {where}: is it the right place?")
 
     def gather(self, batch: NewBatch, folders: bool) -> Gathering:
         """A batch that comes in. ``folders``: a file's folder names its listing."""

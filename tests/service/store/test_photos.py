@@ -34,6 +34,17 @@ def refusal(photos: Photos, position: int = 0) -> ErrorCode:
     return caught.value.code
 
 
+def test_a_folder_that_is_away_is_no_lost_photo(tmp_path: Path) -> None:
+    photos = Photos(tmp_path / "p", None)
+    assert photos.place.is_empty()
+    photos.write(BATCH, 0, DATA)
+    assert not photos.place.is_empty() and refusal(photos, 1) is ErrorCode.PHOTO_UNAVAILABLE
+    (tmp_path / "p").rename(tmp_path / "elsewhere")
+    assert refusal(photos) is ErrorCode.STORE_UNAVAILABLE
+    (tmp_path / "elsewhere").rename(tmp_path / "p")
+    assert photos.read(BATCH, 0) == DATA
+
+
 @pytest.mark.parametrize("key", [None, bytes(32)])
 def test_sealed_photos_wait_for_their_key(tmp_path: Path, key: bytes | None) -> None:
     Photos(tmp_path, KEY).write(BATCH, 0, DATA)

@@ -9,9 +9,9 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from service.api.app import create_app
-from service.errors import ErrorCode, FaunalensError
+from service.errors import ErrorCode, FaunalensError, StartError
 from service.settings import Settings
-from service.store.batches import Entry, NewBatch
+from service.store.batches import Batches, Entry, NewBatch
 from service.store.claims import Claimed, Outcome
 from service.store.database import Database
 from tests.conftest import SAMPLES
@@ -55,6 +55,14 @@ def test_all_photos_whose_time_has_passed_are_removed_at_one_go(
     bulk._purge()
     assert not list((tmp_path / "photos" / new.id).iterdir())
     bulk.database.close()
+
+
+def test_pictures_that_wait_do_not_fail_because_their_photos_are_elsewhere(database: Database, tmp_path: Path) -> None:
+    Batches(database).add(NewBatch("", "default"), [Entry("a.jpg", photo=True)])
+    with pytest.raises(StartError, match=f"there is none at {tmp_path}/photos: is it the right place"):
+        create_app(settings(database, tmp_path))
+    (tmp_path / "photos" / "lost").mkdir()
+    create_app(settings(database, tmp_path)).state.faunalens.bulk.database.close()
 
 
 def test_what_one_database_alone_would_refuse_to_look_for(database: Database, tmp_path: Path) -> None:

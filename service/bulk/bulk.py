@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from service.bulk.archives import Bounds
 from service.bulk.decisions import open_decisions
@@ -35,6 +36,7 @@ from service.telemetry.metrics import Metrics
 
 log = logging.getLogger("faunalens.batches")
 _HOUSE_SECONDS, _DRIFT_SECONDS = 3.0, 600.0
+_REPORTS = 2
 # calls in a row while photos wait to be removed, before other chores have their turn
 _PURGES = 20
 
@@ -76,6 +78,8 @@ class Bulk:
             settings.batch_threads or available_cores(), settings.retention_hours * 3600,
         )  # fmt: skip
         self.views = Views(self.photos, available_cores())
+        # seconds each: they leave room for others, and each other's time
+        self.reports = ThreadPoolExecutor(_REPORTS, thread_name_prefix="reports")
         self._stopping = threading.Event()
         self._drift_at = self._sweep_at = 0.0
         self._swept_next: set[str] = set()
@@ -148,6 +152,7 @@ class Bulk:
         for keeper in self._keepers:
             await asyncio.to_thread(keeper.join)
         await asyncio.to_thread(self.views.close)
+        await asyncio.to_thread(self.reports.shutdown, cancel_futures=True)
         with contextlib.suppress(FaunalensError):
             await asyncio.to_thread(self.count)
         self.database.close()

@@ -87,7 +87,7 @@ def test_a_store_that_is_away_is_no_lost_photo(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_batch_by_way_of_the_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The store is away when the pictures' turn comes: they wait, without an attempt that counts, and are judged."""
-    monkeypatch.setattr("service.bulk.runner._STORE_SECONDS", 0.1)
+    monkeypatch.setattr("service.bulk.runner._OURS", {ErrorCode.STORE_UNAVAILABLE: 0.1})
     real, refused = Bucket.get, []
 
     def flaky(self: Bucket, batch_id: str, name: str) -> bytes:

@@ -127,6 +127,7 @@ def scan(
     from service.detector import Detector
     from service.runtime.providers import pictures_at_once
     from service.scanning import scan as bulk
+    from service.scanning.entries import LeftOut
     from service.scanning.records import WRITERS
     from service.scanning.sources import expand
 
@@ -139,24 +140,23 @@ def scan(
         detector = Detector(settings)
     except StartError as error:
         stop(str(error))
-    tally = bulk.Tally()
+    tally, left_out = bulk.Tally(), LeftOut()
     file = resumed or output
     advice = "; go on with --resume" if file and kind in (None, "jsonl") else ""
-    with _writing(advice):
-        wanted = bulk.unrecorded(bulk.resume(resumed, tally) if resumed else Counter())
     given = bulk.lines_of_stdin() if paths in ((), ("-",)) else iter(paths)
-    files = expand(bulk.find_files(given), wanted, settings.max_bytes)
     on_terminal = not file and sys.stdout is not None and sys.stdout.isatty()
-    with _writing(advice), _output(file, append=bool(resumed)) as stream, _progress(not on_terminal) as step:
-        writer = WRITERS[kind or ("table" if on_terminal else "jsonl")](stream, detector.contract.ids)
-        workers = pictures_at_once(settings.providers, settings.threads)
-        for record in bulk.scan(detector, detector.policy(None), files, workers, tolerate_truncated):
-            writer.write(record)
-            tally.add(record)
-            step(tally)
-    click.echo(
-        f"{tally.priority} priority, {tally.review} review, {tally.clear} clear, {tally.failures} failed", err=True
-    )
+    with _writing(advice), bulk.alone(file):
+        wanted = bulk.unrecorded(bulk.resume(resumed, tally) if resumed else Counter())
+        files = expand(bulk.find_files(given, left_out), wanted, settings.max_bytes, left_out)
+        with _output(file, append=bool(resumed)) as stream, _progress(not on_terminal) as step:
+            writer = WRITERS[kind or ("table" if on_terminal else "jsonl")](stream, detector.contract.ids)
+            workers = pictures_at_once(settings.providers, settings.threads)
+            for record in bulk.scan(detector, detector.policy(None), files, workers, tolerate_truncated):
+                writer.write(record)
+                tally.add(record)
+                step(tally)
+    counts = f"{tally.priority} priority, {tally.review} review, {tally.clear} clear, {tally.failures} failed"
+    click.echo("\n".join(filter(None, (counts, str(left_out)))), err=True)
     sys.exit(tally.exit_code)
 
 

@@ -27,6 +27,9 @@ from service.settings import Settings
 
 DEFAULT_MODEL = "faunalens-2.json"
 
+# by the clock, for decoders at the last priority: beside busy ones they get some thirtieth of a core
+_PATIENCE = 30.0
+
 
 def shipped_weights() -> Path:
     """Folder of the shipped weights: inside the installed package, or at the top of a checkout."""
@@ -117,7 +120,7 @@ class Detector:
         Raises :class:`StartError`.
         """
         other = copy.copy(self)
-        other.decoders = self._start_decoders(decoders)
+        other.decoders = self._start_decoders(decoders, _PATIENCE)
         return other
 
     def decode(self, data: bytes, heatmap: bool = False, tolerate_truncated: bool = False) -> Decoded:
@@ -205,8 +208,8 @@ class Detector:
         if category and category not in self.contract.ids:
             raise FaunalensError(ErrorCode.UNKNOWN_CATEGORY, f"The model has no category {category!r}.")
 
-    def _start_decoders(self, count: int) -> Decoders:
-        bounds = Bounds(self.settings.decode_seconds, self.settings.decoder_bytes)
+    def _start_decoders(self, count: int, patience: float = 1.0) -> Decoders:
+        bounds = Bounds(self.settings.decode_seconds, self.settings.decoder_bytes, patience)
         return Decoders(count, self.settings.limits, bounds)
 
     def _nearest(self, seen: Seen) -> str:

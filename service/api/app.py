@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -23,6 +24,7 @@ from service.api.state import State
 from service.batch_settings import parts
 from service.settings import Settings, load_settings
 
+_THREADS = 64
 _DESCRIPTION = (
     "Recognises wildlife products in listing photos. Verdicts ask a person to look; CITES listings are information, "
     "never a statement that an item or a seller broke a rule."
@@ -65,6 +67,8 @@ def create_app(settings: Settings | None = None, on_failure: Callable[[str], Non
 @asynccontextmanager
 async def _running(state: State) -> AsyncIterator[None]:
     """What begins and ends with the application."""
+    # the default is a few per core: requests that wait for a database would hold up the look at a key
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="waiting"))
     loading = asyncio.create_task(state.load())
     keeping = asyncio.create_task(state.access.keep()) if state.access else None
     reload_on_hangup(state)

@@ -17,7 +17,7 @@ from typing import IO, cast
 
 from service.bulk.spool import Spool
 from service.errors import ErrorCode, FaunalensError
-from service.scanning.archives import METHODS, is_link
+from service.scanning.archives import METHODS, is_file
 from service.scanning.entries import is_hidden
 from service.scanning.tapes import Tape
 
@@ -84,7 +84,7 @@ def _zip(spool: Spool, bounds: Bounds) -> Iterator[Member]:
             # the same bytes, named again and again: each time they would be unpacked
             raise _corrupt("overlap")
         for info in entries:
-            if info.is_dir() or is_link(info) or _is_clutter(info.filename):
+            if not is_file(info) or _is_clutter(info.filename):
                 continue
             if info.compress_type not in METHODS:
                 yield Member(info.filename, b"", refusal(_corrupt("compression")))
@@ -113,8 +113,6 @@ def _tar(spool: Spool, bounds: Bounds) -> Iterator[Member]:
             if stream is not None:
                 with stream:
                     yield _member(info.name, _read(stream, bounds, bounds.total), bounds)
-        if not archive.ended:
-            raise _corrupt("end")
 
 
 def _unpacked(spool: Spool) -> IO[bytes]:

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from service.bulk.archives import Bounds
 from service.bulk.decisions import open_decisions
@@ -29,12 +30,15 @@ from service.store.database import open_database
 from service.store.decisions import Decisions
 from service.store.outbox import Outbox
 from service.store.photos import open_photos
-from service.store.purge import purge, sweep
+from service.store.purge import AT_ONCE, purge, sweep
 from service.store.tallies import Days, Tallies, today
 from service.telemetry.metrics import Metrics
 
 log = logging.getLogger("faunalens.batches")
 _HOUSE_SECONDS, _DRIFT_SECONDS = 3.0, 600.0
+_REPORTS = 2
+# calls in a row while photos wait to be removed, before other chores have their turn
+_PURGES = 20
 
 
 class Bulk:
@@ -56,6 +60,7 @@ class Bulk:
             raise StartError(f"the store {settings.store} cannot be made: {error.strerror}") from error
         self.database = open_database(settings.database_url, settings.store)
         self.batches = Batches(self.database)
+        self._check_photos()
         self.bounds = Bounds(settings.batch_files, settings.max_bytes, settings.batch_bytes)
         self.claims = Claims(self.database, settings.batch_lease_seconds)
         self.outbound = Outbound()
@@ -73,13 +78,27 @@ class Bulk:
             settings.batch_threads or available_cores(), settings.retention_hours * 3600,
         )  # fmt: skip
         self.views = Views(self.photos, available_cores())
+        # seconds each: they leave room for others, and each other's time
+        self.reports = ThreadPoolExecutor(_REPORTS, thread_name_prefix="reports")
         self._stopping = threading.Event()
         self._drift_at = self._sweep_at = 0.0
+        self._swept_next: set[str] = set()
         self._keepers = [
             threading.Thread(target=self._keep_leases, name="batches-leases", daemon=True),
             threading.Thread(target=self._keep_house, name="batches-house", daemon=True),
         ]
         self._sending: asyncio.Task[None] | None = None
+
+    def _check_photos(self) -> None:
+        """Every picture that waits for its photo would fail where the volume is not mounted, or the address another."""
+        try:
+            lost = self.batches.await_photos() and self.photos.place.is_empty()
+        except (FaunalensError, OSError) as error:
+            raise StartError(f"the store cannot be used: {error}") from error
+        if lost:
+            self.database.close()
+            where = self.settings.photos or self.settings.store / "photos"
+            raise StartError(f"pictures wait for their photos, but there is none at {where}: is it the right place?")
 
     def gather(self, batch: NewBatch, folders: bool) -> Gathering:
         """A batch that comes in. ``folders``: a file's folder names its listing."""
@@ -133,6 +152,7 @@ class Bulk:
         for keeper in self._keepers:
             await asyncio.to_thread(keeper.join)
         await asyncio.to_thread(self.views.close)
+        await asyncio.to_thread(self.reports.shutdown, cancel_futures=True)
         with contextlib.suppress(FaunalensError):
             await asyncio.to_thread(self.count)
         self.database.close()
@@ -167,7 +187,9 @@ class Bulk:
         self.claims.free()
 
     def _purge(self) -> None:
-        purge(self.database, self.photos)
+        for _ in range(_PURGES):
+            if self._stopping.is_set() or purge(self.database, self.photos) < AT_ONCE:
+                return
 
     def _watch(self) -> None:
         if time.monotonic() >= self._drift_at:
@@ -176,7 +198,8 @@ class Bulk:
     def _sweep(self) -> None:
         if time.monotonic() >= self._sweep_at:
             self._sweep_at = time.monotonic() + self.photos.place.sweep_seconds
-            sweep(self.database, self.photos, self.settings.batch_upload_seconds + 60)
+            seconds = self.settings.batch_upload_seconds + 60
+            self._swept_next = sweep(self.database, self.photos, seconds, self._swept_next)
 
     def _every(self, seconds: float, *chores: Callable[[], None]) -> None:
         """One that fails keeps none of the others from their turn."""

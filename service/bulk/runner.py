@@ -25,10 +25,10 @@ log = logging.getLogger("faunalens.batches")
 _PATIENCE_SECONDS, _LOOK_SECONDS, _IDLE_SECONDS = 1.0, 0.01, 0.5
 _JOIN_SECONDS = 20
 _FETCHES = 4
-_AGAIN_SECONDS, _STORE_SECONDS = 5.0, 15.0
-_PASSING = frozenset(
-    {ErrorCode.URL_UNREACHABLE, ErrorCode.URL_TOO_SLOW, ErrorCode.OVERLOADED, ErrorCode.NOT_READY}
-)  # fmt: skip
+_AGAIN_SECONDS = 5.0
+# what may pass at the address of a picture, and what is no fault of the picture, with seconds until it is tried again
+_PASSING = frozenset({ErrorCode.URL_UNREACHABLE, ErrorCode.URL_TOO_SLOW})
+_OURS = {ErrorCode.STORE_UNAVAILABLE: 15.0, ErrorCode.OVERLOADED: 5.0, ErrorCode.NOT_READY: 5.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +81,12 @@ class Runner:
         self._news.set()
 
     def close(self) -> None:
-        """Finish the pictures at work and stop; raises nothing."""
+        """Finish the pictures at work, as far as they end within some seconds, and stop; raises nothing."""
         self._stopping.set()
         self._news.set()
+        until = time.monotonic() + _JOIN_SECONDS
         for thread in self._threads:
-            thread.join(_JOIN_SECONDS)
+            thread.join(max(0.0, until - time.monotonic()))
         if self._aside:
             self._aside.decoders.close()
 
@@ -125,9 +126,9 @@ class Runner:
         try:
             outcome = self._outcome(claimed, detector)
         except FaunalensError as error:
-            if error.code is ErrorCode.STORE_UNAVAILABLE:
+            if error.code in _OURS:
                 log.error("batches wait: %s", error.message)
-                self._claims.put_back(claimed, _STORE_SECONDS, counted=False)
+                self._claims.put_back(claimed, _OURS[error.code], counted=False)
                 return
             if error.code in _PASSING and claimed.attempts < _FETCHES:
                 self._claims.put_back(claimed, _AGAIN_SECONDS * 2 ** (claimed.attempts - 1))

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import logging
 import random
+import time
 from collections import Counter
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -23,7 +24,8 @@ from service.store.outbox import Due, Outbox
 log = logging.getLogger("faunalens.webhooks")
 TRIES = 15
 _FIRST_SECONDS, _LONGEST_SECONDS = 5.0, 6 * 3600.0
-_ANSWER_SECONDS, _LEASE_SECONDS, _LOOK_SECONDS = 10.0, 60.0, 0.5
+_SPREAD = 0.2
+_ANSWER_SECONDS, _LEASE_SECONDS, _LOOK_SECONDS, _CATCH_UP_SECONDS = 10.0, 60.0, 0.5, 60.0
 _PLACES, _OF_ONE_HOST, _BITE = 32, 8, 4
 _GONE = 410
 
@@ -43,9 +45,15 @@ def signature(secret: bytes, identity: str, timestamp: int, body: bytes) -> str:
     return "v1," + base64.b64encode(hmac.digest(secret, signed, hashlib.sha256)).decode()
 
 
-def pause(attempts: int) -> float:
-    """Seconds until the next try: doubling from 5 seconds to six hours, give or take a fifth."""
-    return min(_FIRST_SECONDS * 2.0 ** (attempts - 1), _LONGEST_SECONDS) * random.uniform(0.8, 1.2)
+def pause(attempts: int, spread: float | None = None) -> float:
+    """Seconds until the next try: doubling from 5 seconds to six hours, give or take a fifth: ``spread``, by default
+    drawn."""
+    spread = random.uniform(-_SPREAD, _SPREAD) if spread is None else spread
+    return min(_FIRST_SECONDS * 2.0 ** (attempts - 1), _LONGEST_SECONDS) * (1 + spread)
+
+
+LONGEST = tuple(max(_LEASE_SECONDS, pause(attempts, _SPREAD)) for attempts in range(TRIES + 1))
+"""Seconds that a webhook may wait, by the number of its tries."""
 
 
 class Webhooks:
@@ -57,6 +65,7 @@ class Webhooks:
         self._hosts = hosts
         self._secret = secret
         self._under_way = Counter[str]()
+        self._catch_up_at = 0.0
 
     async def run(self) -> None:
         """Send what is due until cancelled, each as soon as there is a place for it."""
@@ -83,6 +92,9 @@ class Webhooks:
         return len(due)
 
     def _take(self, places: int, full: Sequence[str]) -> list[Due]:
+        if time.monotonic() >= self._catch_up_at:
+            self._catch_up_at = time.monotonic() + _CATCH_UP_SECONDS
+            self._outbox.catch_up(LONGEST)
         return self._outbox.take(places, _LEASE_SECONDS, full) if self._outbox.any_due(full) else []
 
     async def _send(self, due: Due) -> None:

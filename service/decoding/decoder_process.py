@@ -10,6 +10,7 @@ import math
 import resource
 import signal
 import socket
+import time
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,8 @@ def main() -> None:
         except EOFError:
             return
         # an end even when the service died meanwhile
-        signal.alarm(math.ceil(bounds["seconds"]) + _GRACE_SECONDS)
+        signal.alarm(math.ceil(bounds["wait"]) + _GRACE_SECONDS)
+        _allow(bounds["seconds"])
         fields, pixels = _answer(bytes(data), limits, request)
         channel.send(fields, pixels)
         signal.alarm(0)
@@ -56,6 +58,13 @@ def _restrict(memory: int) -> None:
     for kind in (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE):
         resource.setrlimit(kind, (0, 0))
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+
+
+def _allow(seconds: float) -> None:
+    """Take so much processor time for the next picture, in whole seconds; more ends the process."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    soft = math.ceil(time.process_time() + seconds)
+    resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
 
 
 def _answer(data: bytes, limits: imaging.Limits, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:

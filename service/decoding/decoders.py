@@ -8,6 +8,7 @@ either, or crashes, is replaced: its picture is refused, and nobody else notices
 import contextlib
 import dataclasses
 import queue
+import signal
 import socket
 import subprocess
 import sys
@@ -34,10 +35,19 @@ _PIXEL = 3
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Bounds:
-    """What decoding one picture may take: seconds of time, and bytes of memory beside the idle process."""
+    """What decoding one picture may take: seconds of processor time, and bytes of memory beside the idle process.
+
+    ``patience``: how many times as long it may take by the clock, for work that gets no processor while others want it.
+    """
 
     seconds: float = 10.0
     memory: int = 1_500_000_000
+    patience: float = 1.0
+
+    @property
+    def wait(self) -> float:
+        """Seconds that a picture may take by the clock."""
+        return self.seconds * self.patience
 
 
 class Decoders:
@@ -142,8 +152,8 @@ class _Process:
             except OSError as error:
                 self.channel.close()
                 raise StartError("a decoder process cannot be started") from error
-        self.channel.until = time.monotonic() + _START_SECONDS
-        bound = {"limits": dataclasses.astuple(limits), "seconds": bounds.seconds, "memory": bounds.memory}
+        self.channel.until = time.monotonic() + _START_SECONDS * bounds.patience
+        bound = {"limits": dataclasses.astuple(limits), "wait": bounds.wait, **dataclasses.asdict(bounds)}
         try:
             self.channel.send(bound)
             self.channel.receive(0)
@@ -160,15 +170,24 @@ class _Process:
         """Have one picture decoded; raises ``decode_deadline`` or ``decoder_stopped``."""
         self.answered += 1
         try:
-            self.channel.until = time.monotonic() + self.bounds.seconds
+            self.channel.until = time.monotonic() + self.bounds.wait
             self.channel.send(request, data)
             return self.channel.receive(self.most)
         except TimeoutError as error:
-            seconds = self.bounds.seconds
-            message = f"Decoding the image took more than {seconds:g} seconds."
-            raise FaunalensError(ErrorCode.DECODE_DEADLINE, message, {"seconds": seconds}) from error
+            raise self._late() from error
         except (OSError, EOFError, ValueError) as error:
-            raise _stopped() from error
+            raise self._late() if self._took_too_long() else _stopped() from error
+
+    def _took_too_long(self) -> bool:
+        """Whether the process ended because it took more processor time than it may."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.popen.wait(1) == -signal.SIGXCPU
+        return False
+
+    def _late(self) -> FaunalensError:
+        seconds = self.bounds.seconds
+        message = f"Decoding the image took more than {seconds:g} seconds."
+        return FaunalensError(ErrorCode.DECODE_DEADLINE, message, {"seconds": seconds})
 
     def stop(self) -> None:
         """End the process at once."""

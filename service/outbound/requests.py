@@ -43,7 +43,7 @@ class Outbound:
         network: httpcore2.AsyncNetworkBackend | None = None,
         trust: ssl.SSLContext | None = None,
     ) -> None:
-        self._resolve = resolve or _system_resolve
+        self._resolve = resolve or SystemNames()
         self._network = network or httpcore2.AnyIOBackend()
         self._trust = trust or ssl.create_default_context()
 
@@ -103,7 +103,32 @@ def unreachable(reason: str, **details: int) -> FaunalensError:
     return FaunalensError(ErrorCode.URL_UNREACHABLE, "The picture could not be fetched.", {"reason": reason, **details})
 
 
-async def _system_resolve(host: str) -> list[str]:
-    ask = partial(socket.getaddrinfo, host, PORT, type=socket.SOCK_STREAM)
-    found = await asyncio.get_running_loop().run_in_executor(_RESOLVERS, ask)
+class SystemNames:
+    """Asks the system for addresses, once for all who want to know the same name at the moment.
+
+    So a host whose name server hangs takes one thread, and not those that all other names are looked up on.
+    """
+
+    def __init__(self) -> None:
+        self._asked: dict[str, asyncio.Future[list[str]]] = {}
+
+    async def __call__(self, host: str) -> list[str]:
+        """The addresses of ``host``; raises :class:`OSError` and :class:`UnicodeError`."""
+        asked = self._asked.get(host)
+        if asked is None:
+            asked = asyncio.get_running_loop().run_in_executor(_RESOLVERS, _addresses, host)
+            self._asked[host] = asked
+            asked.add_done_callback(partial(self._told, host))
+        # who is tired of waiting leaves the others theirs
+        return await asyncio.shield(asked)
+
+    def _told(self, host: str, asked: "asyncio.Future[list[str]]") -> None:
+        del self._asked[host]
+        if not asked.cancelled():
+            # perhaps nobody waits any more
+            asked.exception()
+
+
+def _addresses(host: str) -> list[str]:
+    found = socket.getaddrinfo(host, PORT, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))

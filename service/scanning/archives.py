@@ -19,7 +19,7 @@ from contextlib import closing
 from typing import IO, cast
 
 from service.cells import encodable
-from service.scanning.entries import Entry, is_picture, unreadable
+from service.scanning.entries import Entry, LeftOut, unreadable
 from service.scanning.tapes import Tape, up_to
 
 Opener = Callable[[str, IO[bytes]], Iterator[Entry]]
@@ -31,37 +31,47 @@ _BROKEN = (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zli
            zipfile.BadZipFile, tarfile.TarError)  # fmt: skip
 
 
-def opener(file: str, wanted: Callable[[str], bool], max_bytes: int) -> Opener | None:
+def opener(file: str, wanted: Callable[[str], bool], max_bytes: int, left_out: LeftOut | None = None) -> Opener | None:
     """What reads the entries of ``file``, as far as ``wanted`` by name; None where its name is no archive's.
 
-    It takes the archive's name and the archive, open. One that breaks off gives the entries before that, and one entry
-    under its own name with the reason.
+    It takes the archive's name and the archive, open; what is no picture is counted in ``left_out``. One
+    that breaks off gives the entries before that, and one entry under its own name with the reason.
     """
     name = file.lower()
     read = _zip if name.endswith(_ZIPS) else _tar if name.endswith(_TARS) else None
     if read is None:
         return None
+    skipped = LeftOut() if left_out is None else left_out
 
     def entries(file: str, stream: IO[bytes]) -> Iterator[Entry]:
         try:
             with stream:
-                yield from read(file, stream, wanted, max_bytes)
+                yield from read(file, stream, wanted, max_bytes, skipped)
         except _BROKEN as error:
             yield Entry(file, unreadable(error))
 
     return entries
 
 
-def is_link(info: zipfile.ZipInfo) -> bool:
-    """Whether an entry of a zip is a symbolic link: the high half of its attributes is a Unix mode."""
-    return stat.S_ISLNK(info.external_attr >> 16)
+def is_file(info: zipfile.ZipInfo) -> bool:
+    """Whether an entry of a zip is a file: neither a folder nor a symbolic link, and it has a name.
+
+    The high half of its attributes is a Unix mode.
+    """
+    return info.filename != "" and not info.is_dir() and not stat.S_ISLNK(info.external_attr >> 16)
 
 
-def _zip(file: str, stream: IO[bytes], wanted: Callable[[str], bool], max_bytes: int) -> Iterator[Entry]:
+def _zip(
+    file: str, stream: IO[bytes], wanted: Callable[[str], bool], max_bytes: int, left_out: LeftOut
+) -> Iterator[Entry]:
     with zipfile.ZipFile(stream) as archive:
         for info in archive.infolist():
             name = f"{file}!{encodable(info.filename)}"
-            if info.is_dir() or is_link(info) or not is_picture(info.filename) or not wanted(name):
+            if not is_file(info):
+                if not info.filename.endswith("/"):
+                    left_out.add("links")
+                continue
+            if not left_out.takes(info.filename) or not wanted(name):
                 continue
             if info.compress_type not in METHODS:
                 yield Entry(name, unreadable(NotImplementedError("neither stored nor deflated")))
@@ -74,12 +84,16 @@ def _zip(file: str, stream: IO[bytes], wanted: Callable[[str], bool], max_bytes:
                 yield Entry(name, unreadable(error))
 
 
-def _tar(file: str, stream: IO[bytes], wanted: Callable[[str], bool], max_bytes: int) -> Iterator[Entry]:
-    end = 0
+def _tar(
+    file: str, stream: IO[bytes], wanted: Callable[[str], bool], max_bytes: int, left_out: LeftOut
+) -> Iterator[Entry]:
     with Tape(_unpacked(stream)) as archive:
         for info in archive:
             name = f"{file}!{encodable(info.name)}"
-            if info.isreg() and is_picture(info.name) and wanted(name):
+            if not info.isreg():
+                if not info.isdir():
+                    left_out.add("links" if info.issym() or info.islnk() else "devices")
+            elif left_out.takes(info.name) and wanted(name):
                 entry = archive.extractfile(info)
                 assert entry is not None
                 with closing(entry):
@@ -87,10 +101,6 @@ def _tar(file: str, stream: IO[bytes], wanted: Callable[[str], bool], max_bytes:
                 if len(data) < min(info.size, max_bytes + 1):
                     raise tarfile.ReadError("unexpected end of data")
                 yield Entry(name, data)
-            end = info.offset_data + info.size
-        # tarfile says nothing of a file that ends inside an entry that was skipped
-        if archive.tape.tell() < end:
-            raise tarfile.ReadError("unexpected end of data")
 
 
 def _unpacked(stream: IO[bytes]) -> IO[bytes]:

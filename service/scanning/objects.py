@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 from service.errors import ErrorCode, FaunalensError, StartError, how_to_get
 from service.outbound.locations import refuse
 from service.scanning.archives import Opener
-from service.scanning.entries import Entry, is_picture, unreadable
+from service.scanning.entries import Entry, LeftOut, unreadable
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore, RetryConfig
@@ -74,19 +74,21 @@ def read(address: str, buckets: "Mapping[str, ObjectStore]", max_bytes: int) -> 
     return data
 
 
-def entries(address: str, wanted: Callable[[str], bool], max_bytes: int, archive: Opener | None) -> Iterator[Entry]:
+def entries(
+    address: str, wanted: Callable[[str], bool], max_bytes: int, archive: Opener | None, left_out: LeftOut
+) -> Iterator[Entry]:
     """The pictures at ``address``, as far as ``wanted`` by name, each cut one byte above ``max_bytes``.
 
-    ``archive``: what reads the object if it is an archive. A listing that breaks off, or finds no object, gives one
-    entry under the address with the reason. Raises :class:`StartError` without the extra ``objects``, and for an
-    address that is none.
+    ``archive``: what reads the object if it is an archive; ``left_out`` counts what is no picture.
+    A listing that breaks off, or finds no object, gives one entry under the address with the reason. Raises
+    :class:`StartError` without the extra ``objects``, and for an address that is none.
     """
     store, top, key = _open(address)
     try:
         size = _size(store, key) if key and not key.endswith("/") else None
         if size is None:
             # asked for again by --resume, because its listing may have broken off
-            yield from _below(store, top, key, wanted, max_bytes)
+            yield from _below(store, top, key, wanted, max_bytes, left_out)
         elif not wanted(address):
             pass
         elif archive is not None:
@@ -148,7 +150,7 @@ def _size(store: "ObjectStore", key: str) -> int | None:
 
 
 def _below(
-    store: "ObjectStore", top: str, prefix: str, wanted: Callable[[str], bool], max_bytes: int
+    store: "ObjectStore", top: str, prefix: str, wanted: Callable[[str], bool], max_bytes: int, left_out: LeftOut
 ) -> Iterator[Entry]:
     broken: _BrokenError | None = None
     coming: deque[Future[Entry]] = deque()
@@ -158,7 +160,7 @@ def _below(
             try:
                 for key, size in _listed(store, prefix):
                     empty = False
-                    if is_picture(key[len(prefix) :]) and wanted(top + key):
+                    if left_out.takes(key[len(prefix) :]) and wanted(top + key):
                         coming.append(pool.submit(_fetch, store, key, size, top + key, max_bytes))
                     if len(coming) >= _AHEAD:
                         yield coming.popleft().result()

@@ -1,5 +1,7 @@
 """The bulk run: files in, one record a file out, in order, in constant memory, on all cores."""
 
+import contextlib
+import fcntl
 import json
 import logging
 import os
@@ -16,9 +18,8 @@ from service.answer import FileAnswer, FileFailure
 from service.cells import encodable
 from service.detector import Detector
 from service.errors import ErrorCode, FaunalensError, StartError
-from service.imaging import ENDINGS
 from service.policy import Policy, Verdict
-from service.scanning.entries import Entry, unreadable
+from service.scanning.entries import Entry, LeftOut, is_hidden, unreadable
 from service.scanning.records import Record
 
 log = logging.getLogger("faunalens")
@@ -50,16 +51,20 @@ class Tally:
         return FINDINGS_EXIT * bool(self.review + self.priority) + FAILURES_EXIT * bool(self.failures)
 
 
-def find_files(paths: Iterable[str]) -> Iterator[str]:
-    """Files as given; folders walked in name order for image endings of any case, hidden entries skipped."""
+def find_files(paths: Iterable[str], left_out: LeftOut | None = None) -> Iterator[str]:
+    """Files as given; folders walked in name order for image endings of any case, hidden entries skipped.
+
+    What is skipped is counted in ``left_out``.
+    """
+    left_out = LeftOut() if left_out is None else left_out
     for path in paths:
         if os.path.isdir(path):
-            yield from _walk(path)
+            yield from _walk(path, left_out)
         else:
             yield path
 
 
-def _walk(top: str) -> Iterator[str]:
+def _walk(top: str, left_out: LeftOut) -> Iterator[str]:
     """Not by calling itself: folders may lie deeper in each other than Python lets functions."""
     levels = [("", [(top, True)])]
     while levels:
@@ -73,24 +78,29 @@ def _walk(top: str) -> Iterator[str]:
             yield path
             continue
         try:
-            levels.append((path, _inside(path)))
+            levels.append((path, _inside(path, left_out)))
         except OSError:
             yield path
 
 
-def _inside(folder: str) -> list[tuple[str, bool]]:
+def _inside(folder: str, left_out: LeftOut) -> list[tuple[str, bool]]:
     """Names of the pictures and folders in ``folder``, the last one first; true: a folder."""
+    wanted = []
     with os.scandir(folder) as found:
-        entries = ((entry.name, entry.is_dir(follow_symlinks=False)) for entry in found if _is_wanted(entry))
-        wanted = [(name, is_folder) for name, is_folder in entries if is_folder or name.lower().endswith(ENDINGS)]
+        for entry in found:
+            is_folder = entry.is_dir(follow_symlinks=False)
+            if is_folder and not is_hidden(entry.name):
+                wanted.append((entry.name, True))
+            elif not is_folder and not _opens(entry):
+                left_out.add("linked folders" if entry.is_dir() else "pipes and devices")
+            elif left_out.takes(entry.name):
+                wanted.append((entry.name, False))
     return sorted(wanted, reverse=True)
 
 
-def _is_wanted(entry: "os.DirEntry[str]") -> bool:
-    """Not hidden, and no pipe, socket or device, at which reading may wait without end. A broken link is a failure."""
-    plain = entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)
-    opens = plain or os.path.isfile(entry.path) or not os.path.exists(entry.path)
-    return opens and not entry.name.startswith(".")
+def _opens(entry: "os.DirEntry[str]") -> bool:
+    """No folder, and no pipe, socket or device, at which reading may wait without end. A broken link is a failure."""
+    return entry.is_file(follow_symlinks=False) or os.path.isfile(entry.path) or not os.path.exists(entry.path)
 
 
 def judge_file(detector: Detector, policy: Policy, item: str | Entry, run_id: str, tolerate_truncated: bool) -> Record:
@@ -144,6 +154,26 @@ def scan(
         finally:
             for future in waiting:
                 future.cancel()
+
+
+@contextlib.contextmanager
+def alone(output: Path | None) -> Iterator[None]:
+    """Keep the file of the records for this process; raises :class:`StartError` while another scan writes to it."""
+    if output is None or (output.exists() and not output.is_file()):
+        yield
+        return
+    try:
+        stream = output.open("ab")
+    except OSError as error:
+        raise StartError(f"{output} cannot be written: {error.strerror}") from error
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StartError(f"another scan writes to {output}") from error
+        except OSError:
+            log.warning("%s is on a file system without locks: let no second scan write to it", output)
+        yield
 
 
 def resume(output: Path, tally: Tally) -> Counter[int]:

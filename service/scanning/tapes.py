@@ -3,7 +3,8 @@
 ``tarfile`` follows a negative size back to a header that it has read, without end; it keeps headers that belong to
 others, and maps of sparse files, however long they are; and such a map may lie about where its file ends, so that a
 packed tar is unpacked anew for the next one. So this one goes forwards only, and reads no more than some bytes between
-two members.
+two members. ``tarfile`` also takes a damaged header, or the end of the file, for the end of the tar; both are errors
+here.
 """
 
 import tarfile
@@ -12,13 +13,16 @@ from typing import IO, cast
 # names, attributes, maps; those of real archives have some hundred bytes
 _MOST_HEADER = 1_048_576
 _CHUNK = 65_536
+_END = bytes(tarfile.BLOCKSIZE)
 
 
 class _Tape:
-    """A stream that is read forwards. ``left``: bytes that may be read now; None: any number."""
+    """A stream that is read forwards. ``left``: bytes that may be read now; None: any number; ``last``: those that were
+    read last."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self.left: int | None = None
+        self.last = b""
         self._stream = stream
         self._at = 0
 
@@ -28,9 +32,9 @@ class _Tape:
             if not 0 <= count <= self.left:
                 raise tarfile.ReadError("a header is too long")
             self.left -= count
-        data = self._stream.read(count)
-        self._at += len(data)
-        return data
+        self.last = self._stream.read(count)
+        self._at += len(self.last)
+        return self.last
 
     def seek(self, offset: int) -> int:
         """Read up to ``offset``, as far as there is so much; raises :class:`tarfile.ReadError` when that is behind."""
@@ -63,14 +67,11 @@ class Tape(tarfile.TarFile):
         self.tape.left = _MOST_HEADER
         info = super().next()
         self.tape.left = None
+        if info is None and self.tape.last != _END:
+            raise tarfile.ReadError("a header is damaged" if any(self.tape.last) else "unexpected end of data")
         if info is not None and info.size < 0:
             raise tarfile.ReadError("a size is negative")
         return info
-
-    @property
-    def ended(self) -> bool:
-        """Whether the tar has its last block: ``tarfile`` takes the end of the file for the end of the tar."""
-        return self.tape.tell() >= self.offset + tarfile.BLOCKSIZE
 
 
 def up_to(stream: IO[bytes], most: int) -> bytes:

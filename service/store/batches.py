@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import Session
 
 from service.errors import ErrorCode, FaunalensError
 from service.store import outbox
 from service.store.clock import now
 from service.store.database import Database
 from service.store.states import BatchState, ItemState
-from service.store.tables import Batch, Item
+from service.store.tables import Batch, Decision, Item
 from service.store.tallies import RANKS
 
 _RECENT = 100
@@ -61,7 +62,7 @@ class Batches:
     def add(self, new: NewBatch, entries: Sequence[Entry]) -> None:
         """Keep a batch with all its items, in one transaction."""
         moment = now()
-        rows = [
+        rows: list[dict[str, object]] = [
             {
                 "batch_id": new.id, "position": position, "name": entry.name, "listing_id": entry.listing_id,
                 "url": entry.url, "refusal": entry.refusal, "photo": entry.photo, "state": ItemState.WAITING,
@@ -70,6 +71,7 @@ class Batches:
             for position, entry in enumerate(entries)
         ]  # fmt: skip
         with self._database.writing() as session:
+            _number(session, rows)
             session.add(
                 Batch(
                     id=new.id, owner=new.owner, policy=new.policy, source=new.source, webhook=new.webhook,
@@ -79,6 +81,12 @@ class Batches:
             session.flush()
             for start in range(0, len(rows), _ROWS):
                 session.execute(insert(Item), rows[start : start + _ROWS])
+
+    def await_photos(self) -> bool:
+        """Whether pictures that are not judged yet have their photos in the store."""
+        query = select(Item.id).where(Item.photo, Item.state.in_((ItemState.WAITING, ItemState.RUNNING))).limit(1)
+        with self._database.reading() as session:
+            return session.execute(query).first() is not None
 
     def get(self, batch_id: str, owner: str | None) -> Batch:
         """The batch, if it is ``owner``'s (None: whoever made it); raises ``unknown_batch``."""
@@ -133,3 +141,11 @@ class Batches:
             if done.webhook:
                 outbox.put_finished(session, batch_id, done.webhook, BatchState.CANCELLED, done.total, done.finished)
         return True
+
+
+def _number(session: Session, rows: Sequence[dict[str, object]]) -> None:
+    """Give new items numbers of their own: SQLite would take those of removed ones, of which the log still tells."""
+    if session.get_bind().dialect.name == "sqlite":
+        last = max(session.scalar(select(func.max(number))) or 0 for number in (Item.id, Decision.item_id))
+        for number, row in enumerate(rows, last + 1):
+            row["id"] = number

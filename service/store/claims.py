@@ -1,23 +1,26 @@
 """Who judges an item: claims under a lease, and results written once.
 
 An item is taken by a conditional update and held for a lease that its owner renews. A process that dies stops renewing,
-and the item is taken again. A result is written only by whoever holds the item, in one transaction with its number, its
-findings and its webhooks: so nothing is lost, and no item has two results, wherever a process is killed.
+and the item is taken again: once a process has seen the same lease for as long as a lease takes, by its own monotonic
+clock, so that nobody's wall clock has to be right. A result is written only by whoever holds the item, in one
+transaction with its number, its findings and its webhooks: so nothing is lost, and no item has two results, wherever a
+process is killed.
 """
 
 import json
+import time
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Update, insert, select, update
+from sqlalchemy import ColumnElement, Update, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.answer import Answer
 from service.answer import Finding as AnswerFinding
 from service.store import likenesses, outbox
-from service.store.clock import now
+from service.store.clock import SLACK, now
 from service.store.database import Database
 from service.store.results import spliced
 from service.store.states import BatchState, ItemState, ReviewState
@@ -25,6 +28,8 @@ from service.store.tables import Batch, Finding, Item, Review
 from service.store.tallies import RANKS
 
 _TRIES = 8
+# more than anything is put back for: what waits longer does so by a clock that was put back since
+_LONGEST_WAIT = 60.0 + SLACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,7 @@ class Claims:
     def __init__(self, database: Database, lease: float) -> None:
         self._database = database
         self._lease = lease
+        self._seen: dict[tuple[int, str | None, float | None], float] = {}
         self.owner = uuid.uuid4().hex
 
     def take(self) -> Claimed | None:
@@ -94,8 +100,9 @@ class Claims:
             item.state, item.attempts = ItemState.RUNNING, item.attempts + 1
             item.lease_owner, item.lease_until = self.owner, moment + self._lease
             session.flush()
+            last = select(func.max(Batch.turn_at)).where(Batch.state == BatchState.RUNNING).scalar_subquery()
             batch = session.execute(
-                update(Batch).where(Batch.id == item.batch_id).values(turn_at=moment)
+                update(Batch).where(Batch.id == item.batch_id).values(turn_at=last + 1)
                 .returning(Batch.policy, Batch.source)
             ).one()  # fmt: skip
             return Claimed(
@@ -104,7 +111,7 @@ class Claims:
             )  # fmt: skip
 
     def _next(self, session: Session, moment: float) -> Item | None:
-        ready = (Item.state == ItemState.WAITING, Item.not_before <= moment)
+        ready = _ready(moment)
         items = select(Item.id).where(Item.batch_id == Batch.id, *ready)
         batches = select(Batch.id).where(Batch.state == BatchState.RUNNING, items.exists()).order_by(Batch.turn_at)
         for batch_id in session.scalars(batches.limit(8)).all():
@@ -121,9 +128,7 @@ class Claims:
 
     def any_ready(self) -> bool:
         """Whether there may be something to take; reads only."""
-        query = select(Item.id).join(Batch).where(
-            Batch.state == BatchState.RUNNING, Item.state == ItemState.WAITING, Item.not_before <= now()
-        )  # fmt: skip
+        query = select(Item.id).join(Batch).where(Batch.state == BatchState.RUNNING, *_ready(now()))
         with self._database.reading() as session:
             return session.execute(query.limit(1)).first() is not None
 
@@ -136,23 +141,28 @@ class Claims:
             session.execute(update(Item).where(*mine).values(lease_until=now() + self._lease))
 
     def free(self) -> None:
-        """Give back what nobody holds any more."""
-        moment = now()
-        over = (Item.state == ItemState.RUNNING, Item.lease_until < moment)
+        """Give back what nobody holds any more; to be called a few times in each lease."""
+        held = select(Item.id, Item.lease_owner, Item.lease_until).where(Item.state == ItemState.RUNNING)
         cancelled = select(Batch.id).where(Batch.state == BatchState.CANCELLED)
         with self._database.reading() as session:
-            late = session.execute(select(Item.id).where(*over).limit(1)).first()
+            leases = [(item_id, owner, until) for item_id, owner, until in session.execute(held).all()]
             stray = session.execute(
                 select(Item.id).where(Item.state == ItemState.WAITING, Item.batch_id.in_(cancelled)).limit(1)
             ).first()
+        moment = time.monotonic()
+        self._seen = {lease: self._seen.get(lease, moment) for lease in leases}
+        late = [lease for lease, since in self._seen.items() if moment - since >= self._lease]
         if not late and not stray:
             return
         with self._database.writing() as session:
-            session.execute(update(Item).where(*over).values(state=ItemState.WAITING, lease_owner=None))
+            for item_id, owner, until in late:
+                same = (Item.id == item_id, Item.lease_owner == owner, Item.lease_until == until)
+                freed = update(Item).where(*same, Item.state == ItemState.RUNNING)
+                session.execute(freed.values(state=ItemState.WAITING, lease_owner=None))
             session.execute(
                 update(Item)
                 .where(Item.state == ItemState.WAITING, Item.batch_id.in_(cancelled))
-                .values(state=ItemState.CANCELLED, purge_at=moment)
+                .values(state=ItemState.CANCELLED, purge_at=now())
             )
 
     def put_back(self, claimed: Claimed, seconds: float, counted: bool = True) -> None:
@@ -209,6 +219,14 @@ class Claims:
         return update(Item).where(
             Item.id == claimed.id, Item.state == ItemState.RUNNING, Item.lease_owner == self.owner
         )
+
+
+def _ready(moment: float) -> tuple[ColumnElement[bool], ...]:
+    """Items that may be taken."""
+    return (
+        Item.state == ItemState.WAITING,
+        or_(Item.not_before <= moment, Item.not_before > moment + _LONGEST_WAIT),
+    )
 
 
 def _findings(item_id: int, answer: Answer) -> list[dict[str, object]]:

@@ -2,6 +2,9 @@
 
 import datetime
 
+SLACK = 60.0
+"""Seconds that what others wrote may be ahead: they looked later, or their clock is. By more, it was put back since."""
+
 
 def now() -> float:
     """Seconds since the epoch, UTC."""

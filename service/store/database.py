@@ -106,9 +106,11 @@ def _sqlite(path: Path) -> Engine:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
         raise StartError(f"the database {path} cannot be made: {error.strerror}") from error
+    # as many connections as are asked for: those that wait for the lock must leave some to who only reads
     engine = create_engine(
-        URL.create("sqlite", database=str(path)), connect_args={"timeout": _WAIT_SECONDS}, hide_parameters=True
-    )
+        URL.create("sqlite", database=str(path)), connect_args={"timeout": _WAIT_SECONDS}, hide_parameters=True,
+        pool_size=20, max_overflow=-1,
+    )  # fmt: skip
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine

@@ -105,7 +105,8 @@ def _decided(session: Session, counted: Counted, since: float, until: float, sou
         .join(Batch, Batch.id == Item.batch_id)
         .join(Decision, Decision.seq == Review.last_seq)
         .outerjoin(Finding, (Finding.item_id == Item.id) & (Finding.probability == Item.probability))
-        .where(Review.state == ReviewState.DECIDED)
+        # the same time as the item's, but in the index by which reviews are found
+        .where(Review.state == ReviewState.DECIDED, Review.judged_at >= since, Review.judged_at < until)
         .group_by(Batch.source, Review.item_id, Review.sampled, Decision.seq, Decision.entry)
     )
     for name, sampled, text, strongest in session.execute(_within(query, since, until, source)).all():

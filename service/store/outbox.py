@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, not_, select, update
+from sqlalchemy import ColumnElement, case, func, not_, select, update
 from sqlalchemy.orm import Session
 
-from service.store.clock import now
+from service.store.clock import SLACK, now
 from service.store.database import Database
 from service.store.states import DeliveryState
 from service.store.tables import Delivery
@@ -73,6 +73,23 @@ class Outbox:
         query = select(Delivery.id).where(*_due(now(), full)).limit(1)
         with self._database.reading() as session:
             return session.execute(query).first() is not None
+
+    def catch_up(self, longest: Sequence[float]) -> None:
+        """Make due what waits longer than it was told to: the clock was put back since. ``longest``: seconds that a
+        webhook may wait, by the number of its tries."""
+        moment = now()
+        ahead = moment + SLACK
+        most = case(dict(enumerate(longest)), value=Delivery.attempts, else_=longest[-1])
+        stuck = (
+            Delivery.state == DeliveryState.WAITING,
+            Delivery.next_at > ahead + min(longest),
+            Delivery.next_at > ahead + most,
+        )
+        with self._database.reading() as session:
+            found = session.execute(select(Delivery.id).where(*stuck).limit(1)).first()
+        if found:
+            with self._database.writing() as session:
+                session.execute(update(Delivery).where(*stuck).values(next_at=moment))
 
     def delivered(self, delivery_id: str) -> None:
         """It was taken by its receiver."""

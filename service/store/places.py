@@ -5,6 +5,7 @@ A place keeps named pieces of a batch. It raises :class:`FileNotFoundError` for 
 """
 
 import contextlib
+import errno
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -28,6 +29,9 @@ class Place(Protocol):
 
     def get(self, batch_id: str, name: str) -> bytes:
         """The piece."""
+
+    def is_empty(self) -> bool:
+        """Whether there is nothing at all."""
 
     def remove(self, batch_id: str, names: Sequence[str]) -> None:
         """Remove pieces; one that is gone is fine."""
@@ -57,7 +61,17 @@ class Folder:
 
     def get(self, batch_id: str, name: str) -> bytes:
         """The file's bytes."""
-        return (self.root / batch_id / name).read_bytes()
+        try:
+            return (self.root / batch_id / name).read_bytes()
+        except FileNotFoundError as error:
+            if self.root.is_dir():
+                raise
+            raise OSError(errno.ENODEV, "the folder of photos is not there") from error
+
+    def is_empty(self) -> bool:
+        """Whether the folder is."""
+        with os.scandir(self.root) as found:
+            return next(found, None) is None
 
     def remove(self, batch_id: str, names: Sequence[str]) -> None:
         """Remove the files."""
@@ -109,6 +123,10 @@ class Bucket:
 
         with _safe():
             return bytes(obstore.get(self._store, self._key(batch_id, name)).bytes())
+
+    def is_empty(self) -> bool:
+        """Whether there is no object."""
+        return next(self._listed(self._prefix), None) is None
 
     def remove(self, batch_id: str, names: Sequence[str]) -> None:
         """Remove the objects, many in one request."""

@@ -1,6 +1,7 @@
 """Which photos have had their time."""
 
 from collections import defaultdict
+from collections.abc import Collection
 
 from sqlalchemy import func, select, update
 
@@ -9,18 +10,21 @@ from service.store.database import Database
 from service.store.photos import Photos
 from service.store.tables import Item
 
-_AT_ONCE = 500
+AT_ONCE = 500
+"""Photos removed by one call of :func:`purge` at most."""
+_OLDEST = 20 * AT_ONCE
 
 
 def purge(database: Database, photos: Photos) -> int:
-    """Remove photos past their time, and folders of uploads that never became a batch; returns how many photos.
+    """Remove some of the photos whose time has passed longest; returns how many.
 
     The file goes first and the row is told after: a kill in between repeats the removal. A batch whose photos cannot be
     removed does not keep those of others; raises its :class:`OSError` at the end.
     """
     query = select(Item.id, Item.batch_id, Item.position).where(Item.photo, Item.purge_at <= now())
+    oldest = query.order_by(Item.purge_at).limit(_OLDEST).subquery()
     with database.reading() as session:
-        found = session.execute(query.order_by(func.random()).limit(_AT_ONCE)).all()
+        found = session.execute(select(oldest).order_by(func.random()).limit(AT_ONCE)).all()
     by_batch = defaultdict[str, dict[int, int]](dict)
     for item_id, batch_id, position in found:
         by_batch[batch_id][item_id] = position
@@ -39,10 +43,16 @@ def purge(database: Database, photos: Photos) -> int:
     return len(gone)
 
 
-def sweep(database: Database, photos: Photos, seconds: float) -> None:
-    """Remove folders untouched for ``seconds`` whose batch does not exist or keeps no photo."""
-    for batch_id in photos.older_than(seconds):
-        with database.reading() as session:
-            kept = session.execute(select(Item.id).where(Item.batch_id == batch_id, Item.photo).limit(1)).first()
-        if kept is None:
-            photos.delete_batch(batch_id)
+def sweep(database: Database, photos: Photos, seconds: float, before: Collection[str]) -> set[str]:
+    """Remove folders untouched for ``seconds`` whose batch does not exist or keeps no photo.
+
+    Only those that were so at the last look, ``before``: a clock that was put forward makes what comes in just now old,
+    until its next photo. Returns those that are to be removed at the next look.
+    """
+    old = set(photos.older_than(seconds))
+    # one look for all, and after theirs: there are many folders, and a batch may have been made meanwhile
+    with database.reading() as session:
+        old -= set(session.scalars(select(Item.batch_id).where(Item.photo).distinct()))
+    for batch_id in old & set(before):
+        photos.delete_batch(batch_id)
+    return old - set(before)

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from service.errors import ErrorCode, FaunalensError
-from service.store.clock import now
+from service.store.clock import SLACK, now
 from service.store.database import Database
 from service.store.results import Result
 from service.store.states import ReviewState
@@ -97,7 +97,10 @@ class Reviews:
                 review.claimed_until = moment + self._seconds
             query = _ordered(wanted)
             held = session.scalars(query.where(Review.claimed_by == who, Review.claimed_until > moment)).all()
-            free = query.where(Review.claimed_until <= moment)
+            # no claim that was made until now ends later, unless the clock was put back since
+            longest = self._seconds + SLACK
+            over = or_(Review.claimed_until <= moment, Review.claimed_until > moment + longest)
+            free = query.where(over)
             if wanted.state == ReviewState.SECOND:
                 own = select(Decision).where(Decision.seq == Review.first_seq, Decision.moderator == moderator)
                 free = free.where(~own.exists())
@@ -163,11 +166,12 @@ def _ordered(wanted: Wanted) -> Select[Review]:
     if wanted.category is not None:
         found = select(Finding).where(Finding.item_id == Review.item_id, Finding.category == wanted.category)
         query = query.where(or_(found.exists(), Review.sampled_as == wanted.category))
+    if wanted.listing_id is not None:
+        # a listing has few photos: they are looked up, and not each photo of the queue for its listing
+        query = query.where(Review.item_id.in_(select(Item.id).where(Item.listing_id == wanted.listing_id)))
     of_item = []
     if wanted.batch_id is not None:
         of_item.append(Item.batch_id == wanted.batch_id)
-    if wanted.listing_id is not None:
-        of_item.append(Item.listing_id == wanted.listing_id)
     if wanted.source is not None:
         of_item.append(Item.batch_id.in_(select(Batch.id).where(Batch.source == wanted.source)))
     if of_item:

@@ -51,6 +51,13 @@ def test_every_command_explains_itself() -> None:
             assert isinstance(parameter, click.Argument) or parameter.help, (path, parameter.name)
 
 
+def test_scan_says_what_it_left_out(tmp_path: Path) -> None:
+    for name in ("a.heic", "b.HEIC", "c.zip"):
+        (tmp_path / name).touch()
+    code, _, err = run("scan", str(tmp_path))
+    assert code == 0 and err.endswith("0 failed\n3 left out: 2 .heic, 1 .zip\n")
+
+
 def test_jsonl_csv_and_table() -> None:
     paths = [str(SAMPLES / "bananas.jpg"), str(SAMPLES / "samples.csv")]
     code, out, err = run("scan", *paths)

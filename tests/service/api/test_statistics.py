@@ -4,7 +4,10 @@ import csv
 import datetime
 import io
 import json
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ import pytest
 from fastapi import FastAPI
 
 from service.api.app import create_app
-from service.errors import StartError
+from service.errors import ErrorCode, FaunalensError, StartError
 from service.keys.key import Scope
 from service.settings import Settings, load_settings
 from service.store.tallies import Key, today
@@ -41,6 +44,35 @@ def http(app: FastAPI) -> Iterator[httpx.Client]:
         batch = client.post("/v1/batches?policy=sensitive&source=uploads", files=files).json()["id"]
         until(lambda: client.get(f"/v1/batches/{batch}").json()["state"] == "done")
         yield client
+
+
+@pytest.mark.parametrize(
+    ("slow", "path", "other"),
+    [
+        ("service.api.statistics.report", "/v1/stats", "/v1/batches"),
+        ("service.store.batches.Batches.newest", "/v1/batches", "/v1/review/queue"),
+    ],
+)
+def test_what_takes_long_leaves_room_for_others(
+    slow: str, path: str, other: str, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, end = threading.Event(), threading.Event()
+
+    def wait(*_: object) -> None:
+        begun.set()
+        end.wait(30)
+        raise FaunalensError(ErrorCode.STORE_UNAVAILABLE, "not now")
+
+    monkeypatch.setattr(slow, wait)
+    with ThreadPoolExecutor(40) as pool:
+        answers = [pool.submit(httpx.get, f"{http.base_url}{path}", timeout=60) for _ in range(40)]
+        try:
+            assert begun.wait(10)
+            time.sleep(0.5)
+            assert http.get(other, timeout=10).status_code == 200
+        finally:
+            end.set()
+        assert {answer.result().status_code for answer in answers} == {503}
 
 
 def queue(http: httpx.Client) -> dict[str, int]:

@@ -161,6 +161,18 @@ def test_links_and_devices_are_left_out(tmp_path: Path) -> None:
     assert [member.name for member in read(tmp_path, "tar", data)] == ["a"]
 
 
+def test_a_name_that_is_empty_spoils_no_other(tmp_path: Path) -> None:
+    nameless = zipfile.ZipInfo("x")
+    nameless.filename = ""
+    assert [member.name for member in read(tmp_path, "zip", packed([nameless, "a"]))] == ["a"]
+
+
+def test_a_tar_with_a_damaged_header_is_not_taken_for_a_shorter_one(tmp_path: Path) -> None:
+    data = bytearray(tarred([(file(name, 4), b"data") for name in "abc"]))
+    data[1024] ^= 0xFF
+    assert code(tmp_path, "tar", bytes(data)) is ErrorCode.CORRUPT_ARCHIVE
+
+
 def test_an_archive_inside_is_a_file(tmp_path: Path) -> None:
     inner = packed(["a.jpg"])
     (member,) = read(tmp_path, "zip", packed(["inner.zip"], inner))

@@ -7,8 +7,10 @@ import pytest
 
 from service.api.app import create_app
 from service.errors import ErrorCode, FaunalensError
+from service.outbound.fetch import Fetcher
 from service.settings import Settings
 from service.store.claims import Claimed, Claims, Outcome
+from tests.conftest import SAMPLES
 from tests.live import serving, until
 
 
@@ -31,3 +33,28 @@ def test_a_failure_that_the_store_refuses_at_first_is_counted_once(
         metrics = client.get("/metrics").text
     assert refused == [0]
     assert 'faunalens_failures_total{code="unsupported_format"} 1.0' in metrics
+
+
+def test_a_picture_does_not_fail_because_there_was_no_room_to_fetch_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = 0
+
+    async def fetch(_: Fetcher, url: str) -> bytes:
+        nonlocal refused
+        if refused < 12:
+            refused += 1
+            raise FaunalensError(ErrorCode.OVERLOADED, "Too many pictures are being fetched.")
+        return (SAMPLES / "bananas.jpg").read_bytes()
+
+    monkeypatch.setattr(Fetcher, "fetch", fetch)
+    monkeypatch.setattr("service.bulk.runner._OURS", {ErrorCode.OVERLOADED: 0.0})
+    monkeypatch.setattr("service.bulk.runner._AGAIN_SECONDS", 0.0)
+    app = create_app(Settings(batches="on", store=tmp_path, url_input="on", url_hosts=("photos.faunalens.test",)))
+    with serving(app) as (host, port), httpx.Client(base_url=f"http://{host}:{port}", timeout=60) as client:
+        headers = {"Content-Type": "application/jsonl"}
+        line = b'{"url": "https://photos.faunalens.test/a.jpg"}'
+        batch = client.post("/v1/batches", content=line, headers=headers).json()["id"]
+        until(lambda: client.get(f"/v1/batches/{batch}").json()["state"] == "done")
+        counts = client.get(f"/v1/batches/{batch}").json()["counts"]
+    assert refused == 12 and counts["failed"] == 0

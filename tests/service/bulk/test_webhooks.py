@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from service.bulk.webhooks import TRIES, Webhooks, pause, target
+from service.bulk.webhooks import LONGEST, TRIES, Webhooks, pause, target
 from service.errors import ErrorCode, FaunalensError
 from service.outbound.requests import Outbound
 from service.store.batches import Batches, Entry, NewBatch
@@ -130,6 +130,13 @@ async def test_a_refused_one_is_sent_again_with_the_same_id_and_body(database: D
     assert row(database).state == "delivered" and row(database).attempts == 2
 
 
+async def test_after_a_clock_was_put_back_it_is_sent(database: Database) -> None:
+    async with receiving(200) as receiver:
+        later(database)
+        assert await send_due(sender(database, receiver.port)) == 1
+    assert row(database).state == "delivered"
+
+
 async def test_it_is_given_up_in_the_end(database: Database) -> None:
     async with receiving(503) as receiver:
         for _ in range(TRIES):
@@ -212,3 +219,4 @@ async def test_targets_are_checked_at_the_door() -> None:
 
 async def test_pauses_grow_to_six_hours() -> None:
     assert 4 <= pause(1) <= 6 and 32 <= pause(4) <= 48 and pause(40) <= 6 * 3600 * 1.2
+    assert all(pause(tries) <= LONGEST[tries] for tries in range(TRIES + 1)) and LONGEST[-1] == 6 * 3600 * 1.2

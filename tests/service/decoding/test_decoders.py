@@ -97,6 +97,20 @@ def test_the_deadline_costs_one_picture(decoders: Decoders) -> None:
     decoders.prepare(encoded(scene(), "PNG"), RULE)
 
 
+def test_who_gets_no_processor_is_not_late_and_takes_no_more_of_it() -> None:
+    decoders = Decoders(1, Limits(), Bounds(seconds=0.5, memory=200_000_000, patience=100))
+    before = only_process(decoders)
+    os.kill(before, signal.SIGSTOP)
+    going_on = threading.Timer(1.0, os.kill, (before, signal.SIGCONT))
+    going_on.start()
+    decoders.prepare(encoded(scene(), "PNG"), RULE)
+    assert only_process(decoders) == before
+    with pytest.raises(FaunalensError) as caught:
+        decoders.prepare(many_scans(4_000, 3_000, 5_000), RULE)
+    assert caught.value.code is ErrorCode.DECODE_DEADLINE and caught.value.details == {"seconds": 0.5}
+    decoders.close()
+
+
 def test_memory_is_bounded(decoders: Decoders) -> None:
     with pytest.raises(FaunalensError) as caught:
         decoders.prepare(encoded(flat(7_000, 7_000, "RGBA"), "PNG", compress_level=1), RULE)

@@ -158,12 +158,36 @@ async def test_a_resolver_that_fails_or_hangs() -> None:
 
 
 async def test_the_system_resolver_is_refused_its_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert set(await outbound._system_resolve("localhost")) <= {"127.0.0.1", "::1"}
+    assert set(await outbound.SystemNames()("localhost")) <= {"127.0.0.1", "::1"}
     monkeypatch.setattr("service.outbound.locations._HOST", re.compile("localhost"))
     getter = Fetcher(settings(url_hosts="localhost"))
     with pytest.raises(FaunalensError) as caught:
         await getter.fetch("https://localhost/")
     assert caught.value.details == {"reason": "address"}
+
+
+async def test_a_name_whose_server_hangs_holds_up_no_other_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    end, asked = threading.Event(), list[str]()
+
+    def answer(host: str, *_: Any, **__: Any) -> list[Any]:
+        asked.append(host)
+        if host == "hanging.example":
+            end.wait(30)
+        return [(0, 0, 0, "", (PUBLIC, 443))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    names = outbound.SystemNames()
+    waiting = [asyncio.ensure_future(names("hanging.example")) for _ in range(40)]
+    try:
+        await asyncio.sleep(0)
+        waiting[0].cancel()
+        async with asyncio.timeout(5):
+            assert await names("other.example") == [PUBLIC]
+    finally:
+        end.set()
+    assert await asyncio.gather(*waiting[1:]) == [[PUBLIC]] * 39
+    assert sorted(asked) == ["hanging.example", "other.example"]
+    assert await names("other.example") == [PUBLIC] and len(asked) == 3
 
 
 async def test_a_name_server_that_hangs_holds_up_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from service.cli import main
 from service.detector import Detector
 from service.errors import FaunalensError
 from service.scanning import scan as bulk
-from service.scanning.entries import Entry
+from service.scanning.entries import Entry, LeftOut
 from service.scanning.sources import expand
 from tests.conftest import SAMPLES
 
@@ -67,9 +67,11 @@ def everything(_: str) -> bool:
 
 
 def test_pictures_are_read_in_order_and_nothing_else(archive: str) -> None:
-    entries = list(expand(["x.jpg", archive, "y.jpg"], everything, MOST))
+    left_out = LeftOut()
+    entries = list(expand(["x.jpg", archive, "y.jpg"], everything, MOST, left_out))
     assert entries[0] == "x.jpg" and entries[-1] == "y.jpg"
     assert entries[1:-1] == [Entry(f"{archive}!{name}", picture(name)) for name in READ]
+    assert "1 links" in str(left_out) and "2 hidden" in str(left_out)
 
 
 def test_done_entries_are_not_read_again(archive: str) -> None:
@@ -141,6 +143,28 @@ def test_a_damaged_zip_entry_spoils_no_other(tmp_path: Path) -> None:
     entries = [entry for entry in expand([path], everything, MOST) if isinstance(entry, Entry)]
     assert isinstance(entries[0].data, FaunalensError) and entries[0].data.code.code == "unreadable_file"
     assert [entry.data for entry in entries[1:]] == [picture(name) for name in READ[1:]]
+
+
+def test_a_tar_with_a_damaged_header_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    with tarfile.open(path, "w") as archive:
+        for name in ("a.jpg", "b.jpg", "c.jpg"):
+            archive.addfile(tarfile.TarInfo(name))
+    data = bytearray(path.read_bytes())
+    data[512] ^= 0xFF
+    path.write_bytes(data)
+    first, last = (entry for entry in expand([str(path)], everything, MOST) if isinstance(entry, Entry))
+    assert first.file == f"{path}!a.jpg" and last.file == str(path) and isinstance(last.data, FaunalensError)
+
+
+def test_an_entry_of_a_zip_without_a_name_spoils_no_other(tmp_path: Path) -> None:
+    nameless = zipfile.ZipInfo("x")
+    nameless.filename = ""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(nameless, b"x")
+        archive.writestr("a.jpg", b"x")
+    entries = expand([str(tmp_path / "a.zip")], everything, MOST)
+    assert [entry.file for entry in entries if isinstance(entry, Entry)] == [f"{tmp_path}/a.zip!a.jpg"]
 
 
 def test_no_archive_and_none_there(tmp_path: Path) -> None:

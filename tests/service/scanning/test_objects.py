@@ -13,7 +13,7 @@ import pytest
 from service.answer import FileAnswer
 from service.detector import Detector
 from service.errors import FaunalensError, StartError
-from service.scanning.entries import Entry
+from service.scanning.entries import Entry, LeftOut
 from service.scanning.scan import scan
 from service.scanning.sources import expand
 from tests.conftest import ROOT, SAMPLES
@@ -87,8 +87,8 @@ def everything(_: str) -> bool:
     return True
 
 
-def read(*addresses: str) -> list[Entry]:
-    entries = list(expand(addresses, everything, MOST))
+def read(*addresses: str, left_out: LeftOut | None = None) -> list[Entry]:
+    entries = list(expand(addresses, everything, MOST, left_out))
     assert all(isinstance(entry, Entry) for entry in entries)
     return entries  # type: ignore[return-value]
 
@@ -102,7 +102,9 @@ def reason(entry: Entry) -> str:
 @pytest.mark.parametrize("ending", ["", "/"])
 def test_a_prefix_gives_its_pictures_cut_above_the_limit(scheme: str, ending: str) -> None:
     wanted = [Entry(f"{scheme}://photos/{key}", OBJECTS[key][: MOST + 1]) for key in BELOW]
-    assert read(f"{scheme}://photos/day{ending}") == wanted
+    left_out = LeftOut()
+    assert read(f"{scheme}://photos/day{ending}", left_out=left_out) == wanted
+    assert str(left_out) == "2 left out: 1 hidden, 1 .txt"
 
 
 def test_a_bucket_and_a_single_object() -> None:

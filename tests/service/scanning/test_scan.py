@@ -10,6 +10,7 @@ from service.answer import FileAnswer, FileFailure
 from service.detector import Detector
 from service.errors import StartError
 from service.scanning import scan as bulk
+from service.scanning.entries import LeftOut
 from tests.conftest import SAMPLES
 
 
@@ -38,6 +39,38 @@ def test_a_folder_has_links_and_pipes(folder: Path) -> None:
         (folder / name).symlink_to(target)
     found = [os.path.relpath(path, folder) for path in bulk.find_files([str(folder)])]
     assert found == ["a.JPG", "broken.png", "deep/b.Jpeg", "deep/er/c.jpe", "linked.jpg", "none.jpg"]
+
+
+def test_what_is_left_out_is_counted(folder: Path) -> None:
+    for name in ("a.heic", "b.HEIC", "c.zip", "deep/nothing"):
+        (folder / name).touch()
+    os.mkfifo(folder / "pipe.jpg")
+    (folder / "more.jpg").symlink_to("deep")
+    left_out = LeftOut()
+    assert str(left_out) == ""
+    list(bulk.find_files([str(folder)], left_out))
+    head, _, told = str(left_out).partition(": ")
+    wanted = {
+        "2 .heic", "1 .zip", "2 hidden", "1 .txt", "1 without an ending", "1 pipes and devices", "1 linked folders",
+    }  # fmt: skip
+    assert head == "9 left out" and set(told.split(", ")) == wanted
+
+
+def test_many_kinds_are_told_in_few_words() -> None:
+    left_out = LeftOut()
+    assert not any(left_out.takes(f"x.{number}") for number in range(1000)) and left_out.takes("x.jpg")
+    assert str(left_out).startswith("1000 left out: 900 others, ") and str(left_out).endswith(" of other kinds")
+
+
+def test_only_one_run_writes_to_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "records.jsonl"
+    with bulk.alone(path):
+        # reading it over lets go of nothing
+        bulk.resume(path, bulk.Tally())
+        with pytest.raises(StartError, match="another scan writes to"), bulk.alone(path):
+            pass
+    with bulk.alone(path), bulk.alone(None), bulk.alone(Path(os.devnull)), bulk.alone(Path(os.devnull)):
+        pass
 
 
 def test_a_folder_that_cannot_be_read_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

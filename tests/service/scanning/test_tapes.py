@@ -65,6 +65,7 @@ def headers_for_all() -> Iterator[bytes]:
     for number in range(200):
         yield attributes(record(b"k%d" % number, b"x" * 200_000), tarfile.XGLTYPE)
         yield header(f"{number}")
+    yield bytes(2 * BLOCK)
 
 
 class Pieces(io.RawIOBase):
@@ -131,7 +132,7 @@ def test_honest_tars_are_read_whole() -> None:
                 archive.addfile(info, io.BytesIO(bytes(info.size)))
         stream.seek(0)
         with Tape(stream) as tape:
-            assert [info.name for info in tape] == names and tape.ended
+            assert [info.name for info in tape] == names
 
 
 def test_a_sparse_file_has_its_holes() -> None:
@@ -141,4 +142,19 @@ def test_a_sparse_file_has_its_holes() -> None:
         assert first is not None
         stream = tape.extractfile(first)
         assert stream is not None and up_to(stream, 100) == bytes(10) + b"data" + bytes(6)
-        assert tape.next() is None and tape.ended
+        assert tape.next() is None
+
+
+@pytest.mark.parametrize("place", [0, 150, 200])
+def test_a_damaged_header_does_not_end_the_tar_unseen(place: int) -> None:
+    data = bytearray(header("a") + header("b") + header("c") + bytes(2 * BLOCK))
+    data[BLOCK + place] ^= 0xFF
+    with Tape(io.BytesIO(data)) as tape, pytest.raises(tarfile.ReadError, match="damaged"):
+        list(tape)
+
+
+@pytest.mark.parametrize("length", [2 * BLOCK, 2 * BLOCK + 100])
+def test_a_tar_that_ends_between_two_members_is_not_whole(length: int) -> None:
+    data = (header("a") + header("b") + header("c") + bytes(2 * BLOCK))[:length]
+    with Tape(io.BytesIO(data)) as tape, pytest.raises(tarfile.ReadError):
+        list(tape)

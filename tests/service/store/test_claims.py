@@ -89,15 +89,16 @@ def test_results_are_numbered_without_gaps(database: Database, answers: tuple[An
 
 
 def test_a_dead_owners_items_are_taken_again_and_its_result_is_refused(
-    database: Database, answers: tuple[Answer, Answer], clock: Clock
+    database: Database, answers: tuple[Answer, Answer], ticks: Clock
 ) -> None:
     made = batch(database, 1)
-    dead, living = Claims(database, 20), Claims(database, 60)
+    dead, living = Claims(database, 60), Claims(database, 60)
     first = take(dead)
-    living.renew([first.id])
-    living.free()
-    assert living.take() is None
-    clock.moment += 21
+    for _ in range(2):
+        living.renew([first.id])
+        living.free()
+        assert living.take() is None
+        ticks.moment += 30
     living.free()
     second = take(living)
     assert (second.id, second.attempts) == (first.id, 2)
@@ -109,15 +110,42 @@ def test_a_dead_owners_items_are_taken_again_and_its_result_is_refused(
     assert [result.fields["verdict"] for result in page(database, made, 0, 10)] == [answers[1].verdict]
 
 
-def test_renewed_leases_hold(database: Database, clock: Clock) -> None:
+def test_renewed_leases_hold(database: Database, ticks: Clock) -> None:
     batch(database, 1)
-    claims, other = Claims(database, 20), Claims(database, 60)
+    claims, other = Claims(database, 60), Claims(database, 20)
     held = take(claims)
     for _ in range(4):
-        clock.moment += 15
+        ticks.moment += 15
         claims.renew([held.id])
         other.free()
     assert other.take() is None
+
+
+@pytest.mark.parametrize("hours", [-5, 5])
+def test_a_clock_that_is_set_takes_no_item_from_the_living_and_leaves_none_to_the_dead(
+    database: Database, clock: Clock, ticks: Clock, hours: int
+) -> None:
+    batch(database, 1)
+    living, other = Claims(database, 20), Claims(database, 20)
+    held = take(living)
+    other.free()
+    clock.moment += hours * 3600
+    ticks.moment += 19
+    other.free()
+    assert other.take() is None
+    ticks.moment += 2
+    other.free()
+    assert take(other).id == held.id
+
+
+def test_after_a_clock_was_put_back_nothing_waits_for_it(database: Database, clock: Clock) -> None:
+    before = batch(database, 3)
+    claims = Claims(database, 60)
+    claims.put_back(take(claims), 20)
+    assert take(claims).batch_id == before
+    clock.moment -= 3600
+    batch(database, 4)
+    assert [take(claims).batch_id == before for _ in range(4)] == [False, True, False, True]
 
 
 def test_what_was_taken_nine_times_without_a_result_is_worn(database: Database) -> None:

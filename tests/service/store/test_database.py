@@ -1,5 +1,8 @@
 import hashlib
 import json
+import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NoReturn
 
@@ -104,6 +107,28 @@ def test_the_file_is_the_owners_and_writes_ahead(tmp_path: Path) -> None:
     with opened.reading() as session:
         assert session.execute(text("PRAGMA journal_mode")).scalar() == "wal"
         assert session.execute(text("PRAGMA foreign_keys")).scalar() == 1
+    opened.close()
+
+
+def test_who_waits_to_write_does_not_keep_others_from_reading(tmp_path: Path) -> None:
+    opened = open_database(None, tmp_path)
+
+    def write() -> None:
+        with opened.writing() as session:
+            session.execute(text("SELECT 1"))
+
+    other = sqlite3.connect(tmp_path / FILE, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with ThreadPoolExecutor(41) as pool:
+        writing = [pool.submit(write) for _ in range(40)]
+        time.sleep(0.5)
+        try:
+            assert pool.submit(Batches(opened).newest, None, 1, 1.0).result(10) == []
+        finally:
+            other.execute("COMMIT")
+            other.close()
+        for one in writing:
+            one.result()
     opened.close()
 
 

@@ -2,18 +2,23 @@
 
 import hashlib
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from sqlalchemy import Select, select, text
 
+from service.answer import Answer
 from service.chain import BEGINNING, digest, link
+from service.store.batches import Batches, Entry, NewBatch
+from service.store.claims import Claims, Outcome
 from service.store.database import Database
 from service.store.decision_log import Check, DecisionLog
 from service.store.decisions import Decisions, Moderator
 from service.store.kinds import Kind
 from service.store.tables import Decision, Review
+from tests.conftest import ROOT
 from tests.service.store.conftest import ids
 
 COLUMNS = "item_id, entry, hash, moderator, decision, decided_at"
@@ -93,6 +98,25 @@ def test_any_edit_is_found(found: Database, edit: str, wrong: int, monkeypatch: 
         session.execute(text(edit))
     check = log.verify()
     assert check.wrong == wrong and check.reason
+
+
+def test_the_log_outlives_removed_batches_and_is_of_no_later_photo(found: Database, answers: list[Answer]) -> None:
+    decisions, log = Decisions(found), DecisionLog(found)
+    removed = ids(found)
+    for item in removed:
+        decisions.decide(item, Moderator("a"), Kind.REJECT)
+    # as docs/batches.md says; foreign keys are on here
+    (statement,) = re.findall(r"^(DELETE FROM batches .*);$", (ROOT / "docs/batches.md").read_text(), re.M)
+    with found.writing() as session:
+        session.execute(text(statement.replace("1764547200", str(2**40))))
+        for table in ("items", "findings", "reviews", "fingerprints", "deliveries"):
+            assert session.execute(text(f"SELECT count(*) FROM {table}")).scalar() == 0, table
+    assert log.verify().entries == len(removed) and log.verify().wrong is None
+    Batches(found).add(NewBatch("", "sensitive"), [Entry(f"{number}.jpg") for number in range(6)])
+    claims = Claims(found, 60)
+    while claimed := claims.take():
+        claims.finish(claimed, Outcome(answers[0]))
+    assert not {*ids(found)} & {*removed} and log.verify().wrong is None
 
 
 @pytest.mark.parametrize(

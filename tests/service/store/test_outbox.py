@@ -39,6 +39,21 @@ def test_what_is_settled_stays_so(database: Database) -> None:
     assert not outbox.any_due() and outbox.take(10, 60) == []
 
 
+def test_after_a_clock_was_put_back_nothing_waits_for_it(database: Database, clock: Clock) -> None:
+    outbox = filled(database)
+    one, other = outbox.take(10, 60)
+    outbox.again(one.id, 300)
+    outbox.again(other.id, 50)
+    outbox.catch_up([60, 400, 1000])
+    assert not outbox.any_due()
+    clock.moment -= 360
+    outbox.catch_up([60, 400, 1000])
+    assert [due.id for due in outbox.take(10, 60)] == [one.id]
+    clock.moment -= 7200
+    outbox.catch_up([60, 400, 1000])
+    assert {due.id for due in outbox.take(10, 60)} == {one.id, other.id}
+
+
 def test_again_waits(database: Database) -> None:
     outbox = filled(database)
     one, other = outbox.take(10, 0)

@@ -34,6 +34,17 @@ def refusal(photos: Photos, position: int = 0) -> ErrorCode:
     return caught.value.code
 
 
+def test_a_folder_that_is_away_is_no_lost_photo(tmp_path: Path) -> None:
+    photos = Photos(tmp_path / "p", None)
+    assert photos.place.is_empty()
+    photos.write(BATCH, 0, DATA)
+    assert not photos.place.is_empty() and refusal(photos, 1) is ErrorCode.PHOTO_UNAVAILABLE
+    (tmp_path / "p").rename(tmp_path / "elsewhere")
+    assert refusal(photos) is ErrorCode.STORE_UNAVAILABLE
+    (tmp_path / "elsewhere").rename(tmp_path / "p")
+    assert photos.read(BATCH, 0) == DATA
+
+
 @pytest.mark.parametrize("key", [None, bytes(32)])
 def test_sealed_photos_wait_for_their_key(tmp_path: Path, key: bytes | None) -> None:
     Photos(tmp_path, KEY).write(BATCH, 0, DATA)
@@ -133,5 +144,7 @@ def test_sweep_removes_uploads_that_never_became_a_batch(database: Database, tmp
     past = time.time() - 100
     for identity in (new.id, BATCH):
         os.utime(tmp_path / "p" / identity, (past, past))
-    sweep(database, photos, 50)
+    again = sweep(database, photos, 50, set())
+    assert again == {BATCH} and len(list((tmp_path / "p").iterdir())) == 3, "not at the first look"
+    assert sweep(database, photos, 50, again) == set()
     assert sorted(path.name for path in (tmp_path / "p").iterdir()) == sorted((new.id, "1" * 32))

@@ -56,6 +56,14 @@ def test_photos_are_kept_sealed_and_removed() -> None:
     assert photos.older_than(-60) == []
 
 
+def test_a_bucket_is_empty_until_something_is_below_its_address() -> None:
+    place, other = Bucket("s3://kept-photos/one"), Bucket("s3://kept-photos/other")
+    place.put(BATCH, "0000000", DATA)
+    assert other.is_empty() and not place.is_empty()
+    place.remove_batch(BATCH)
+    assert place.is_empty()
+
+
 def test_what_cannot_work_is_told_at_the_start() -> None:
     for wrong in ("s3://nowhere/x", "s3://user:secret@kept-photos", "s3://"):
         with pytest.raises(StartError) as caught:
@@ -79,7 +87,7 @@ def test_a_store_that_is_away_is_no_lost_photo(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_batch_by_way_of_the_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The store is away when the pictures' turn comes: they wait, without an attempt that counts, and are judged."""
-    monkeypatch.setattr("service.bulk.runner._STORE_SECONDS", 0.1)
+    monkeypatch.setattr("service.bulk.runner._OURS", {ErrorCode.STORE_UNAVAILABLE: 0.1})
     real, refused = Bucket.get, []
 
     def flaky(self: Bucket, batch_id: str, name: str) -> bytes:

@@ -87,6 +87,15 @@ def test_a_claim_ends_by_itself_or_by_hand(found: Database, clock: Clock) -> Non
     assert long.release("b") == 3 and len(long.claim("a", Wanted(), 5)) == 3
 
 
+def test_after_a_clock_was_put_back_no_claim_lasts_longer(found: Database, clock: Clock) -> None:
+    reviews = Reviews(found, 30)
+    assert len(reviews.claim("a", Wanted(), 2)) == 2
+    clock.moment -= 3600
+    assert len(reviews.claim("a", Wanted(), 2)) == 2 and len(reviews.claim("b", Wanted(), 5)) == 1
+    clock.moment -= 3600
+    assert len(reviews.claim("c", Wanted(), 5)) == 3
+
+
 def test_what_was_found_before_the_queue_was_there_is_in_it(
     found: Database, answers: list[Answer], tmp_path: Path
 ) -> None:

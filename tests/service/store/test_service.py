@@ -9,8 +9,9 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from service.api.app import create_app
-from service.errors import ErrorCode, FaunalensError
+from service.errors import ErrorCode, FaunalensError, StartError
 from service.settings import Settings
+from service.store.batches import Batches, Entry, NewBatch
 from service.store.claims import Claimed, Outcome
 from service.store.database import Database
 from tests.conftest import SAMPLES
@@ -39,6 +40,29 @@ def test_a_batch_goes_through(database: Database, tmp_path: Path) -> None:
     assert sorted(json.loads(line)["file"] for line in lines) == [path.name for path in PICTURES]
     with database.reading() as session:
         assert session.execute(text("SELECT count(*) FROM items WHERE state = 'judged'")).scalar() == len(PICTURES)
+
+
+def test_all_photos_whose_time_has_passed_are_removed_at_one_go(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("service.bulk.bulk", "service.store.purge"):
+        monkeypatch.setattr(f"{module}.AT_ONCE", 1)
+    bulk, new = create_app(settings(database, tmp_path)).state.faunalens.bulk, NewBatch("", "default")
+    for position in range(3):
+        bulk.photos.write(new.id, position, b"photo")
+    bulk.batches.add(new, [Entry(f"{position}.jpg", photo=True) for position in range(3)])
+    bulk.batches.cancel(new.id)
+    bulk._purge()
+    assert not list((tmp_path / "photos" / new.id).iterdir())
+    bulk.database.close()
+
+
+def test_pictures_that_wait_do_not_fail_because_their_photos_are_elsewhere(database: Database, tmp_path: Path) -> None:
+    Batches(database).add(NewBatch("", "default"), [Entry("a.jpg", photo=True)])
+    with pytest.raises(StartError, match=f"there is none at {tmp_path}/photos: is it the right place"):
+        create_app(settings(database, tmp_path))
+    (tmp_path / "photos" / "lost").mkdir()
+    create_app(settings(database, tmp_path)).state.faunalens.bulk.database.close()
 
 
 def test_what_one_database_alone_would_refuse_to_look_for(database: Database, tmp_path: Path) -> None:

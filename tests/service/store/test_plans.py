@@ -1,0 +1,87 @@
+"""What is asked all the time finds its rows by an index, so that it takes no longer as the store grows."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from service.store.batches import Batches, Entry, NewBatch
+from service.store.claims import Claims
+from service.store.database import Database, open_database
+from service.store.decision_log import DecisionLog
+from service.store.decisions import Decisions
+from service.store.outbox import Outbox
+from service.store.photos import Photos
+from service.store.purge import purge, sweep
+from service.store.results import page
+from service.store.reviews import Reviews, Wanted
+
+BATCH = "b" * 32
+Asked = list[tuple[str, Any]]
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Database]:
+    """SQLite plans by the indexes alone, however many rows there are."""
+    database = open_database(None, tmp_path)
+    yield database
+    database.close()
+
+
+@contextmanager
+def listening(database: Database) -> Iterator[Asked]:
+    """The statements that are run."""
+    asked: Asked = []
+
+    def note(_connection: object, _cursor: object, statement: str, values: Any, *_: object) -> None:
+        if not statement.startswith("BEGIN"):
+            asked.append((statement, values))
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    yield asked
+    event.remove(database.engine, "before_cursor_execute", note)
+
+
+def plan(database: Database, statement: str, values: Any) -> list[str]:
+    with database.engine.connect() as connection:
+        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+        return [str(row[-1]) for row in rows]
+
+
+CALLS: dict[str, Callable[[Database, Path], object]] = {
+    "any_ready": lambda database, _: Claims(database, 60).any_ready(),
+    "take": lambda database, _: Claims(database, 60).take(),
+    "free": lambda database, _: Claims(database, 60).free(),
+    "any_due": lambda database, _: Outbox(database).any_due(),
+    "catch_up": lambda database, _: Outbox(database).catch_up([60, 60, 100]),
+    "purge": lambda database, folder: purge(database, Photos(folder, None)),
+    "status": lambda database, _: Batches(database).status(BATCH, None),
+    "results": lambda database, _: page(database, BATCH, 0, 10),
+    "claim": lambda database, _: Reviews(database, 60).claim("a", Wanted(), 1),
+    "queue of a listing": lambda database, _: Reviews(database, 60).queue(Wanted(listing_id="L"), 1),
+    "decisions": lambda database, _: DecisionLog(database).page(0, 10),
+    "counts": lambda database, _: Decisions(database).counts(0),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_nothing_is_looked_through(name: str, empty: Database, tmp_path: Path) -> None:
+    Batches(empty).add(NewBatch("", "default", id=BATCH), [Entry("a.jpg", photo=True)])
+    with listening(empty) as asked:
+        CALLS[name](empty, tmp_path / "photos")
+    plans = [step for statement, values in asked for step in plan(empty, statement, values)]
+    tables = ("batches", "items", "findings", "reviews", "decisions", "deliveries", "fingerprints", "tallies")
+    assert not [step for step in plans if step.startswith(tuple(f"SCAN {table}" for table in tables))]
+    assert name != "queue of a listing" or not [step for step in plans if "CORRELATED" in step], plans
+
+
+def test_sweeping_many_folders_is_one_question(empty: Database, tmp_path: Path) -> None:
+    photos = Photos(tmp_path / "photos", None)
+    for number in range(5):
+        photos.write(f"{number:032d}", 0, b"x")
+    with listening(empty) as asked:
+        assert len(sweep(empty, photos, -1, set())) == 5
+    assert len(asked) == 1

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from service.evidence.signing import load_key, public_pem
+from service.evidence.signing import fingerprint, load_key, public_pem
 from service.evidence.verify import verify
 from service.store.decision_log import DecisionLog
 from tests.filled import Filled
@@ -114,6 +114,16 @@ def test_what_the_signer_forged_does_not_fit_the_log(package: Path, filled: Fill
         edit(manifest)
         sign(package, filled, manifest)
         assert problem in verify(package).problems, name
+
+
+def test_a_signer_that_names_another_is_found(package: Path, filled: Filled) -> None:
+    other, manifest = Ed25519PrivateKey.generate().public_key(), manifest_of(package)
+    manifest["signer"].update(public_key=public_pem(other), fingerprint=fingerprint(other))
+    sign(package, filled, manifest)
+    own = load_key(filled.folder / "evidence-key.pem").public_key()
+    report = verify(package, own)
+    assert report.problems == ["the manifest names another key than the given one, which signed it"]
+    assert report.signer == fingerprint(own)
 
 
 def test_what_the_signer_forged_in_the_log_is_found(package: Path, filled: Filled) -> None:

@@ -78,7 +78,7 @@ def test_a_missing_store_says_how_to_make_one(tmp_path: Path) -> None:
         KeyStore(tmp_path / "none.db").check()
 
 
-@pytest.mark.parametrize("damage", ["noise", "middle", "half", "page"])
+@pytest.mark.parametrize("damage", ["noise", "middle", "half", "index"])
 def test_a_damaged_store_is_named(store: KeyStore, damage: str) -> None:
     for number in range(12):
         store.add(some_key(f"key {number} " + "x" * 2000))
@@ -87,7 +87,7 @@ def test_a_damaged_store_is_named(store: KeyStore, damage: str) -> None:
         "noise": b"no database" * 1000,
         "middle": data[:5000] + b"\xff" * 6000 + data[11000:],
         "half": data[: len(data) // 2],
-        "page": data[:-4096] + bytes(4096),
+        "index": data[:8192] + bytes(4096) + data[12288:],
     }
     store.path.write_bytes(broken[damage])
     with pytest.raises(StartError, match="damaged"):

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ def address(app: FastAPI) -> Iterator[tuple[str, int]]:
 def full(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     """No place is left."""
     monkeypatch.setattr(app.state.faunalens.workers.admission, "inside", 2)
+    monkeypatch.setattr(app.state.faunalens, "last_refusal", time.monotonic())
 
 
 @pytest.fixture
@@ -133,6 +135,16 @@ def test_the_same_words(
     assert fixed(line.answer()) == here and seen == [True]
 
 
+def test_nobody_is_looked_at_until_somebody_was_refused(
+    line: Line, keys: tuple[Path, dict[str, str]], full: None, seen: list[bool], app: FastAPI,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(app.state.faunalens, "last_refusal", time.monotonic() - 1.1)
+    for looked in ([], [True]):
+        line.send(keys[1]["free"])
+        assert (line.answer()[0], seen) == (503, looked)
+
+
 def test_what_only_the_application_can_tell(
     line: Line, keys: tuple[Path, dict[str, str]], full: None, seen: list[bool], app: FastAPI
 ) -> None:
@@ -156,6 +168,7 @@ def test_what_only_the_application_can_tell(
 def test_who_comes_through_a_proxy_is_not_taken_for_the_proxy(proxies: str, refused: bool) -> None:
     """Heads are read before uvicorn puts the client's address in the place of the proxy's."""
     state = create_app(Settings(auth="off-and-exposed", queue=8, trusted_proxies=proxies)).state.faunalens
+    state.last_refusal = time.monotonic()
     for _ in range(5):
         state.workers.admission.enter("192.0.2.1", 30)
     scope = {"type": "http", "method": "POST", "headers": [], "client": ("192.0.2.1", 5)}
@@ -165,6 +178,7 @@ def test_who_comes_through_a_proxy_is_not_taken_for_the_proxy(proxies: str, refu
 @pytest.mark.parametrize("what", ["nothing", "method", "draining", "tracing"])
 def test_what_is_out_of_the_ordinary_is_left_to_the_application(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     state = create_app(Settings(auth="off", queue=2)).state.faunalens
+    state.last_refusal = time.monotonic()
     monkeypatch.setattr(state.workers.admission, "inside", 2)
     if what in ("draining", "tracing"):
         monkeypatch.setattr(state, what, True)
@@ -175,6 +189,7 @@ def test_what_is_out_of_the_ordinary_is_left_to_the_application(what: str, monke
 
 def test_of_a_header_that_comes_twice_the_first_counts_as_at_the_door() -> None:
     state = create_app(Settings(auth="off")).state.faunalens
+    state.last_refusal = time.monotonic()
     for first, refused in ((b"soon", True), (b"5", False)):
         both = [(b"x-request-deadline-ms", value) for value in (first, b"5" if refused else b"soon")]
         scope = {"type": "http", "method": "POST", "headers": both, "client": ("192.0.2.1", 5)}

@@ -26,8 +26,8 @@ def test_box_leaves_a_second_object_out() -> None:
     assert right < 50 and bottom < 50
 
 
-@pytest.mark.parametrize(("beside", "right"), [(0.7, 120), (0.3, 80)])
-def test_box_holds_what_is_half_of_the_way_to_the_peak(beside: float, right: int) -> None:
+@pytest.mark.parametrize(("beside", "right"), [(0.45, 120), (0.15, 80)])
+def test_box_holds_what_is_far_enough_on_the_way_to_the_peak(beside: float, right: int) -> None:
     scores = np.zeros((14, 14), np.float32)
     scores[4:8, 4:8], scores[4:8, 8:12] = 1.0, beside
     assert box(scores - 5, 140, 140) == pytest.approx((40, 40, right, 80), abs=5)

@@ -49,7 +49,7 @@ def address(app: FastAPI) -> Iterator[tuple[str, int]]:
 @pytest.fixture
 def full(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     """No place is left."""
-    monkeypatch.setattr(app.state.faunalens.workers.admission, "inside", 2)
+    monkeypatch.setattr(app.state.faunalens.workers.admission._slots, "taken", 2)
     monkeypatch.setattr(app.state.faunalens, "last_refusal", time.monotonic())
 
 
@@ -179,7 +179,8 @@ def test_who_comes_through_a_proxy_is_not_taken_for_the_proxy(proxies: str, refu
 def test_what_is_out_of_the_ordinary_is_left_to_the_application(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     state = create_app(Settings(auth="off", queue=2)).state.faunalens
     state.last_refusal = time.monotonic()
-    monkeypatch.setattr(state.workers.admission, "inside", 2)
+    for flow in "ab":
+        state.workers.admission.enter(flow, 30)
     if what in ("draining", "tracing"):
         monkeypatch.setattr(state, what, True)
     method = "GET" if what == "method" else "POST"
@@ -250,7 +251,7 @@ def test_answers_keep_the_order_of_the_requests(
     admission = app.state.faunalens.workers.admission
     line.send(keys[1]["free"], tusk[:-1], length=len(tusk))
     until(lambda: admission.inside == 1)
-    monkeypatch.setattr(admission, "queue", 1)
+    monkeypatch.setattr(admission._slots, "most", 1)
     line.socket.sendall(tusk[-1:])
     line.send(keys[1]["free"], tusk)
     answers = [line.answer()[2] for _ in range(2)]

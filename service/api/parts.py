@@ -13,11 +13,9 @@ from service.errors import ErrorCode, FaunalensError
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
-_HEADER_BYTES = 4096
-
 
 class _Parts:
-    """Callbacks of the parser. A part longer than ``most`` is cut after one byte more."""
+    """Callbacks of the parser, which bounds headers itself. A part longer than ``most`` is cut after one byte more."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -39,8 +37,6 @@ class _Parts:
 
     def on_header_value(self, data: bytes, start: int, end: int) -> None:
         self._value += data[start:end]
-        if len(self._value) > _HEADER_BYTES:
-            raise FormParserError("a header of a part is too long")
 
     def on_header_end(self) -> None:
         self._headers[bytes(self._field).lower()] = bytes(self._value)

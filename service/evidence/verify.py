@@ -56,14 +56,16 @@ def _signed(shelf: Shelf, text: bytes, key: Ed25519PublicKey | None, report: Rep
     """The manifest; None when it is not what was signed, for then nothing in it is to be believed."""
     manifest: dict[str, Any] = json.loads(text)
     own = read_public(manifest["signer"]["public_key"])
-    report.signer = fingerprint(own)
+    report.signer = fingerprint(key or own)
     signature = base64.b64decode(shelf.read(SIGNATURE, 1000), validate=False)
     if not is_signed(key or own, signature, text):
         report.problems.append("the signature does not fit the manifest" + (" and the given key" if key else ""))
         return None
     if base64.b64encode(signature) + b"\n" != shelf.read(SIGNATURE, 1000):
         report.problems.append(f"{SIGNATURE} holds more than the signature")
-    if manifest["signer"]["fingerprint"] != report.signer:
+    if fingerprint(own) != report.signer:
+        report.problems.append("the manifest names another key than the given one, which signed it")
+    if manifest["signer"]["fingerprint"] != fingerprint(own):
         report.problems.append("the manifest states another fingerprint than its key has")
     if manifest["format"] != FORMAT:
         report.problems.append(f"the format {manifest['format']!r} is not known here")

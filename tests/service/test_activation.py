@@ -26,6 +26,13 @@ def test_box_leaves_a_second_object_out() -> None:
     assert right < 50 and bottom < 50
 
 
+@pytest.mark.parametrize(("beside", "right"), [(0.45, 120), (0.15, 80)])
+def test_box_holds_what_is_far_enough_on_the_way_to_the_peak(beside: float, right: int) -> None:
+    scores = np.zeros((14, 14), np.float32)
+    scores[4:8, 4:8], scores[4:8, 8:12] = 1.0, beside
+    assert box(scores - 5, 140, 140) == pytest.approx((40, 40, right, 80), abs=5)
+
+
 def test_box_of_a_flat_map_is_the_whole_picture() -> None:
     assert box(np.zeros((7, 7), np.float32), 30, 20) == (0, 0, 30, 20)
 
@@ -48,6 +55,15 @@ def test_overlay_colours_the_evidence_only() -> None:
     pixels = np.asarray(overlay).astype(int)
     assert np.abs(pixels[50, 10] - 90).max() <= 2
     assert pixels[50, 190, 0] - pixels[50, 190, 2] > 60
+
+
+def test_overlay_leaves_a_third_of_the_picture_where_the_heat_is_highest() -> None:
+    grey = Image.new("RGB", (40, 20), (90, 90, 90))
+    for warm, colour, opacity in ((0.0, (0, 0, 4), 0.0), (0.25, (92, 25, 105), 0.325), (1.0, (252, 255, 164), 0.65)):
+        overlay = Image.open(io.BytesIO(overlay_png(grey, np.full((8, 8), warm, np.float32), 20)))
+        wanted = [opacity * one + (1 - opacity) * 90 for one in colour]
+        assert np.asarray(overlay)[5, 10] == pytest.approx(wanted, abs=2), warm
+    assert grey.size == (40, 20), "the picture may be used again"
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -36,7 +36,9 @@ def test_what_nobody_else_can_own_is_taken(host: str, http: httpx.Client) -> Non
     assert http.get("/v1/model", headers={"Host": host}).status_code == 200
 
 
-@pytest.mark.parametrize("origin", ["https://elsewhere.example", "null", "http://127.0.0.1:1", "http://localhost"])
+@pytest.mark.parametrize(
+    "origin", ["https://elsewhere.example", "null", "http://127.0.0.1:1", "http://localhost", "http://["]
+)
 def test_pages_of_other_origins_change_nothing(origin: str, http: httpx.Client, tusk: bytes) -> None:
     for path in ("/v1/detect", "/v1/model:reload"):
         reply = http.post(path, content=tusk, headers={**JPEG, "Origin": origin})

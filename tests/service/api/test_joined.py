@@ -9,7 +9,8 @@ class Wire(asyncio.Transport):
     """Keeps what is written."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__({"peername": ("192.0.2.7", 5)})
+        self.told: list[str] = []
         self.writes: list[bytes] = []
         self.closed = False
 
@@ -19,6 +20,12 @@ class Wire(asyncio.Transport):
 
     def is_closing(self) -> bool:
         return self.closed
+
+    def pause_reading(self) -> None:
+        self.told.append("pause")
+
+    def resume_reading(self) -> None:
+        self.told.append("resume")
 
     def close(self) -> None:
         self.closed = True
@@ -72,3 +79,19 @@ def test_nothing_is_lost_on_close_and_nothing_sent_after_an_abort() -> None:
 
     assert played(close) == [b"last words"]
     assert played(abort) == [] and played(lost) == []
+
+
+def test_all_else_is_passed_on() -> None:
+    async def scene(joined: Joined, wire: Wire) -> None:
+        assert joined.get_extra_info("peername") == ("192.0.2.7", 5) and joined.get_extra_info("socket", 0) == 0
+        joined.pause_reading()
+        joined.resume_reading()
+        assert wire.told == ["pause", "resume"] and not joined.is_closing()
+        joined.close()
+        assert wire.closed and joined.is_closing()
+
+    async def aborted(joined: Joined, wire: Wire) -> None:
+        joined.abort()
+        assert wire.closed
+
+    assert played(scene) == played(aborted) == []

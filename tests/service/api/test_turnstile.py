@@ -164,6 +164,39 @@ def test_what_only_the_application_can_tell(
     assert line.answer()[0] == 503 and line.socket.recv(1) == b"" and seen == []
 
 
+@pytest.mark.parametrize(("proxies", "refused"), [("", True), ("192.0.2.1", False)])
+def test_who_comes_through_a_proxy_is_not_taken_for_the_proxy(proxies: str, refused: bool) -> None:
+    """Heads are read before uvicorn puts the client's address in the place of the proxy's."""
+    state = create_app(Settings(auth="off-and-exposed", queue=8, trusted_proxies=proxies)).state.faunalens
+    state.last_refusal = time.monotonic()
+    for _ in range(5):
+        state.workers.admission.enter("192.0.2.1", 30)
+    scope = {"type": "http", "method": "POST", "headers": [], "client": ("192.0.2.1", 5)}
+    assert (Turnstile(state).refusal(b"/v1/detect", scope) is not None) == refused
+
+
+@pytest.mark.parametrize("what", ["nothing", "method", "draining", "tracing"])
+def test_what_is_out_of_the_ordinary_is_left_to_the_application(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = create_app(Settings(auth="off", queue=2)).state.faunalens
+    state.last_refusal = time.monotonic()
+    for flow in "ab":
+        state.workers.admission.enter(flow, 30)
+    if what in ("draining", "tracing"):
+        monkeypatch.setattr(state, what, True)
+    method = "GET" if what == "method" else "POST"
+    scope = {"type": "http", "method": method, "headers": [], "client": ("192.0.2.1", 5)}
+    assert (Turnstile(state).refusal(b"/v1/detect", scope) is not None) == (what == "nothing")
+
+
+def test_of_a_header_that_comes_twice_the_first_counts_as_at_the_door() -> None:
+    state = create_app(Settings(auth="off")).state.faunalens
+    state.last_refusal = time.monotonic()
+    for first, refused in ((b"soon", True), (b"5", False)):
+        both = [(b"x-request-deadline-ms", value) for value in (first, b"5" if refused else b"soon")]
+        scope = {"type": "http", "method": "POST", "headers": both, "client": ("192.0.2.1", 5)}
+        assert (Turnstile(state).refusal(b"/v1/detect", scope) is not None) == refused
+
+
 def test_refusals_are_counted_and_logged(
     line: Line, keys: tuple[Path, dict[str, str]], full: None, seen: list[bool], app: FastAPI,
     caplog: pytest.LogCaptureFixture,

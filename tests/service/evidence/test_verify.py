@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from service.evidence.signing import load_key, public_pem
+from service import chain
+from service.evidence.signing import fingerprint, load_key, public_pem, read_public
 from service.evidence.verify import verify
 from service.store.decision_log import DecisionLog
 from tests.filled import Filled
@@ -29,7 +30,10 @@ def test_it_verifies_offline(package: Path, filled: Filled, tmp_path: Path, monk
     monkeypatch.setenv("FAUNALENS_STORE", str(tmp_path / "nowhere"))
     done = run("verify", str(package), "--key", str(public), "--head", head)
     assert done.exit_code == 0, done.output
-    assert "3 photos" in done.output and "vouches" not in done.output
+    named, own = len(manifest_of(package)["files"]), fingerprint(read_public(public.read_text()))
+    assert f"3 photos, {named} files, none changed; log head {head}\n" in done.output
+    assert done.output.endswith(f"fingerprint {own}\n"), "nothing vouches for it but the given key"
+    assert verify(package, head=manifest_of(package)["log"]["before"]).problems == []
     assert "vouches" in run("verify", str(package)).output
     assert run("verify", str(package), "--head", "0" * 63 + "1").exit_code == 1
     public.write_text(public_pem(Ed25519PrivateKey.generate().public_key()))
@@ -116,6 +120,16 @@ def test_what_the_signer_forged_does_not_fit_the_log(package: Path, filled: Fill
         assert problem in verify(package).problems, name
 
 
+def test_a_signer_that_names_another_is_found(package: Path, filled: Filled) -> None:
+    other, manifest = Ed25519PrivateKey.generate().public_key(), manifest_of(package)
+    manifest["signer"].update(public_key=public_pem(other), fingerprint=fingerprint(other))
+    sign(package, filled, manifest)
+    own = load_key(filled.folder / "evidence-key.pem").public_key()
+    report = verify(package, own)
+    assert report.problems == ["the manifest names another key than the given one, which signed it"]
+    assert report.signer == fingerprint(own)
+
+
 def test_what_the_signer_forged_in_the_log_is_found(package: Path, filled: Filled) -> None:
     manifest, path = manifest_of(package), package / "log.json"
     whole = json.loads(path.read_text())
@@ -131,6 +145,73 @@ def test_what_the_signer_forged_in_the_log_is_found(package: Path, filled: Fille
         named.update(sha256=hashlib.sha256(path.read_bytes()).hexdigest(), bytes=path.stat().st_size)
         sign(package, filled, manifest)
         assert problem in verify(package).problems
+
+
+def test_a_decision_or_a_result_about_another_photo_is_found(package: Path, filled: Filled) -> None:
+    """All hashes are right, but one of the parts tells of other bytes."""
+    manifest, other = manifest_of(package), "0" * 64
+    photo, log = manifest["photos"][0], json.loads((package / "log.json").read_text())
+    sha256, record = photo["sha256"], copy.deepcopy(photo["record"])
+    photo["record"]["image"]["sha256"] = other
+    rewrite(package, manifest, photo["result"], photo["record"])
+    sign(package, filled, manifest)
+    about = ["photo 1: bytes, result and decisions are not about the same photo"]
+    assert verify(package).problems == about
+    photo["record"] = record
+    rewrite(package, manifest, photo["result"], record)
+    told, head = {one["seq"]: one for one in photo["decisions"]}, log["before"]
+    for link in log["links"]:
+        if link["seq"] in told:
+            link["entry"] = link["entry"].replace(sha256, other)
+            link["digest"] = chain.digest(link["entry"])
+        head = chain.link(head, link["digest"])
+        told.get(link["seq"], {}).update(hash=head, sha256=other)
+    log["head"] = manifest["log"]["head"] = head
+    rewrite(package, manifest, "log.json", log)
+    sign(package, filled, manifest)
+    assert verify(package).problems == about
+
+
+def rewrite(package: Path, manifest: dict[str, Any], path: str, content: object) -> None:
+    """Put ``content`` into a file, and what it is then into the manifest."""
+    data = json.dumps(content).encode()
+    (package / path).write_bytes(data)
+    named = next(one for one in manifest["files"] if one["path"] == path)
+    named.update(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        None, b"", b"\xff", b"[]", b"1", b"{}", b'{"signer": []}', b'{"signer": {"public_key": 5}}', b"[" * 100_000,
+        b'{"signer": {"public_key": "-----BEGIN"}}',
+    ],
+)  # fmt: skip
+def test_what_is_no_package_is_said_to_be_none(manifest: bytes | None, zipped: bool, tmp_path: Path) -> None:
+    content = {"cat.jpg": b"x"} if manifest is None else {"manifest.json": manifest}
+    path = tmp_path / "package.zip"
+    if zipped:
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, data in content.items():
+                archive.writestr(name, data)
+    else:
+        path.mkdir()
+        for name, data in content.items():
+            (path / name).write_bytes(data)
+    done = run("verify", str(path))
+    assert done.exit_code == 1 and "it cannot be read as a package: " in done.stderr
+
+
+def test_a_package_under_a_password_is_said_to_be_none(tmp_path: Path) -> None:
+    path = tmp_path / "package.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("manifest.json", b"{}")
+    data = bytearray(path.read_bytes())
+    for mark, place in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        data[data.index(mark) + place] |= 1
+    path.write_bytes(data)
+    assert "RuntimeError" in verify(path).problems[0]
 
 
 def test_packages_made_to_harm_the_reader(tmp_path: Path) -> None:

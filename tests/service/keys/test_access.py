@@ -39,7 +39,14 @@ def test_no_key_in_force_stops_the_start(store: KeyStore) -> None:
         Access(store.path)
 
 
-def test_scopes(store: KeyStore) -> None:
+def test_a_store_that_others_may_read_stops_the_start(store: KeyStore) -> None:
+    add(store, Scope.DETECT)
+    store.path.chmod(0o644)
+    with pytest.raises(StartError, match="chmod 600"):
+        Access(store.path)
+
+
+def test_scopes(store: KeyStore, caplog: pytest.LogCaptureFixture) -> None:
     texts = {scope: add(store, scope)[0] for scope in Scope}
     access = Access(store.path)
 
@@ -59,6 +66,8 @@ def test_scopes(store: KeyStore) -> None:
             assert await may(one, Scope.DETECT, Scope.REVIEW) is (one is not Scope.ADMIN)
 
     asyncio.run(scene())
+    key_id = texts[Scope.REVIEW].split("_")[1]
+    assert f"key {key_id}: refused, it has not the scope admin" in caplog.messages
 
 
 def test_changes_are_noticed_usage_survives_and_damage_is_told_once(

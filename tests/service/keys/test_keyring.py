@@ -94,6 +94,23 @@ def test_revoked_and_replaced_keys_are_forgotten(tries: list[str]) -> None:
     asyncio.run(scene())
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_key_whose_secret_was_exchanged_is_the_new_one(known: bool) -> None:
+    """Before it was shown, or while it was tried."""
+
+    async def scene() -> None:
+        text, other = new_key("pipeline", frozenset({Scope.DETECT}), NOW)
+        ring = Keyring([KEY])
+        trying = asyncio.create_task(ring.identify(TEXT))
+        await (trying if known else asyncio.sleep(0))
+        ring.replace([dataclasses.replace(other, id=KEY.id)])
+        await trying
+        assert ring.known(TEXT) is None and await code(ring.identify(TEXT)) is ErrorCode.UNAUTHENTICATED
+        assert (await ring.identify(text.replace(other.id, KEY.id))).id == KEY.id
+
+    asyncio.run(scene())
+
+
 def test_a_key_revoked_while_it_is_tried_is_not_remembered() -> None:
     async def scene() -> None:
         ring = Keyring([KEY])

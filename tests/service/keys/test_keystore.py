@@ -1,3 +1,4 @@
+import os
 import sqlite3
 import stat
 import threading
@@ -77,7 +78,7 @@ def test_a_missing_store_says_how_to_make_one(tmp_path: Path) -> None:
         KeyStore(tmp_path / "none.db").check()
 
 
-@pytest.mark.parametrize("damage", ["noise", "middle", "half"])
+@pytest.mark.parametrize("damage", ["noise", "middle", "half", "index"])
 def test_a_damaged_store_is_named(store: KeyStore, damage: str) -> None:
     for number in range(12):
         store.add(some_key(f"key {number} " + "x" * 2000))
@@ -86,9 +87,39 @@ def test_a_damaged_store_is_named(store: KeyStore, damage: str) -> None:
         "noise": b"no database" * 1000,
         "middle": data[:5000] + b"\xff" * 6000 + data[11000:],
         "half": data[: len(data) // 2],
+        "index": data[:8192] + bytes(4096) + data[12288:],
     }
     store.path.write_bytes(broken[damage])
     with pytest.raises(StartError, match="damaged"):
+        store.check()
+
+
+def test_a_store_with_a_scope_of_a_later_version_is_named(store: KeyStore) -> None:
+    store.add(some_key())
+    with sqlite3.connect(store.path) as other:
+        other.execute("UPDATE keys SET scopes = 'detect fly'")
+    other.close()
+    with pytest.raises(StartError, match="damaged"):
+        store.all_keys()
+
+
+def test_a_store_that_another_holds_is_not_called_damaged(store: KeyStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who reads that it is damaged, removes it."""
+    monkeypatch.setattr("service.keys.keystore._WAIT_SECONDS", 0.01)
+    other = sqlite3.connect(store.path)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StartError, match="cannot be used: database is locked"):
+        store.add_usage("2026-01-01", {"a": 1})
+    other.close()
+    store.add_usage("2026-01-01", {"a": 1})
+
+
+@pytest.mark.parametrize("closed", ["file", "folder"])
+def test_a_store_that_cannot_be_written_is_named(store: KeyStore, closed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Usage is written beside it, too; whoever runs tests as root may write everywhere."""
+    path = store.path if closed == "file" else store.path.parent
+    monkeypatch.setattr(os, "access", lambda asked, mode: asked != path or not mode & os.W_OK)
+    with pytest.raises(StartError, match="its folder must be writable"):
         store.check()
 
 

@@ -29,7 +29,7 @@ from tests.service.outbound.internet import (
 )
 
 pytestmark = pytest.mark.anyio
-PUBLIC_TOO = "2606:4700::1"
+PUBLIC_TOO, THIRD = "2606:4700::1", "8.8.8.8"
 
 
 async def endless(writer: asyncio.StreamWriter) -> None:
@@ -91,8 +91,18 @@ async def test_the_next_checked_address_when_one_is_dead() -> None:
         getter, network = fetcher(server, [PUBLIC_TOO, PUBLIC], dead=[PUBLIC_TOO])
         assert await getter.fetch(f"https://{HOST}/a") == b"picture"
         assert network.asked == [(PUBLIC_TOO, 443), (PUBLIC, 443)]
+        getter, network = fetcher(server, [PUBLIC_TOO, PUBLIC, THIRD], dead=[PUBLIC_TOO, PUBLIC])
+        assert await getter.fetch(f"https://{HOST}/a") == b"picture" and len(network.asked) == 3
         getter, _ = fetcher(server, [PUBLIC_TOO, PUBLIC], dead=[PUBLIC_TOO, PUBLIC])
         assert await refusal(getter) == (ErrorCode.URL_UNREACHABLE, {"reason": "connection"})
+
+
+async def test_where_a_picture_is_from_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async with serving(secret=body(b"picture")) as server:
+        getter, _ = fetcher(server)
+        with caplog.at_level("DEBUG"):
+            assert await getter.fetch(f"https://{HOST}/secret") == b"picture"
+    assert "secret" not in caplog.text and HOST not in caplog.text
 
 
 async def test_three_redirects_and_no_fourth() -> None:

@@ -44,6 +44,29 @@ def test_a_row_tells_what_the_answer_tells(detector: Detector, tusk: bytes) -> N
     assert written("table", "a.jpg").split() == ["failed", "empty_image", "a.jpg"]
 
 
+def test_a_line_of_the_table_is_one_line_and_says_what_was_cut_off(detector: Detector, tusk: bytes) -> None:
+    name = "folder/" * 40 + "a.jpg"
+    whole = FileAnswer.of(name, detector.answer(tusk, "scan", detector.policy(None)))
+    torn = whole.model_copy(update={"image": whole.image.model_copy(update={"truncated": True})})
+    calm = whole.model_copy(update={"findings": (), "verdict": "clear"})
+    stream = io.StringIO()
+    writer = WRITERS["table"](stream, ())
+    for record in (whole, torn, calm):
+        writer.write(record)
+    found = "Ivory 69%"
+    assert [line.split() for line in stream.getvalue().splitlines()] == [
+        ["review", *found.split(), name], ["review", *found.split(), "(truncated)", name], ["clear", "-", name],
+    ]  # fmt: skip
+
+
+def test_a_line_of_json_has_what_there_is_to_tell(detector: Detector, tusk: bytes) -> None:
+    answer = FileAnswer.of("tusk.jpg", detector.answer(tusk, "scan", detector.policy(None)))
+    stream = io.StringIO()
+    WRITERS["jsonl"](stream, ()).write(answer)
+    assert FileAnswer.model_validate_json(stream.getvalue()).scores == answer.scores
+    assert "null" not in stream.getvalue(), "as the endpoint answers"
+
+
 @pytest.mark.parametrize("kind", WRITERS)
 def test_a_record_is_out_before_the_next_begins(kind: str) -> None:
     raw = io.BytesIO()

@@ -110,6 +110,11 @@ def test_the_tail_is_that_of_the_highest_twentieth_or_ten_but_at_most_half(count
     assert _logits(np.array([tail_threshold(scores, 0.001)]))[0] == pytest.approx(expected)
 
 
+def test_scores_at_the_ends_have_a_tail_too() -> None:
+    assert 0.9999 < tail_threshold(np.array([0.0] * 6 + [1.0] * 6), 0.001) <= 1.0
+    assert 0.0 < tail_threshold(np.zeros(12), 0.001) < 1e-8
+
+
 def _of(negatives: NDArray[np.float64], positives: int, maturity: str = "core") -> dict[str, float]:
     """The points of ``c0``, whose positives all score 0.9999."""
     scores = np.concatenate([negatives, np.full(positives, 0.9999)])[:, None].repeat(CATEGORIES, 1)

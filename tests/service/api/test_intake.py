@@ -1,0 +1,71 @@
+"""Bodies come in piece by piece from a client that is played here."""
+
+import asyncio
+from collections import deque
+
+import pytest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api.intake import Intake
+from service.errors import FaunalensError
+
+pytestmark = pytest.mark.anyio
+GAP = 0.1
+Pieces = list[tuple[float, bytes]]
+
+
+async def whole(scope: Scope, receive: Receive, send: Send) -> None:
+    """An application that reads a body to its end."""
+    while (await receive())["more_body"]:
+        pass
+
+
+async def sent(pieces: Pieces, app: ASGIApp = whole, path: str = "/v1/detect") -> str:
+    """Play a client that sends ``pieces``, each after some seconds, and leaves; the error's code, if there is one."""
+    coming = deque(pieces)
+
+    async def receive() -> Message:
+        if not coming:
+            await asyncio.sleep(4 * GAP)
+            return {"type": "http.disconnect"}
+        seconds, data = coming.popleft()
+        await asyncio.sleep(seconds)
+        return {"type": "http.request", "body": data, "more_body": bool(coming)}
+
+    async def send(_: Message) -> None:
+        raise AssertionError("nobody answers here")
+
+    intake = Intake(app, gap=GAP, total=3 * GAP, most=1000, bulk=60 * GAP)
+    try:
+        await intake({"type": "http", "path": path}, receive, send)
+    except FaunalensError as error:
+        return error.code.code
+    finally:
+        assert intake.held == 0, "what was held is given back"
+    return ""
+
+
+@pytest.mark.parametrize("path", ["/v1/detect", "/v1/heatmap", "/v1/batches", "/v1/review/claims"])
+async def test_a_piece_may_take_no_longer_than_the_gap(path: str) -> None:
+    assert await sent([(0, b"a"), (0, b"b")], path=path) == ""
+    assert await sent([(0, b"a"), (2 * GAP, b"b")], path=path) == "request_timeout"
+
+
+async def test_all_of_a_batch_may_take_longer_than_all_of_another_body() -> None:
+    slow: Pieces = [(GAP / 5, b"a")] * 25
+    assert await sent(slow) == "request_timeout"
+    assert await sent(slow, path="/v1/batches") == ""
+
+
+async def test_batches_hold_nothing_because_they_go_to_the_disk() -> None:
+    long: Pieces = [(0, bytes(600))] * 2
+    assert await sent(long) == "overloaded"
+    assert await sent(long, path="/v1/batches") == ""
+
+
+async def test_who_judges_may_wait_for_the_client_longer_than_for_a_body() -> None:
+    async def judging(scope: Scope, receive: Receive, send: Send) -> None:
+        await whole(scope, receive, send)
+        assert await receive() == {"type": "http.disconnect"}
+
+    assert await sent([(0, b"a")], judging) == ""

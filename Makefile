@@ -37,7 +37,8 @@ review: $(SERVE)/review
 
 ## make scan DIR=...     print what the pictures of a folder show
 scan: $(SERVE)/ready
-	@$(SERVE)/bin/faunalens scan $(DIR); code=$$?; case $$code in 0|4|8|12) ;; *) exit $$code;; esac
+	@case "$$DIR" in '') echo 'which folder? make scan DIR=docs/samples' >&2; exit 2;; '~/'*) DIR=$$HOME/$${DIR#??};; esac; \
+	$(SERVE)/bin/faunalens scan -- "$$DIR"; code=$$?; case $$code in 0|4|8|12) ;; *) exit $$code;; esac
 
 ## make test             every check: style, types, tests
 test: $(DEV)/ready lint

@@ -18,6 +18,8 @@ def expand(files: Iterable[str], wanted: Callable[[str], bool], max_bytes: int) 
             yield from objects.entries(file, wanted, max_bytes, archive)
         elif not wanted(file):
             continue
+        elif reason := objects.unread_scheme(file):
+            yield Entry(file, unreadable(ValueError(reason)))
         elif archive is None:
             yield file
         else:

@@ -1,6 +1,8 @@
 """Rendering many scenes: background choice, worker pool, resume and manifest, with a stand-in for the renderer."""
 
 import csv
+import subprocess
+import sys
 from itertools import islice
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 from PIL import Image
 
 import training.scenes.__main__ as command
+from tests.conftest import ROOT
 from training.photos.intake import read_photos
 from training.photos.manifest import read_manifest
 from training.scenes import contact, pool
@@ -173,6 +176,13 @@ def test_a_plain_folder_gives_all_its_pictures(tmp_path: Path) -> None:
 def test_a_folder_without_photos_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BackgroundError, match="no background photos"):
         find_photos(tmp_path)
+
+
+def test_without_the_extra_it_says_what_is_missing(tmp_path: Path) -> None:
+    lacking = "import runpy, sys; sys.modules['tqdm'] = sys.modules['bpy'] = None; "
+    call = f"{lacking}sys.argv[1:] = [{str(tmp_path)!r}]; runpy.run_module('training.scenes', run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", call], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and done.stderr.startswith("rendering needs Blender's module: ")
 
 
 def test_an_unknown_kind_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
 
 
+# classes of SQLSTATE whose messages may quote values: data exceptions and violated constraints
+_VALUES = ("22", "23")
+
+
 class ErrorCode(Enum):
     """Machine-readable error codes; the value is ``(code, HTTP status)``."""
 
@@ -96,6 +100,25 @@ class FaunalensError(Exception):
             "request_id": request_id,
             "details": self.details,
         }
+
+
+def told(error: FaunalensError) -> str:
+    """The message for the operator: with what the system or the database said of a store that cannot be used."""
+    reason = error.code is ErrorCode.STORE_UNAVAILABLE and error.__cause__ and reason_of(error.__cause__)
+    return f"{error.message} ({reason})" if reason else error.message
+
+
+def reason_of(error: BaseException) -> str:
+    """What the system or a database said, without path, statement and values.
+
+    Of PostgreSQL the message alone, and where a value is what is wrong with a statement, the SQLSTATE alone.
+    """
+    cause = getattr(error, "orig", None) or error
+    said = cause.args[0] if cause.args else ""
+    if isinstance(said, dict):
+        state = str(said.get("C", ""))
+        said = f"SQLSTATE {state}" if state.startswith(_VALUES) else said.get("M")
+    return str(getattr(cause, "strerror", None) or said or type(cause).__name__)
 
 
 def how_to_get(extra: str) -> str:

@@ -63,15 +63,18 @@ class Server(uvicorn.Server):
 def run(settings: Settings) -> int:
     """Serve until stopped.
 
-    Returns the exit code: 0, 1 when requests were cut off at the end, or 3 when the service could not start. Raises
-    :class:`StartError` when keys are required and there are none, or off where others can reach the service, and when
-    the address cannot be listened on.
+    Returns the exit code: 0, 1 when requests were cut off at the end, or 3 when the service could not start; the last
+    line of the log says why.
     """
     with logs.written(settings):
-        check_address(settings.host, settings.port)
-        check_exposure(settings)
-        _raise_file_limit()
-        return _serve(settings)
+        try:
+            check_address(settings.host, settings.port)
+            check_exposure(settings)
+            _raise_file_limit()
+            return _serve(settings)
+        except StartError as error:
+            log.critical("not starting: %s", error)
+            return START_FAILED
 
 
 def _serve(settings: Settings) -> int:

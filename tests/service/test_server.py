@@ -43,6 +43,15 @@ def test_brackets_of_an_ipv6_address_are_left_out() -> None:
     assert configure(Settings(host="[::1]"), FastAPI()).host == "::1"
 
 
+def test_two_colons_are_every_address_of_both_families() -> None:
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)), pytest.raises(StartError, match="Address already in use"):
+        check_address("::", port)
+    with running(FAUNALENS_HOST="::", FAUNALENS_AUTH="off-and-exposed") as (port, _):
+        for host in ("127.0.0.1", "[::1]") if socket.has_dualstack_ipv6() else ("127.0.0.1",):
+            assert httpx.get(f"http://{host}:{port}/livez").status_code == 200
+
+
 @pytest.mark.parametrize("host", ["nobody.invalid", "a b", "x" * 70])
 def test_a_host_that_is_no_address_is_named(host: str) -> None:
     check_address("localhost", 0)

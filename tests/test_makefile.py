@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,13 @@ def test_findings_are_no_fault_of_make(checkout: Path) -> None:
 def test_a_scan_of_no_folder_asks_for_one(checkout: Path) -> None:
     code, output, errors = make(checkout, "scan")
     assert (code, output) == (2, "") and "make scan DIR=docs/samples" in errors
+
+
+def test_an_older_python_is_told_before_anything_is_made(checkout: Path) -> None:
+    shutil.rmtree(checkout / ".venv-serve")
+    old = checkout / "python3.10"
+    old.write_text(f'#!/bin/sh\nexec {sys.executable} -c "import sys; sys.version_info = (3, 10, 12); $2"\n')
+    old.chmod(0o755)
+    code, _, errors = make(checkout, "PYTHON=./python3.10", "serve")
+    assert code == 2 and "this needs Python 3.11 or later" in errors and not (checkout / ".venv-serve").exists()
+    assert make(checkout, f"PYTHON={sys.executable}", "-n", "serve")[0] == 0

@@ -135,5 +135,12 @@ def problems(error: "ValidationError") -> str:
 
     Without a field where several do not fit together; the problem names them.
     """
-    told = ((".".join(map(str, found["loc"])), found["msg"].removeprefix("Value error, ")) for found in error.errors())
-    return "; ".join(f"{field}: {problem}" if field else problem for field, problem in told)
+    found = error.errors()
+    # a list of which no item is left is said to be too short, beside what is wrong with the items
+    whole = {problem["loc"][:depth] for problem in found for depth in range(1, len(problem["loc"]))}
+    lines = (
+        (".".join(map(str, problem["loc"])), problem["msg"].removeprefix("Value error, "))
+        for problem in found
+        if problem["loc"] not in whole
+    )
+    return "; ".join(f"{field}: {words}" if field else words for field, words in lines)

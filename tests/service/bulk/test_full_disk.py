@@ -73,3 +73,4 @@ def test_the_log_says_why_the_store_cannot_be_used(tmp_path: Path, tusk: bytes) 
     assert refused.json()["error"]["details"] == {} and "large" not in refused.text
     (line,) = (json.loads(line) for line in output.splitlines() if '"route": "/v1/batches"' in line)
     assert (line["code"], line["reason"]) == ("store_unavailable", "File too large")
+    assert "Running upgrade" in output and "setup plugin" not in output

@@ -44,6 +44,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         self.transport = transport  # type: ignore[assignment]
+        self.client.open.add(self)
 
     def data_received(self, data: bytes) -> None:
         """Answer when the whole response is there."""
@@ -58,6 +59,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, _: Exception | None) -> None:
         """Never expected while a request is under way."""
+        self.client.open.remove(self)
         if self.due:
             self.client.answered(self, 0, reuse=False)
         elif self in self.client.idle:
@@ -73,6 +75,7 @@ class Client:
         self.idle: deque[Connection] = deque()
         self.outcomes = Outcomes()
         self.busy = 0
+        self.open: set[Connection] = set()
 
     async def send(self, due: float) -> Connection:
         """Send one request that was due at ``due`` (``time.perf_counter``)."""
@@ -132,4 +135,15 @@ class Client:
             task.add_done_callback(tasks.discard)
         while self.busy and time.perf_counter() < started + seconds + PATIENCE:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+        self._tell_silent(started)
         return self.outcomes
+
+    def _tell_silent(self, started: float) -> None:
+        """Print what is known of requests that have no answer, and give them up."""
+        for connection in [connection for connection in self.open if connection.due]:
+            port = connection.transport.get_extra_info("sockname")[1]
+            print(f"no answer: port {port}, sent after {connection.sent - started:.3f} s, came: {connection.data!r}")
+            connection.transport.abort()
+        if self.busy and not any(connection.due for connection in self.open):
+            print(f"no answer: {self.busy} requests that were never sent")
+            self.busy = 0

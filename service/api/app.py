@@ -12,6 +12,7 @@ from service import __version__
 from service.api import administration, detection, failures, information, pages, rules
 from service.api.cut_off import CutOff
 from service.api.door import DEADLINE_HEADER, KEY_HEADER, SESSION_HEADER, Door
+from service.api.fast_lane import FastLane
 from service.api.head import Head
 from service.api.headers import SecurityHeaders
 from service.api.intake import Intake
@@ -42,6 +43,8 @@ def create_app(settings: Settings | None = None, on_failure: Callable[[str], Non
         redoc_url=None,
         # a redirect would repeat the client's Host, and lose the TLS of a proxy in front
         redirect_slashes=False,
+        # of its own accord the framework would tell whoever collects telemetry paths, queries and what errors say
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.faunalens = state
     _add_middleware(app, state)
@@ -81,6 +84,7 @@ async def _running(state: State) -> AsyncIterator[None]:
 def _add_middleware(app: FastAPI, state: State) -> None:
     """The one that was added last meets a request first."""
     bounds = state.settings
+    app.add_middleware(FastLane)
     app.add_middleware(Head)
     app.add_middleware(
         Intake,

@@ -16,6 +16,7 @@ from service.api.door import Visit, visit_of
 from service.api.failures import error_docs
 from service.api.links import is_link, read_link
 from service.api.observe import REQUEST_ID, note
+from service.api.rules import DETECT
 from service.api.state import State, state_of
 from service.detector import Detector, Seen
 from service.errors import ErrorCode, FaunalensError
@@ -48,7 +49,7 @@ _IMAGE_ERRORS = (
 
 
 @router.post(
-    "/v1/detect",
+    DETECT,
     response_model=Answer | Answers,
     openapi_extra=_DETECT_BODY,
     responses=error_docs(

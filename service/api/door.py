@@ -5,6 +5,7 @@ request's log line: the key's id, never its text.
 """
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -70,6 +71,8 @@ class Door:
             if scope["path"] in rules.JUDGING and scope["method"] == "POST":
                 visit = scope[_VISIT] = self._enter(scope, key)
         except FaunalensError as error:
+            if scope["path"] in rules.JUDGING:
+                self.state.last_refusal = time.monotonic()
             await respond(Request(scope), error)(scope, receive, send)
             return
         try:

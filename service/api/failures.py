@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Match
 
 from service.answer import ErrorAnswer
 from service.api.headers import SECURITY
-from service.api.observe import HEADER, REQUEST_ID, note
+from service.api.observe import HEADER, REQUEST_ID, note, route_of
 from service.api.protocol import ANSWERED
 from service.api.rules import READINESS
 from service.api.state import state_of
@@ -109,10 +109,8 @@ def _allowed(request: Request) -> list[str]:
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    # the path's template: a path may hold what a client chose
-    route = getattr(request.scope.get("route"), "path", "other")
-    named = {"request_id": request.scope.get(REQUEST_ID)}
-    log.error("unexpected %s at %s", type(error).__name__, route, exc_info=error, extra={"fields": named})
+    where, named = route_of(request.scope), {"request_id": request.scope.get(REQUEST_ID)}
+    log.error("unexpected %s at %s", type(error).__name__, where, exc_info=error, extra={"fields": named})
     response = respond(request, FaunalensError(ErrorCode.INTERNAL_ERROR, "Something went wrong here; it was logged."))
     # answered outside the middleware that adds them
     response.headers.update(SECURITY)

@@ -34,6 +34,11 @@ def note(scope: Scope, **fields: object) -> None:
     scope.setdefault(_NOTES, {}).update(fields)
 
 
+def route_of(scope: Scope) -> str:
+    """The path's template; ``other`` where no route matched: a path may hold what a client chose."""
+    return str(scope.get(ROUTE) or getattr(scope.get("route"), "path", "other"))
+
+
 def request_id_of(headers: Mapping[str, str]) -> str:
     """The client's ``X-Request-ID`` when it is well formed, else a new one. ``headers`` by lower-case names."""
     given = headers.get(_NAME, "")
@@ -52,8 +57,7 @@ class Observed:
 
     @property
     def route(self) -> str:
-        """The path's template; ``other`` where no route matched, so that paths are never labels."""
-        return str(self.scope.get(ROUTE) or getattr(self.scope.get("route"), "path", "other"))
+        return route_of(self.scope)
 
     @property
     def method(self) -> str:

@@ -9,12 +9,13 @@ READINESS = "/readyz"
 OPEN = frozenset({"/livez", READINESS, "/docs", "/redoc", "/openapi.json", REVIEW_PAGE, STATISTICS_PAGE})
 ASSETS = "/docs-assets/"
 METRICS = "/metrics"
-JUDGING = frozenset({"/v1/detect", "/v1/heatmap"})
+DETECT = "/v1/detect"
+JUDGING = frozenset({DETECT, "/v1/heatmap"})
 BATCHES, NOTICES = "/v1/batches", "/v1/notices/"
 REVIEW, DECISIONS = "/v1/review/", "/v1/decisions"
 _ANY_KEY: frozenset[Scope] = frozenset()
 _SCOPES = {
-    "/v1/detect": frozenset({Scope.DETECT}),
+    DETECT: frozenset({Scope.DETECT}),
     "/v1/heatmap": frozenset({Scope.DETECT, Scope.REVIEW}),
     "/v1/categories": _ANY_KEY,
     "/v1/model": _ANY_KEY,

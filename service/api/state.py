@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Literal
@@ -48,6 +49,8 @@ class State:
         self.failure: str | None = None
         self.draining = False
         self.cut_off = 0
+        self.last_refusal = -math.inf
+        """When a request for a judgement was last refused at the door; seconds of ``time.monotonic``."""
         self.uploads = self.watchers = 0
         self._held: Counter[tuple[str, str]] = Counter()
         self._reloading = False

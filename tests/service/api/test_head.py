@@ -3,6 +3,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from tests.live import until
 from tests.service.api.batches import as_files, ended, post
 
 _OF_ONE_ANSWER = {"date", "x-request-id", "content-length"}
@@ -56,6 +57,6 @@ def test_a_connection_goes_on_and_no_stream_does(
     monkeypatch.setattr(state.bulk.batches, "status", running)
     head = http.head(f"/v1/batches/{batch}/events", timeout=10)
     assert head.status_code == 200 and head.headers["content-type"].startswith("text/event-stream")
-    assert state.watchers == 0
+    until(lambda: state.watchers == 0)
     assert http.head(f"/v1/batches/{batch}/results").headers["content-type"] == "application/jsonl"
     assert http.get("/v1/model").json()["name"] and http.head("/v1/batches/none").status_code == 404

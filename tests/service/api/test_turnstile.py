@@ -3,6 +3,7 @@
 import contextlib
 import json
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ def address(app: FastAPI) -> Iterator[tuple[str, int]]:
 def full(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     """No place is left."""
     monkeypatch.setattr(app.state.faunalens.workers.admission, "inside", 2)
+    monkeypatch.setattr(app.state.faunalens, "last_refusal", time.monotonic())
 
 
 @pytest.fixture
@@ -131,6 +133,16 @@ def test_the_same_words(
     assert here[2]["error"]["code"] == code and seen == [True]
     line.send(headers + ASIDE, path=path)
     assert fixed(line.answer()) == here and seen == [True]
+
+
+def test_nobody_is_looked_at_until_somebody_was_refused(
+    line: Line, keys: tuple[Path, dict[str, str]], full: None, seen: list[bool], app: FastAPI,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(app.state.faunalens, "last_refusal", time.monotonic() - 1.1)
+    for looked in ([], [True]):
+        line.send(keys[1]["free"])
+        assert (line.answer()[0], seen) == (503, looked)
 
 
 def test_what_only_the_application_can_tell(

@@ -5,6 +5,8 @@ from typing import cast
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
@@ -87,3 +89,16 @@ def test_without_the_extra_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
     with pytest.raises(StartError, match=r"pip install .\.\[otel\]"):
         create_app(Settings(tracing="on"))
+
+
+def test_the_framework_tells_collectors_nothing_by_itself(exporter: InMemorySpanExporter, tusk: bytes) -> None:
+    """A host program may have a tracer for the whole process; FastAPI would put paths and queries into its spans."""
+    exporter.clear()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trace, "get_tracer_provider", lambda: provider)
+        with ready(create_app(Settings())) as client:
+            assert client.post("/v1/detect?secret=1", content=tusk).status_code == 200
+            assert client.get("/nothing/mine.jpg").status_code == 404
+    assert exporter.get_finished_spans() == ()

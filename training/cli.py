@@ -1,6 +1,7 @@
 """The commands ``faunalens compose``, ``train``, ``export`` and ``quantize``; torch is imported only when one runs."""
 
 import sys
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import click
@@ -114,6 +115,9 @@ def compose(
         made = write(read(data, labels, extra), out, count, shares, seed, jobs or available_cores())
     except ValueError as error:
         raise click.ClickException(str(error)) from error
+    except BrokenProcessPool as error:
+        message = "a process died, for want of memory perhaps: the same command goes on, and fewer --jobs need less"
+        raise click.ClickException(message) from error
     click.echo(f"{made} pictures in {out}")
 
 

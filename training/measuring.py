@@ -53,7 +53,7 @@ def evaluate(
     """
     from service.detector import Detector
     from service.settings import load_settings
-    from training.evaluating import evaluation, pictures, tables
+    from training.evaluating import evaluation, localisation, pictures, tables
 
     detector = Detector(load_settings(model=model))
     _warn(detector.contract, split)
@@ -68,6 +68,7 @@ def evaluate(
     scored = evaluation.score_photos(detector, photos, policy)
     out.mkdir(parents=True, exist_ok=True)
     measured = evaluation.report(scored, detector, rounds)
+    measured["localisation"] = localisation.localisation(scored, detector, rounds)
     result = tables.without_nan({"split": split, "positives_from": positives_from, **measured})
     (out / "report.json").write_text(json.dumps(result, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     (out / "report.md").write_text(tables.markdown(result), encoding="utf-8")
@@ -79,8 +80,8 @@ def evaluate(
         _robustness(scored, detector, main, out, robustness)
     if sizes is not None:
         _sizes(scored, detector, main, out, sizes)
-    if contact_sheet:
-        pictures.contact_sheet(evaluation.worst_false_alarms(scored, main, 48), out / "worst-false-alarms.png")
+    if contact_sheet and (alarms := evaluation.worst_false_alarms(scored, main, 48)):
+        pictures.contact_sheet(alarms, out / "worst-false-alarms.png")
     click.echo((out / "report.md").read_text(encoding="utf-8"))
 
 
@@ -112,11 +113,12 @@ def thresholds(
 
     detector = Detector(load_settings(model=model, policies=_PLAIN, policy="default"))
     _warn(detector.contract, split)
-    scored = evaluation.score_photos(detector, of_split(read_for(detector.contract, data, labels), split))
-    core = [c.id for c in detector.contract.categories if c.maturity == "core" and scored.column(c.id)[1].any()]
-    unknown = set(category) - {c for c in scored.categories if scored.column(c)[1].any()}
-    if unknown or not (category or core):
+    photos = of_split(read_for(detector.contract, data, labels), split)
+    shown = {name for photo in photos for name in photo.labels}
+    core = [c.id for c in detector.contract.categories if c.maturity == "core" and c.id in shown]
+    if (unknown := set(category) - shown) or not (category or core):
         raise click.UsageError(f"no photo of {split} shows {', '.join(sorted(unknown)) or 'a core category'}")
+    scored = evaluation.score_photos(detector, photos)
     stream = operating.Stream(photos_per_day, prevalence)
     try:
         groups = [photo.instance for photo in scored.photos]

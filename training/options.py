@@ -28,21 +28,29 @@ LABELS = click.option(
 def read(data: Path, labels: Path | None, extra: tuple[Path, ...] = ()) -> "list[Photo]":
     """The photos that ``--data`` and ``--labels`` name, and those of train in the folders ``extra``.
 
-    Those of exclusions.csv are left out. What is there twice is told.
+    Those of exclusions.csv are left out, and of ``extra`` what was made on a photo that is not of train (any more).
+    What is there twice is told.
     """
     from training.photos.copies import told
     from training.photos.intake import read_photos
-    from training.photos.manifest import select
+    from training.photos.manifest import ends, select
 
     photos = read_photos(data, labels, EXCLUSIONS)
+    held = {name for photo in photos if photo.split != "train" for name in ends(photo.file)}
     for folder in extra:
         more = read_photos(folder, None, EXCLUSIONS)
-        photos += select(more, "train")
-        if others := [photo for photo in more if photo.split != "train"]:
-            click.echo(f"left out of {folder}, not of train: {len(others)}, {others[0].file} for one", err=True)
+        train = select(more, "train")
+        photos += [photo for photo in train if photo.background not in held]
+        _left_out(folder, "made on val or test photos", [photo for photo in train if photo.background in held])
+        _left_out(folder, "not of train", [photo for photo in more if photo.split != "train"])
     for sentence in told(photos):
         click.echo(sentence, err=True)
     return photos
+
+
+def _left_out(folder: Path, why: str, photos: "list[Photo]") -> None:
+    if photos:
+        click.echo(f"left out of {folder}, {why}: {len(photos)}, {photos[0].file} for one", err=True)
 
 
 def read_for(contract: "Contract", data: Path, labels: Path | None) -> "list[Photo]":

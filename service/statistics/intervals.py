@@ -52,8 +52,8 @@ def recall(seen: int, flagged: int, right: Part, missed: Part) -> Estimate | Non
     if missed.of == 0 or _undecided(flagged, right):
         return None
     random = np.random.default_rng(0)
-    found = flagged * _draws(right, random)
-    lost = (seen - flagged) * _draws(missed, random)
+    found = flagged * jeffreys(right.count, right.of, random)
+    lost = (seen - flagged) * jeffreys(missed.count, missed.of, random)
     total = flagged * _rate(right) + (seen - flagged) * _rate(missed)
     if total == 0:
         return None
@@ -70,7 +70,7 @@ def fall(flagged: Part, right: Part, flagged_before: Part, right_before: Part) -
         return None
     random = np.random.default_rng(0)
     now, then = (
-        _draws(of_all, random) * _draws(of_flagged, random)
+        jeffreys(of_all.count, of_all.of, random) * jeffreys(of_flagged.count, of_flagged.of, random)
         for of_all, of_flagged in ((flagged, right), (flagged_before, right_before))
     )
     value = flagged.count / flagged.of * _rate(right)
@@ -87,8 +87,9 @@ def _rate(part: Part) -> float:
     return part.count / part.of if part.of else 0.0
 
 
-def _draws(part: Part, random: np.random.Generator) -> Draws:
-    return random.beta(part.count + 0.5, part.of - part.count + 0.5, _DRAWS)
+def jeffreys(count: float, of: float, random: np.random.Generator) -> Draws:
+    """Draws from the posterior of the share of which ``count`` of ``of`` were seen; both may be effective numbers."""
+    return random.beta(count + 0.5, of - count + 0.5, _DRAWS)
 
 
 def _estimate(value: float, draws: Draws) -> Estimate:

@@ -3,18 +3,20 @@
 import csv
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from training.cli import export
+from service.detector import Detector
+from training.cli import compose, export
 from training.evaluating import pictures, robustness
 from training.evaluating.evasions import EVASIONS
 from training.exporting import export as exporting
 from training.fitting.trainer import Trainer, choose_hardware
-from training.measuring import evaluate
+from training.measuring import evaluate, thresholds
 from training.photos.manifest import Photo
 from training.recipe import Recipe
 
@@ -58,6 +60,24 @@ def test_evasions_and_the_worst_false_alarms_come_when_asked(
     assert found == {(category, *case) for category in ("ivory", "rhino_horn") for case in cases}
 
 
+@pytest.mark.parametrize("what", ["evaluate", "thresholds", "compose"])
+def test_photos_that_cannot_be_read_are_named_at_once_and_before_the_work(
+    collection: Path, tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Detector, "answer", lambda *_: pytest.fail("the work began"))
+    root = shutil.copytree(collection, tmp_path / "data")
+    split = "train" if what == "compose" else "val"
+    broken = [f"{split}-ivory-product-0.jpg", f"{split}-none-listing-1.jpg"]
+    for name in broken:
+        (root / name).write_bytes((root / name).read_bytes()[:900])
+    words = ["--photos-per-day", "9", "--review-capacity", "9"] if what == "thresholds" else []
+    command = {"evaluate": evaluate, "thresholds": thresholds, "compose": compose}[what]
+    done = CliRunner().invoke(command, ["--data", str(root), "--out", str(tmp_path / "out"), *words])
+    assert done.exit_code == 1
+    assert all(f"{root / name} cannot be used: " in done.output for name in broken)
+    assert not (tmp_path / "out").exists()
+
+
 def test_products_of_one_source_from_every_split(collection: Path, photos: list[Photo], tmp_path: Path) -> None:
     report = _evaluate(collection, tmp_path, "--split", "test", "--positives-from", "source-1")
     products = [photo for photo in photos if photo.labels and photo.source == "source-1"]
@@ -72,7 +92,7 @@ def test_products_alone_and_none_at_all(collection: Path, tmp_path: Path) -> Non
     row = "file,split,label,group,kind,instance,source\n{},val,ivory,product,,,\n"
     labels = tmp_path / "labels.csv"
     labels.write_text(row.format("val-ivory-product-0.jpg"))
-    assert _evaluate(collection, tmp_path, "--labels", str(labels))["photos"] == 1
+    assert _evaluate(collection, tmp_path, "--labels", str(labels), "--contact-sheet")["photos"] == 1
     assert "| ivory | 1\\* | - | - | - | - |" in (tmp_path / "report.md").read_text()
 
 

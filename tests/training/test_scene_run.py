@@ -1,19 +1,21 @@
 """Rendering many scenes: background choice, worker pool, resume and manifest, with a stand-in for the renderer."""
 
 import csv
+import os
 import subprocess
 import sys
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 import training.scenes.__main__ as command
 from tests.conftest import ROOT
 from training.photos.intake import read_photos
 from training.photos.manifest import read_manifest
-from training.scenes import contact, pool
+from training.scenes import contact, pool, printed
 from training.scenes.backgrounds import BackgroundError, choose, find_photos
 from training.scenes.kinds import KINDS
 from training.scenes.record import COLUMNS, Record, names
@@ -24,16 +26,21 @@ ALL = list(KINDS.values())
 
 
 def draw(task: pool.Task, out: Path, settings: Settings) -> str:
-    """Stands in for the renderer: writes the files a render writes; one seed fails."""
+    """Stands in for the renderer: writes the files a render writes; one seed fails, one kills its process."""
     if task.seed == 13:
         raise RuntimeError("out of paint")
+    if task.seed == 14:
+        os._exit(9)
+    if task.seed == 15:
+        raise OSError("the disk is full")
     for name in names(task.kind, task.seed):
         (out / name).write_text(f"{task} {settings.width}")
     return "drawn"
 
 
 def _wanted(count: int, first: int = 7, photos: list[Path] | None = None) -> list[pool.Task]:
-    return list(islice(command.tasks(ALL, first, photos or []), count))
+    photos = photos or []
+    return list(islice(command.tasks(ALL, first, photos, photos[0].parent if photos else Path()), count))
 
 
 def _touch(out: Path, *tasks: pool.Task) -> None:
@@ -70,10 +77,43 @@ def test_workers_are_replaced_and_the_run_goes_on(tmp_path: Path, monkeypatch: p
 def test_a_failing_picture_is_counted_and_the_others_are_made(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wanted = [pool.Task("raw_tusk", seed) for seed in (12, 13, 14)]
+    wanted = [pool.Task("raw_tusk", seed) for seed in (11, 13, 12)]
     assert command.render_all(wanted, tmp_path, SETTINGS, 1, draw) == 1
     assert "raw_tusk-13: RuntimeError: out of paint" in capsys.readouterr().err
     assert len(read_manifest(tmp_path)) == 2
+
+
+def test_a_picture_that_kills_its_worker_is_named_and_the_others_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(pool, "PER_WORKER", 4)
+    wanted = [pool.Task("raw_tusk", seed) for seed in (1, 2, 14, 3, 4, 5, 6)]
+    assert command.render_all(wanted, tmp_path, SETTINGS, 1, draw) == 1
+    assert len(read_manifest(tmp_path)) == 6
+    told = capsys.readouterr().err
+    assert "raw_tusk-14: BrokenProcessPool: " in told
+    assert told.count("BrokenProcessPool") == 1
+
+
+def test_a_full_disk_ends_the_run(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="the disk is full"):
+        command.render_all([pool.Task("raw_tusk", seed) for seed in (15, 1, 2, 3)], tmp_path, SETTINGS, 1, draw)
+
+
+def test_the_command_says_that_nothing_can_be_written_and_which_backgrounds_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "installed", lambda: True)
+    monkeypatch.setattr(pool, "render", lambda *_: pytest.fail("rendering began"))
+    (tmp_path / "file").touch()
+    assert command.main([str(tmp_path / "file")]) == 1
+    assert "file" in capsys.readouterr().err
+    for name in ("a", "b"):
+        Image.new("RGB", (60, 60), "navy").save(tmp_path / f"{name}.webp")
+        (tmp_path / f"{name}.webp").write_bytes((tmp_path / f"{name}.webp").read_bytes()[:-9])
+    assert command.main([str(tmp_path / "out"), "--count", "64", "--backgrounds", str(tmp_path)]) == 2
+    told = capsys.readouterr().err
+    assert all(f"{tmp_path / name} cannot be used: " in told for name in ("a.webp", "b.webp"))
 
 
 def test_the_manifest_lists_every_kind_with_its_mask_only(tmp_path: Path) -> None:
@@ -87,20 +127,21 @@ def test_the_manifest_lists_every_kind_with_its_mask_only(tmp_path: Path) -> Non
 
 
 def test_a_later_run_keeps_the_named_backgrounds(tmp_path: Path) -> None:
-    photo = tmp_path / "kitchen.jpg"
-    seed = next(seed for seed in range(50) if choose([photo], "tusk", seed))
+    photo = tmp_path / "listing" / "kitchen.jpg"
+    seed = next(seed for seed in range(50) if choose([photo], tmp_path, "tusk", seed))
     _touch(tmp_path, pool.Task("raw_tusk", seed))
-    Record(tmp_path).add(KINDS["raw_tusk"], seed, choose([photo], "tusk", seed))
+    Record(tmp_path).add(KINDS["raw_tusk"], seed, choose([photo], tmp_path, "tusk", seed))
     Record(tmp_path).save()
     with (tmp_path / "manifest.csv").open(newline="") as stream:
         (line,) = csv.DictReader(stream)
     assert list(line) == COLUMNS
-    assert line["background"] == "kitchen.jpg"
+    assert line["background"] == "listing/kitchen.jpg"
     assert line["licence"] != "Apache-2.0"
 
 
 def test_a_picture_finished_before_the_run_was_killed_names_its_background(tmp_path: Path) -> None:
-    background = next(found for seed in range(50) if (found := choose([tmp_path / "kitchen.jpg"], "tusk", seed)))
+    photo = tmp_path / "listing" / "kitchen.jpg"
+    background = next(found for seed in range(50) if (found := choose([photo], tmp_path, "tusk", seed)))
     wanted = [pool.Task("raw_tusk", 1, background), pool.Task("raw_tusk", 2, background)]
     _touch(tmp_path, *wanted)
     Record(tmp_path).add(KINDS["raw_tusk"], 2)
@@ -110,7 +151,7 @@ def test_a_picture_finished_before_the_run_was_killed_names_its_background(tmp_p
     assert command.render_all(wanted, tmp_path, SETTINGS, 1, draw) == 0
     with (tmp_path / "manifest.csv").open(newline="") as stream:
         lines = {line["file"]: line for line in csv.DictReader(stream)}
-    assert lines["raw_tusk-1.jpg"]["background"] == "kitchen.jpg"
+    assert lines["raw_tusk-1.jpg"]["background"] == "listing/kitchen.jpg"
     assert lines["raw_tusk-2.jpg"]["background"] == "", "it was listed, made without one"
 
 
@@ -153,7 +194,7 @@ def test_a_manifest_limits_backgrounds_to_train_listings(tmp_path: Path) -> None
     assert find_photos(tmp_path) == [tmp_path / "a.jpg"]
 
 
-@pytest.mark.parametrize("name", ["listing", "none"])
+@pytest.mark.parametrize("name", ["listing", "none", "Listing"])
 def test_a_folder_for_each_category_limits_backgrounds_to_train_listings(name: str, tmp_path: Path) -> None:
     """Without a manifest, too: a product behind a twin would be learnt as none, and test is not to be seen."""
     for folder in ("ivory", "lookalike", name):
@@ -171,6 +212,26 @@ def test_a_plain_folder_gives_all_its_pictures(tmp_path: Path) -> None:
     for name in ("b.PNG", "deep/a.webp", "notes.txt"):
         (tmp_path / name).touch()
     assert find_photos(tmp_path) == [tmp_path / "b.PNG", tmp_path / "deep" / "a.webp"]
+
+
+def test_a_photo_of_a_phone_held_upright_stands_upright(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[tuple[str, tuple[int, int]]] = []
+
+    def load(name: str) -> SimpleNamespace:
+        with Image.open(name) as picture:
+            loaded.append((name, picture.size))
+        return SimpleNamespace(pack=lambda: None)
+
+    monkeypatch.setattr(
+        printed, "module", lambda: SimpleNamespace(data=SimpleNamespace(images=SimpleNamespace(load=load)))
+    )
+    for orientation in (1, 6):
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = orientation
+        Image.new("RGB", (90, 60)).save(tmp_path / f"{orientation}.jpg", exif=exif)
+        printed.load(tmp_path / f"{orientation}.jpg")
+    (as_it_is, wide), (_, high) = loaded
+    assert (as_it_is, wide, high) == (str(tmp_path / "1.jpg"), (90, 60), (60, 90))
 
 
 def test_a_folder_without_photos_is_refused(tmp_path: Path) -> None:

@@ -1,16 +1,20 @@
 """The rendered scenes' tables and meshes, without Blender."""
 
+import io
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 import training.scenes.__main__ as command
-from training.scenes import carvings, cords, fancy, flakes, hides, ink, jewels, lathes, teeth, tubes
+from training.scenes import carvings, cords, fancy, flakes, hides, ink, jewels, lathes, render, teeth, tubes
 from training.scenes.kind import Kind
 from training.scenes.kinds import KINDS
 from training.scenes.shapes import Array
@@ -62,6 +66,33 @@ def test_without_blender_the_command_says_what_to_install(
     assert command.main([str(tmp_path / "out")]) == 2
     assert "pip install '.[scenes]'" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png"])
+def test_a_file_that_blender_could_not_write_whole_is_no_picture(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk it says so on standard error, raises nothing and leaves what fitted, at times nothing."""
+    whole, dated = io.BytesIO(), PngInfo()
+    dated.add_text("Date", "2026/11/30 13:26:40")
+    Image.new("RGB", (9, 9)).save(whole, "JPEG" if name == "a.jpg" else "PNG", comment=b"00:01.08", pnginfo=dated)
+    scene = SimpleNamespace(render=SimpleNamespace(filepath=""))
+    for length in (0, 20, len(whole.getvalue()) - 1, None):
+
+        def write(write_still: bool, length: int | None = length) -> None:
+            Path(scene.render.filepath).write_bytes(whole.getvalue()[:length])
+
+        bpy = SimpleNamespace(ops=SimpleNamespace(render=SimpleNamespace(render=write)))
+        monkeypatch.setattr(render, "module", lambda bpy=bpy: bpy)
+        if length is None:
+            render._write(scene, tmp_path / name)
+        else:
+            with pytest.raises(OSError, match=f"{name} cannot be written whole"):
+                render._write(scene, tmp_path / name)
+            assert not list(tmp_path.iterdir())
+    with Image.open(tmp_path / name) as picture:
+        assert picture.size == (9, 9)
+        assert not {"comment", "Date"} & picture.info.keys(), "equal pictures have equal bytes"
 
 
 @pytest.mark.parametrize("hollow", [True, False])

@@ -1,8 +1,9 @@
 """Shares of photos with 95 % intervals that hold where nothing, or everything, was seen, and where photos are few.
 
-They lie between the 2.5th and 97.5th percentile of draws from the Jeffreys posterior, Beta(k + 1/2, n - k + 1/2)
-(Brown, Cai, DasGupta 2001); the lower end of 0 is 0, the upper end of 1 is 1. Photos of one instance count as if they
-were all alike, so n is the effective number of photos (Kish 1965): the intervals are rather too wide than too narrow.
+They lie between the 2.5th and 97.5th percentile of draws from the Jeffreys posterior
+(:func:`service.statistics.intervals.jeffreys`); the lower end of 0 is 0, the upper end of 1 is 1. Photos of one
+instance count as if they were all alike, so n is the effective number of photos (Kish 1965): the intervals are rather
+too wide than too narrow.
 """
 
 from collections.abc import Sequence
@@ -11,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from service.statistics.intervals import jeffreys
 from training.evaluating.statistics import precision_at_prevalence
 
-_DRAWS = 20_000
 Interval = tuple[float, float]
 
 
@@ -34,8 +35,7 @@ class Share:
 
     def draws(self, seed: int) -> NDArray[np.float64]:
         """Draws from the posterior."""
-        hits = self.value * self.size
-        return np.random.default_rng(seed).beta(hits + 0.5, self.size - hits + 0.5, _DRAWS)
+        return jeffreys(self.value * self.size, self.size, np.random.default_rng(seed))
 
 
 def share_of(flags: NDArray[np.bool_], groups: Sequence[str]) -> Share:

@@ -30,8 +30,12 @@ def without_nan(value: Any) -> Any:
 
 
 def markdown(report: dict[str, Any]) -> str:
-    """Categories, kinds, groups and sources of :func:`training.evaluating.evaluation.report`; small samples are marked."""
-    parts = (_categories(report), _precision(report), _kinds(report), _groups(report), _NOTE, *_too_few(report))
+    """Categories, kinds, groups and sources of :func:`training.evaluating.evaluation.report`, and the places found by
+    :func:`training.evaluating.localisation.localisation`; small samples are marked.
+    """
+    parts = (
+        _categories(report), _precision(report), _kinds(report), *_places(report), _groups(report), _NOTE, *_too_few(report)
+    )  # fmt: skip
     return "\n\n".join(parts) + "\n"
 
 
@@ -113,6 +117,21 @@ def _kinds(report: dict[str, Any]) -> str:
         for name, row in report["kinds"].items()
     ]
     return "\n".join(lines)
+
+
+def _places(report: dict[str, Any]) -> list[str]:
+    rows = report["localisation"]
+    lines = [
+        "| category, found, object known | n | peak of the map on the object (area of the object) | overlap of the box "
+        "(of the whole picture) | box overlaps by half |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {name} | {_count(row)} | {_number(row['peak_on_object'])} ({_share(row['object_share'], digits=0)}) | "
+        f"{_number(row['overlap'])} ({row['overlap_of_whole_picture']:.2f}) | {_number(row['half_overlap'])} |"
+        for name, row in rows.items()
+    ]
+    return ["\n".join(lines)] if rows else []
 
 
 def _groups(report: dict[str, Any]) -> str:

@@ -1,9 +1,9 @@
 """An activation map that is only worked out where it is wanted.
 
-The map of a kernel head costs a tenth of the network's time, and reads all kept training pictures once more, which
-drives everything else out of the caches. Hardly any photo needs it: boxes and heat maps belong to findings. So what
-the map alone needs moves into a branch of an ``If`` node (ONNX operators, If-16), which is taken when a logit of any
-picture of the batch reaches ``map_from`` ``[C]``, an input with a default that every logit reaches.
+The map costs one or two hundredths of the network's time (docs/performance.md), and hardly any photo needs it: boxes
+and heat maps belong to findings. So what the map alone needs moves into a branch of an ``If`` node (ONNX operators,
+If-16), which is taken when a logit of any picture of the batch reaches ``map_from`` ``[C]``, an input with a default
+that every logit reaches.
 """
 
 from collections.abc import Iterable

@@ -5,6 +5,7 @@ folds. Calibration and thresholds are then chosen on these scores, and the shipp
 seen a little more than the heads that gave the scores (``ensemble=False`` of scikit-learn's CalibratedClassifierCV).
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from tqdm import tqdm
 from service.contract import Contract
 from training.fitting.checkpoints import read
 from training.fitting.kernel import KernelHead
-from training.photos.manifest import Photo
+from training.photos.manifest import Photo, ends
 
 _KEY = "out_of_fold"
 _AT_ONCE = 256
@@ -78,24 +79,37 @@ def out_of_fold(
 ) -> OutOfFold:
     """Score the photos of full weight, fold by fold. ``windows``: ``[P, W, D]`` of all ``photos``.
 
-    Photos of less weight are not scored. They help in every fold but that of their item: a composite shows an object
-    that was cut out of a photo. Raises ValueError for fewer than two folds.
+    Photos of less weight are not scored. They help in every fold but those of their item and of their background: a
+    composite shows an object that was cut out of one photo, on another. Raises ValueError for fewer than two folds.
     """
     real = rows.weights[: len(photos)].numpy() == 1
-    items = {photo.instance for photo, full in zip(photos, real, strict=True) if full}
-    shared = np.array([photo.instance in items for photo in photos])
     fold = deal(photos, count, seed)
+    barred = _barred(photos, real, fold, count)
     logits = np.zeros((len(photos), rows.targets.shape[1]), dtype=np.float32)
     for number in tqdm(range(count), "folds", unit="fold"):
         held = real & (fold == number)
         if not held.any():
             continue
-        head = fitted(rows.of(~(shared & (fold == number))))
+        head = fitted(rows.of(~barred[:, number]))
         here = np.flatnonzero(held)
         for some in np.array_split(here, -(-len(here) // _AT_ONCE)):
             logits[some] = head.score(windows[torch.from_numpy(some)]).numpy()
     chosen = np.flatnonzero(real)
     return OutOfFold(tuple(photos[int(i)].file for i in chosen), logits[chosen])
+
+
+def _barred(photos: Sequence[Photo], real: NDArray[np.bool_], fold: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
+    """Which photos do not help to score which folds, ``[P, count]``: they show an item or a photo of theirs."""
+    items = {photo.instance for photo, full in zip(photos, real, strict=True) if full}
+    shared = np.array([photo.instance in items for photo in photos])
+    barred: NDArray[np.bool_] = shared[:, None] & (fold[:, None] == np.arange(count))
+    named: dict[str, set[int]] = defaultdict(set)
+    for position in map(int, np.flatnonzero(real)):
+        for name in ends(photos[position].file):
+            named[name].add(int(fold[position]))
+    for position, photo in enumerate(photos):
+        barred[position, sorted(named.get(photo.background, ()))] = True
+    return barred
 
 
 def deal(photos: Sequence[Photo], count: int, seed: int) -> NDArray[np.int64]:

@@ -7,9 +7,11 @@ category's score is a weighted sum of similarities to *landmarks*, training phot
 The score of a photo is the highest of its windows: the whole, its four quarters, and its middle. They share the trunk's
 features, so a product in the corner of a collage costs next to nothing to find.
 
-The activation map says what the score would be, to first order, if a quarter of the window looked like the position:
-the class activation map (Zhou et al. 2016) of the linear head that touches the kernel machine at the window which gave
-the score. The mean of the map over that window is the score.
+The activation map is the class activation map (Zhou et al. 2016) of the linear head that touches the kernel machine at
+the mean photo: of the window that gave the score, it says which positions make it unlike other photos, towards the
+category. The mean of the map over that window is the score. It stands on the deepest levels alone, those with the
+coarsest grid: finer ones see edges and grounds. Where the kernel machine is touched at the window itself, the map shows
+what is typical of the photo instead, often its ground (docs/ablation.md, Where the evidence is).
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +34,7 @@ _LEAST_DEVIATION = 1e-3
 class KernelHead(nn.Module):
     """Features of the named levels, ``[N, D_l, h_l, w_l]`` each, to scores ``[N, C]`` and their map ``[N, C, h, w]``.
 
-    The map has the size of the finest level. ``landmarks`` ``[J, D]``, D the sum of the levels' channels ``widths``,
+    The map has the size of the coarsest level. ``landmarks`` ``[J, D]``, D the sum of the levels' channels ``widths``,
     is kept in half precision: it is the largest part of the head.
     """
 
@@ -62,11 +64,13 @@ class KernelHead(nn.Module):
         marks = self.landmarks.float()
         similar = similarity(inputs.flatten(0, 1), marks).reshape(*inputs.shape[:2], -1)
         scores, best = (similar @ self.weight.T + self.bias).max(dim=1)
-        similar, inputs, means = (_pick(values, best) for values in (similar, inputs, means))
-        pulls = self.weight * similar
-        slopes = 2 * (pulls @ marks - pulls.sum(2, keepdim=True) * inputs)
-        inside = (inputs.abs() < CLIP * self.unit).to(slopes.dtype)
-        return scores, self._map(features, scores, slopes * inside * self.unit / self.deviation, means)
+        return scores, self._map(features, scores, _pick(means, best))
+
+    def slopes(self) -> Tensor:
+        """How much the scores rise with each mean feature at the mean photo, ``[C, D]``."""
+        marks = self.landmarks.float()
+        pulls = self.weight * similarity(torch.zeros_like(marks[:1]), marks)
+        return 2 * (pulls @ marks) * self.unit / self.deviation
 
     def score(self, means: Tensor) -> Tensor:
         """Scores ``[N, C]`` of pictures by the mean features ``[N, W, D]`` of their windows: the highest counts."""
@@ -99,20 +103,18 @@ class KernelHead(nn.Module):
         self.weight.copy_(torch.linalg.solve_triangular(factor.T, weight.T, upper=True).T)
         self.bias.copy_(bias)
 
-    def _map(self, features: Mapping[str, Tensor], scores: Tensor, slopes: Tensor, means: Tensor) -> Tensor:
-        """Map of the windows with mean features ``means``; ``slopes``: of the scores there. Both ``[N, C, D]``."""
-        finest = max((tuple(features[name].shape[2:]) for name in self.levels), key=lambda size: size[0] * size[1])
+    def _map(self, features: Mapping[str, Tensor], scores: Tensor, means: Tensor) -> Tensor:
+        """Map of the windows with mean features ``means`` ``[N, C, D]``."""
+        coarsest = min((tuple(features[name].shape[2:]) for name in self.levels), key=lambda size: size[0] * size[1])
         total = scores[:, :, None, None]
         widths = list(self.widths)
         for name, part, mean in zip(
-            self.levels, torch.split(slopes, widths, 2), torch.split(means, widths, 2), strict=True
+            self.levels, torch.split(self.slopes(), widths, 1), torch.split(means, widths, 2), strict=True
         ):
             level = features[name]
-            rise = part @ level.flatten(2) - (part * mean).sum(2, keepdim=True)
-            rise = rise.reshape(-1, slopes.shape[1], *level.shape[2:])
-            if tuple(level.shape[2:]) != finest:
-                rise = functional.interpolate(rise, size=finest, mode="bilinear")
-            total = total + REACH * rise
+            if tuple(level.shape[2:]) == coarsest:
+                rise = part @ level.flatten(2) - (part * mean).sum(2, keepdim=True)
+                total = total + REACH * rise.reshape(-1, len(part), *coarsest)
         return total
 
 

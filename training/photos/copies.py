@@ -17,11 +17,11 @@ from service.fingerprint import distances, fingerprint, mirrored
 from service.imaging import Limits, decode
 from service.runtime.cores import available_cores
 from training.photos.manifest import ManifestError, Photo, named
+from training.photos.readable import refuse
 
 LIMITS = Limits()
 _SIDE = 128
 _NEAR = 2
-_NAMED = 20
 
 
 def same_bytes(paths: Sequence[Path]) -> list[list[int]]:
@@ -62,9 +62,7 @@ def near(photos: Sequence[Photo]) -> list[str]:
 
     with ThreadPoolExecutor(available_cores()) as pool:
         values = list(tqdm(pool.map(_hash, photos), "comparing", total=len(photos), unit="photo", mininterval=2))
-    if faults := [str(value) for value in values if isinstance(value, ManifestError)]:
-        more = [f"and {len(faults) - _NAMED} more"] if len(faults) > _NAMED else []
-        raise ManifestError("\n".join([*faults[:_NAMED], *more]))
+    refuse([value for value in values if isinstance(value, ManifestError)])
     hashed = [(photo, value) for photo, value in zip(photos, values, strict=True) if isinstance(value, int)]
     trained = [pair for pair in hashed if pair[0].split == "train"]
     known = np.array([value for _, value in trained], dtype=np.uint64)
@@ -79,7 +77,7 @@ def near(photos: Sequence[Photo]) -> list[str]:
 
 def _hash(photo: Photo) -> int | ManifestError | None:
     try:
-        with named(photo):
+        with named(photo.path):
             return fingerprint(np.asarray(decode(photo.path.read_bytes(), LIMITS, _SIDE).rgb))
     except ManifestError as error:
         return None if photo.split == "test" else error

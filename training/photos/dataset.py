@@ -12,13 +12,15 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from service.contract import Preprocessing
-from service.imaging import Limits, decode, prepare
+from service.imaging import Limits, prepare, view
 from service.runtime.cores import available_cores
 from training.photos.manifest import Photo, named
 from training.recipe import Recipe
 from training.synthesis.augment import augment
 
 LIMITS = Limits()
+SIDE = 1024
+"""The longer side of a picture that others are made of, pixels: as much as the largest network sees."""
 _KEPT: dict[Path, NDArray[np.uint8]] = {}
 
 
@@ -33,9 +35,8 @@ class TrainingDraws(Dataset[tuple[Tensor, Tensor, int]]):
         self.draws = draws
         self.recipe = recipe
         self.epoch = epoch
-        self.backgrounds = [index for index, photo in enumerate(photos) if photo.group == "listing"] or list(
-            range(len(photos))
-        )
+        others = [index for index, photo in enumerate(photos) if not photo.labels]
+        self.backgrounds = [index for index in others if photos[index].group == "listing"] or others
         self.kinds = kind_index(photos)
 
     def __len__(self) -> int:
@@ -44,7 +45,8 @@ class TrainingDraws(Dataset[tuple[Tensor, Tensor, int]]):
     def __getitem__(self, position: int) -> tuple[Tensor, Tensor, int]:
         rng = np.random.default_rng((self.recipe.seed, self.epoch, position))
         photo = self.photos[self.draws[position]]
-        image = augment(read_rgb(photo), self.recipe.size, self.recipe.augmentation, rng, self._background)
+        other = self._background if self.backgrounds else None
+        image = augment(read_rgb(photo), self.recipe.size, self.recipe.augmentation, rng, other)
         pixels = torch.from_numpy(np.array(image))
         return pixels, targets(photo, tuple(self.recipe.categories)), self.kinds[photo.kind]
 
@@ -70,17 +72,17 @@ class EvaluationPhotos(Dataset[tuple[Tensor, Tensor]]):
 
 def read_pixels(photo: Photo, rule: Preprocessing) -> NDArray[np.uint8]:
     """The photo as the service gives it to the network, uint8 ``[S, S, 3]``."""
-    with named(photo):
+    with named(photo.path):
         return prepare(photo.path.read_bytes(), LIMITS, rule)[1]
 
 
 def read_rgb(photo: Photo) -> Image.Image:
-    """The photo as an upright RGB image at full size."""
+    """The photo as an upright RGB image, shrunk to ``SIDE`` where it is larger: what is made of it is seen smaller."""
     kept = _KEPT.get(photo.path)
     if kept is not None:
         return Image.fromarray(kept)
-    with named(photo):
-        return decode(photo.path.read_bytes(), LIMITS).rgb
+    with named(photo.path):
+        return view(photo.path.read_bytes(), LIMITS, SIDE).rgb
 
 
 def keep_in_memory(photos: Sequence[Photo]) -> None:

@@ -22,7 +22,8 @@ from service.instances import joined
 from training.photos.copies import same_bytes
 from training.photos.manifest import GROUPS, NONE, SPLITS, ManifestError, Photo, check, read_exclusions, read_manifest
 
-_LABELS = ("choices", "rectanglelabels", "ellipselabels", "polygonlabels", "keypointlabels", "brushlabels", "labels")
+_LABELS = ("choices", "rectanglelabels", "ellipselabels", "polygonlabels", "keypointlabels", "brushlabels", "labels",
+           "taxonomy")  # fmt: skip
 _DEAL = ("train", "val", "test", *("train",) * 6, "val", "test", *("train",) * 6, "val", "test", *("train",) * 2)
 
 
@@ -144,12 +145,24 @@ def _annotated(task: dict[str, Any]) -> _Found:
             for key in _LABELS:
                 # relations between regions are results without a value
                 names += result.get("value", {}).get(key, [])
-    for key in ("choice", "label"):
+    for key in ("choice", "label", "taxonomy"):
         value = task.get(key, [])
         entries = value if isinstance(value, list) else value.get("choices", []) if isinstance(value, dict) else [value]
         for entry in entries:
             names += [name for key in _LABELS for name in entry.get(key, [])] if isinstance(entry, dict) else [entry]
-    return _Found(_local(str(data["image"])), [str(name) for name in names], instance=str(data.get("instance") or ""))
+    labels = [label for name in names for label in _path(name)]
+    return _Found(_local(str(data["image"])), labels, instance=str(data.get("instance") or ""))
+
+
+def _path(name: Any) -> list[str]:
+    """What a choice says of a photo: of one within others all of them, but of one within a group the group alone."""
+    names = [str(part) for part in name] if isinstance(name, list) else [str(name)]
+    return next(([part] for part in names if plain_name(part) in (*GROUPS, NONE)), names)
+
+
+def plain_name(name: str) -> str:
+    """A label as categories and groups are written."""
+    return name.strip().lower().replace(" ", "_").replace("-", "_")
 
 
 def _local(address: str) -> str:
@@ -192,7 +205,7 @@ def _deal(rows: list[_Found]) -> list[_Found]:
 
 
 def _described(row: _Found) -> _Found:
-    names = [name.strip().lower().replace(" ", "_").replace("-", "_") for name in row.labels]
+    names = [plain_name(name) for name in row.labels]
     labels = [name for name in dict.fromkeys(names) if name and name != NONE and name not in GROUPS]
     named_group = next((name for name in names if name in GROUPS), "listing")
     group = row.group or ("product" if labels else named_group)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from service.errors import FaunalensError
 from training.recipe import Recipe
@@ -23,7 +23,10 @@ class ManifestError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """One row. ``labels``: the categories shown, joined by ``|`` in the file's column ``label``; empty means none."""
+    """One row. ``labels``: the categories shown, joined by ``|`` in the file's column ``label``; empty means none.
+
+    ``background``: the photo that a picture was made on, by the end of its ``file`` at least; empty: none.
+    """
 
     path: Path
     file: str
@@ -33,15 +36,16 @@ class Photo:
     kind: str
     instance: str
     source: str
+    background: str = ""
 
 
 @contextmanager
-def named(photo: Photo) -> Iterator[None]:
-    """Raise :class:`ManifestError` with the photo's path where it cannot be read or decoded."""
+def named(path: Path) -> Iterator[None]:
+    """Raise :class:`ManifestError` with the photo's ``path`` where it cannot be read or decoded."""
     try:
         yield
     except (FaunalensError, OSError) as error:
-        raise ManifestError(f"{photo.path} cannot be used: {error}") from error
+        raise ManifestError(f"{path} cannot be used: {error}") from error
 
 
 def read_manifest(root: Path, exclusions: Path | None = None) -> list[Photo]:
@@ -78,6 +82,12 @@ def read_exclusions(path: Path) -> dict[str, str]:
 def select(photos: Iterable[Photo], split: str, left_out: Collection[str] = ()) -> list[Photo]:
     """The photos of one split, in manifest order, but none of the sources ``left_out``."""
     return [photo for photo in photos if photo.split == split and photo.source not in left_out]
+
+
+def ends(file: str) -> list[str]:
+    """``file``, and what is left of it below each of its folders: what it may be called as a background."""
+    parts = PurePosixPath(file).parts
+    return ["/".join(parts[start:]) for start in range(len(parts))]
 
 
 def apply_recipe(photos: Iterable[Photo], recipe: Recipe) -> list[Photo]:
@@ -125,7 +135,7 @@ def _photo(root: Path, row: dict[str, str], number: int) -> Photo:
     if bool(labels) != (row["group"] == "product"):
         raise ManifestError(f"row {number}: group {row['group']!r} does not fit label {row['label']!r}")
     return Photo(root / row["file"], row["file"], row["split"], labels, row["group"], row["kind"],
-                 row["instance"] or row["file"], row["source"])  # fmt: skip
+                 row["instance"] or row["file"], row["source"], row.get("background", ""))  # fmt: skip
 
 
 def check(photos: Sequence[Photo]) -> None:

@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
+from service.imaging import Limits
+from training.kept import kept
 from training.photos.manifest import ManifestError
+from training.photos.readable import check_readable
 from training.scenes import pool
 from training.scenes.backgrounds import BackgroundError, choose, find_photos
 from training.scenes.blender import installed
@@ -62,19 +65,22 @@ def _arguments(words: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def tasks(kinds: list[Kind], first: int, photos: list[Path]) -> Iterator[pool.Task]:
-    """Pictures without end: the kinds take turns, each round has the next seed."""
+def tasks(kinds: list[Kind], first: int, photos: list[Path], folder: Path) -> Iterator[pool.Task]:
+    """Pictures without end: the kinds take turns, each round has the next seed. `photos`: of `folder`."""
     seed = first
     while True:
         for kind in kinds:
-            yield pool.Task(kind.name, seed, choose(photos, kind.family, seed))
+            yield pool.Task(kind.name, seed, choose(photos, folder, kind.family, seed))
         seed += 1
 
 
 def render_all(
     wanted: list[pool.Task], out: Path, settings: Settings, jobs: int, worker: pool.Worker = pool.render
 ) -> int:
-    """Make the pictures that `out` lacks, and keep its manifest up to date; returns how many failed."""
+    """Make the pictures that `out` lacks, and keep its manifest up to date; returns how many failed.
+
+    Raises OSError where a file cannot be written: the next ones could not be either.
+    """
     from tqdm import tqdm
 
     (out / "masks").mkdir(parents=True, exist_ok=True)
@@ -86,6 +92,8 @@ def render_all(
     failed = 0
     with tqdm(total=len(wanted), initial=len(wanted) - len(todo), unit="picture", smoothing=0.05) as bar:
         for task, shown in pool.run(todo, out, settings, jobs, worker):
+            if isinstance(shown, OSError):
+                raise shown
             if isinstance(shown, Exception):
                 failed += 1
                 bar.write(f"{task.kind}-{task.seed}: {type(shown).__name__}: {shown}", file=sys.stderr)
@@ -102,6 +110,18 @@ def main(words: list[str] | None = None) -> int:
     if not installed():
         print("rendering needs Blender's module: in a checkout of Faunalens, pip install '.[scenes]'", file=sys.stderr)
         return 2
+    try:
+        return _make(given)
+    except (BackgroundError, ManifestError) as fault:
+        print(fault, file=sys.stderr)
+        return 2
+    except OSError as fault:
+        print(fault, file=sys.stderr)
+        return 1
+
+
+def _make(given: argparse.Namespace) -> int:
+    """Make what was asked for; returns the exit status."""
     if given.sheet:
         from training.scenes.sheet import sheet
 
@@ -114,12 +134,16 @@ def main(words: list[str] | None = None) -> int:
 
         contact_sheet(given.out / "scenes.png", settings, jobs)
         return 0
-    try:
-        photos = find_photos(given.backgrounds) if given.backgrounds else []
-    except (BackgroundError, ManifestError) as fault:
-        print(fault, file=sys.stderr)
-        return 2
-    wanted = list(islice(tasks(given.kinds, given.seed, photos), given.count))
+    photos = find_photos(given.backgrounds) if given.backgrounds else []
+    with kept(given.out):
+        return _render(given, settings, jobs, photos)
+
+
+def _render(given: argparse.Namespace, settings: Settings, jobs: int, photos: list[Path]) -> int:
+    """Render what is lacking, with `photos` as backgrounds; returns the exit status."""
+    wanted = list(islice(tasks(given.kinds, given.seed, photos, given.backgrounds or Path()), given.count))
+    todo = [task for task in wanted if not finished(given.out, task.kind, task.seed)]
+    check_readable(sorted({task.background.photo for task in todo if task.background}), Limits())
     failed = render_all(wanted, given.out, settings, jobs)
     if failed:
         print(f"{failed} pictures failed; run the same command again to try them once more", file=sys.stderr)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from training.photos.intake import read_photos
-from training.photos.manifest import NONE, select
+from training.photos.intake import plain_name, read_photos
+from training.photos.manifest import GROUPS, NONE, select
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 USES = ("floor", "wall")
@@ -22,12 +22,14 @@ class BackgroundError(ValueError):
 class Background:
     """One photo in one scene.
 
-    use: `floor` (printed on the table, cloth or floor) or `wall` (standing behind the things). turn: radians about the
-    vertical, of a floor. width: width of the photo as a share of the view's. tilt: how far the camera looks down at a
-    wall, degrees. glow: share of light the photo gives off by itself, 0..1.
+    name: the photo as the manifest names it, its path below the folder of backgrounds. use: `floor` (printed on the
+    table, cloth or floor) or `wall` (standing behind the things). turn: radians about the vertical, of a floor. width:
+    width of the photo as a share of the view's. tilt: how far the camera looks down at a wall, degrees. glow: share of
+    light the photo gives off by itself, 0..1.
     """
 
     photo: Path
+    name: str
     use: str
     turn: float
     width: float
@@ -38,11 +40,12 @@ class Background:
 def find_photos(folder: Path) -> list[Path]:
     """The photos that may be backgrounds, sorted by path.
 
-    With a `manifest.csv` in `folder`, or a folder for each category, `listing` or `none` among them: its photos with
-    split `train` and group `listing`, less the shipped exclusions; otherwise every picture below it. Raises
+    With a `manifest.csv` in `folder`, or a folder for each category, one called as a group or `none` among them: its
+    photos with split `train` and group `listing`, less the shipped exclusions; otherwise every picture below it. Raises
     BackgroundError when there is none, ManifestError for a broken manifest.
     """
-    if any((folder / name).exists() for name in ("manifest.csv", "listing", NONE)):
+    tree = any(path.is_dir() and plain_name(path.name) in (*GROUPS, NONE) for path in folder.glob("*"))
+    if tree or (folder / "manifest.csv").exists():
         listed = select(read_photos(folder, None, EXCLUSIONS), "train")
         found = [photo.path for photo in listed if photo.group == "listing" and photo.path.suffix.lower() in SUFFIXES]
     else:
@@ -52,13 +55,18 @@ def find_photos(folder: Path) -> list[Path]:
     return sorted(found)
 
 
-def choose(photos: list[Path], family: str, seed: int) -> Background | None:
-    """The background of a family's scene with `seed`, the same for product and twin; None for every second one."""
+def choose(photos: list[Path], folder: Path, family: str, seed: int) -> Background | None:
+    """The background of a family's scene with `seed`, the same for product and twin; None for every second one.
+
+    photos: those of `folder` to choose from.
+    """
     rng = Random(f"{family}-{seed}-background")
     if not photos or rng.random() < 0.5:
         return None
+    photo = rng.choice(photos)
     return Background(
-        rng.choice(photos),
+        photo,
+        photo.relative_to(folder).as_posix(),
         rng.choice(USES),
         rng.uniform(0.0, 6.28),
         rng.uniform(1.0, 2.2),

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -60,11 +61,21 @@ def run(
 ) -> Iterator[tuple[Task, str | Exception]]:
     """Make all `tasks` with `jobs` processes; gives each as it ends, with the variant shown or what went wrong.
 
-    A worker that dies takes its pool with it: every task of the pool not done then comes back with BrokenProcessPool.
+    A worker that dies takes its pool with it. What it may have been at is made by a process of its own each, which
+    gives BrokenProcessPool where that dies too; the others go on in a new pool.
     """
-    share = PER_WORKER * jobs
-    for first in range(0, len(tasks), share):
-        yield from _run_pool(tasks[first : first + share], out, settings, jobs, worker)
+    while tasks:
+        some, tasks = tasks[: PER_WORKER * jobs], tasks[PER_WORKER * jobs :]
+        lost = set()
+        for task, shown in _run_pool(some, out, settings, jobs, worker):
+            if isinstance(shown, BrokenProcessPool):
+                lost.add(task)
+            else:
+                yield task, shown
+        again = [task for task in some if task in lost]
+        for task in again[:jobs]:
+            yield from _run_pool([task], out, settings, 1, worker)
+        tasks = again[jobs:] + tasks
 
 
 def _run_pool(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
+from service.imaging import MAX_VIEW_SIDE, Limits, view
 from training.scenes.backgrounds import Background
 from training.scenes.blender import module
 from training.scenes.framing import subjects
@@ -13,11 +16,23 @@ from training.scenes.shapes import box
 from training.scenes.studio import add, mesh_of
 
 
+def load(photo: Path) -> Any:
+    """The photo as Blender's image, upright: Blender itself does not heed how the camera was held."""
+    images = module().data.images
+    picture = view(photo.read_bytes(), Limits(), MAX_VIEW_SIDE)
+    if picture.header.orientation == 1:
+        return images.load(str(photo.resolve()))
+    with NamedTemporaryFile(suffix=".png") as file:
+        picture.rgb.save(file, "PNG", compress_level=1)
+        file.flush()
+        image = images.load(file.name)
+        image.pack()
+    return image
+
+
 def _material(background: Background, vector: Any, g: Graph, width: float) -> Any:
     """The photo, `width` units wide, mirrored beyond its borders; `vector` is the position on the surface in units."""
-    bpy = module()
-
-    image = bpy.data.images.load(str(background.photo.resolve()))
+    image = load(background.photo)
     across, high = image.size
     if not across or not high:
         raise ValueError(f"{background.photo} is not a readable picture")

@@ -25,7 +25,7 @@ def finished(out: Path, kind: str, seed: int) -> bool:
 
 def row(kind: Kind, seed: int, background: Background | None = None) -> dict[str, str]:
     """The manifest's line for one picture; a photo in its background is named, and its licence left to its owner."""
-    photo = background.photo.name if background else ""
+    photo = background.name if background else ""
     return {
         "file": names(kind.name, seed)[0],
         "split": "train",

@@ -9,6 +9,10 @@ from typing import Any
 from training.scenes.blender import module
 from training.scenes.jpeg import without_comments
 from training.scenes.nodes import Graph
+from training.scenes.png import without_texts
+
+_ENDS = {".jpg": b"\xff\xd9", ".png": b"IEND\xae\x42\x60\x82"}
+"""The last bytes of a whole file."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +38,20 @@ def _prepare(scene: Any, settings: Settings, samples: int, denoise: bool) -> Non
 
 
 def _write(scene: Any, path: Path) -> None:
-    """Render to a temporary neighbour first, so that an interrupted run leaves no half file under the final name."""
+    """Render to a temporary neighbour first, so that an interrupted run leaves no half file under the final name.
+
+    Raises OSError where the file is not whole: Blender says so on standard error only.
+    """
     bpy = module()
 
     part = path.with_name(f"part-{path.name}")
     scene.render.filepath = str(part)
     bpy.ops.render.render(write_still=True)
-    if path.suffix == ".jpg":
-        part.write_bytes(without_comments(part.read_bytes()))
+    data = part.read_bytes()
+    if not data.endswith(_ENDS[path.suffix]):
+        part.unlink()
+        raise OSError(f"{path} cannot be written whole")
+    part.write_bytes(without_comments(data) if path.suffix == ".jpg" else without_texts(data))
     part.replace(path)
 
 

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
 from service.drafts import drafted
-from training.photos.dataset import read_rgb
+from training.photos.dataset import LIMITS, read_rgb
 from training.photos.manifest import COLUMNS, Photo, select
-from training.synthesis.cutouts import crop_to, cut_out, paste
+from training.photos.readable import check_readable
+from training.synthesis.cutouts import crop_to, paste, silhouette
 
 SOURCE = "faunalens/composites"
 _QUALITY = 88
@@ -82,21 +84,32 @@ def mask_of(photo: Photo) -> Path:
 
 
 def cut(photo: Photo) -> Image.Image | None:
-    """The object of ``photo`` as RGBA: by its mask where it was rendered with one, else by its plain background."""
-    picture, mask = read_rgb(photo), mask_of(photo)
+    """The object of ``photo`` as RGBA, cropped to it; None where it is not known, or fills the picture."""
+    picture = read_rgb(photo)
+    opacity = object_of(photo, picture)
+    return None if opacity is None else crop_to(picture, opacity)
+
+
+def object_of(photo: Photo, picture: Image.Image) -> NDArray[np.float32] | None:
+    """Opacity of the object of ``photo`` in ``picture``, its RGB, float32 ``[H, W]`` in 0..1.
+
+    By its mask where it was rendered with one, else by its plain background; None where it has neither.
+    """
+    mask = mask_of(photo)
     if not mask.is_file():
-        return cut_out(picture)
+        return silhouette(picture)
     with Image.open(mask) as stored:
-        return crop_to(picture, np.asarray(stored.convert("L"), np.float32) / np.float32(255))
+        return np.asarray(stored.convert("L").resize(picture.size), np.float32) / np.float32(255)
 
 
 def write(photos: Sequence[Photo], out: Path, count: int, shares: tuple[float, float], seed: int, jobs: int) -> int:
     """Make composites from the training split of ``photos`` in ``out``, with ``manifest.csv``; returns their number.
 
     Pictures already there are kept; those of other photos or options are not listed any more. Raises ValueError, see
-    :func:`plan`.
+    :func:`plan`, and :class:`~training.photos.manifest.ManifestError` where photos cannot be read.
     """
     train = select(photos, "train")
+    check_readable([photo.path for photo in train], LIMITS)
     with ProcessPoolExecutor(jobs) as pool:
         found = list(tqdm(pool.map(_cuttable, train, chunksize=16), "cutting out", total=len(train), unit="photo"))
         cuttable = [photo for photo, usable in zip(train, found, strict=True) if usable]
@@ -105,14 +118,14 @@ def write(photos: Sequence[Photo], out: Path, count: int, shares: tuple[float, f
         todo = [item for item in plans if not (out / item.file).is_file()]
         list(tqdm(pool.map(_make, todo, [out] * len(todo), chunksize=8), "pasting", total=len(todo), unit="picture"))
     with (out / "manifest.csv").open("w", newline="", encoding="utf-8") as stream:
-        csv.writer(stream, lineterminator="\n").writerows([COLUMNS, *_rows(plans)])
+        csv.writer(stream, lineterminator="\n").writerows([[*COLUMNS, "background"], *_rows(plans)])
     return len(plans)
 
 
 def _rows(plans: Sequence[Composite]) -> Iterator[tuple[str, ...]]:
     for item in plans:
         label, thing = "|".join(item.thing.labels) or "none", item.thing
-        yield item.file, "train", label, thing.group, thing.kind, thing.instance, SOURCE
+        yield item.file, "train", label, thing.group, thing.kind, thing.instance, SOURCE, item.ground.file
 
 
 def _cuttable(photo: Photo) -> bool:

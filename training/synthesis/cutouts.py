@@ -19,10 +19,14 @@ _LEAST_SIDE = 24
 
 def cut_out(image: Image.Image) -> Image.Image | None:
     """The object of an RGB photo as RGBA, cropped to it; None where the background is not plain."""
+    opacity = silhouette(image)
+    return None if opacity is None else crop_to(image, opacity)
+
+
+def silhouette(image: Image.Image) -> NDArray[np.float32] | None:
+    """Opacity of the object of an RGB photo, float32 ``[H, W]`` in 0..1; None where the background is not plain."""
     background = plain_background(image)
-    if background is None:
-        return None
-    return crop_to(image, _refine(np.asarray(image), background))
+    return None if background is None else _refine(np.asarray(image), background)
 
 
 def crop_to(image: Image.Image, opacity: NDArray[np.float32]) -> Image.Image | None:
@@ -58,6 +62,9 @@ def _refine(pixels: NDArray[np.uint8], background: NDArray[np.float32]) -> NDArr
 
 def paste(ground: Image.Image, cut: Image.Image, share: float, rng: Rng) -> Image.Image:
     """``ground`` (RGB) with ``cut`` (RGBA) on it, somewhere, so that its box covers ``share`` (0..1) of the area.
+
+    The box is the one that it was cut out with, turned: what is seen of a round thing covers a fifth less. A box that
+    is longer than the ground is made to fit.
 
     The object is turned, mirrored, brought towards the light and sharpness of its new place, and throws a soft shadow.
     """

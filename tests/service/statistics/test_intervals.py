@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from service.statistics.intervals import Estimate, Part, _draws, fall, recall, share
+from service.statistics.intervals import Estimate, Part, fall, jeffreys, recall, share
 
 
 def test_wilson_against_published_values() -> None:
@@ -68,7 +68,7 @@ def _flow(service: tuple[int, int, Part, Part]) -> tuple[Part, Part]:
 
 
 def test_draws_are_of_the_jeffreys_posterior() -> None:
-    assert np.percentile(_draws(Part(0, 10), np.random.default_rng(0)), 97.5) == pytest.approx(0.2172, abs=0.01)
+    assert np.percentile(jeffreys(0, 10, np.random.default_rng(0)), 97.5) == pytest.approx(0.2172, abs=0.01)
 
 
 def test_what_was_not_flagged_is_lost_and_no_more() -> None:

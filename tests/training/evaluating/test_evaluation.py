@@ -1,6 +1,7 @@
 """The reported numbers on a handful of answers made by hand."""
 
 import datetime
+import io
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,9 +9,11 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from service.answer import Answer
 from service.detector import Detector
+from service.imaging import Limits
 from training.evaluating.evaluation import (
     Scored,
     category_report,
@@ -211,8 +214,9 @@ def test_report_holds_groups_sources_kinds_and_verdicts(scored: Scored) -> None:
 
 
 class _Detector:
-    """Scores ivory by the number of the photo, and notes what it was given."""
+    """Scores ivory by the width of the photo."""
 
+    settings = SimpleNamespace(limits=Limits())
     contract = SimpleNamespace(ids=CATEGORIES)
 
     def policy(self, name: str | None) -> str:
@@ -220,16 +224,17 @@ class _Detector:
 
     def answer(self, data: bytes, request_id: str, policy: str) -> Answer:
         assert policy == "strict"
-        return _answer((int(data) / 10, 0.0), None)
+        with Image.open(io.BytesIO(data)) as picture:
+            return _answer((picture.width / 10, 0.0), None)
 
 
 def test_photos_are_scored_in_order(tmp_path: Path) -> None:
     photos = []
     for number in range(5):
-        path = tmp_path / f"{number}.jpg"
-        path.write_bytes(str(number).encode())
+        path = tmp_path / f"{number}.png"
+        Image.new("RGB", (number + 1, 1)).save(path)
         labels = ("ivory",) if number == 3 else ()
         photos.append(Photo(path, path.name, "test", labels, "listing", "k", path.name, "s"))
     scored = score_photos(cast(Detector, _Detector()), photos, "strict")
-    assert scored.scores[:, 0].tolist() == [0.0, 0.1, 0.2, 0.3, 0.4]
+    assert scored.scores[:, 0].tolist() == [0.1, 0.2, 0.3, 0.4, 0.5]
     assert np.argwhere(scored.positive).tolist() == [[3, 0]]

@@ -9,6 +9,7 @@ from PIL import Image
 from service.detector import Detector
 from service.policy import load_policies
 from service.settings import load_settings
+from training.evaluating import evaluation
 from training.evaluating.operating import RATES, Point, Stream, choose, points, policy_toml, upper_bound
 from training.evaluating.pictures import operating_chart
 from training.evaluating.tables import operating_points
@@ -132,7 +133,10 @@ def test_table_and_chart(tmp_path: Path) -> None:
     assert (tmp_path / "chart.png").stat().st_size > 10_000
 
 
-def test_command_refuses_a_category_without_photos(collection: Path, tmp_path: Path) -> None:
+def test_command_refuses_a_category_without_photos_before_it_scores(
+    collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "score_photos", lambda *_: pytest.fail("scoring began"))
     arguments = [
         "--data",
         str(collection),

@@ -1,10 +1,12 @@
 """The table of evasions on the shipped weights and the rendered samples."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from service.detector import Detector
 from service.settings import load_settings
@@ -61,6 +63,17 @@ def test_evasions_change_scores(scored: Scored, detector: Detector) -> None:
     again = module._scores(detector, scored.photos[:2], "noise", 3, seed=0)
     assert np.array_equal(changed, again)
     assert not np.allclose(changed, scored.scores[:2], atol=1e-6)
+
+
+def test_photos_of_a_phone_are_within_the_services_limits_after_every_evasion(
+    scored: Scored, detector: Detector, tmp_path: Path
+) -> None:
+    """Nine tiles of twelve megapixels, or their noise, are not: the measurement broke off after hours."""
+    coarse = np.random.default_rng(0).integers(0, 256, (30, 40, 3)).astype(np.uint8)
+    Image.fromarray(coarse).resize((4000, 3000), Image.Resampling.BILINEAR).save(tmp_path / "phone.jpg", quality=80)
+    phone = replace(scored.photos[0], path=tmp_path / "phone.jpg")
+    for name in ("collage", "noise"):
+        assert module._scores(detector, [phone], name, 3, seed=0).shape == (1, len(scored.categories))
 
 
 def test_table_is_written_as_csv(rows: list[Row], tmp_path: Path) -> None:

@@ -1,24 +1,14 @@
-"""Checkpoint files: whole or not there, and of one run at a time."""
+"""Checkpoint files: whole or not there."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from training.fitting.checkpoints import kept, read, write
+from training.fitting.checkpoints import read, write
 from training.recipe import RecipeError
 
 STATE = {"recipe": {"name": "x"}, "average": {"a": torch.ones(2000)}}
-KEEP = """
-import sys
-from pathlib import Path
-from training.fitting.checkpoints import kept
-with kept(Path(sys.argv[1])):
-    print("kept", flush=True)
-    sys.stdin.read()
-"""
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -46,14 +36,3 @@ def test_what_is_no_checkpoint_is_named(tmp_path: Path) -> None:
     for name in ("torn.pt", "weights.pt", "list.pt", "text.pt", "", "gone.pt"):
         with pytest.raises(RecipeError, match="is no checkpoint of a run"):
             read(tmp_path / name)
-
-
-def test_a_folder_is_kept_by_one_process(tmp_path: Path) -> None:
-    words = [sys.executable, "-c", KEEP, str(tmp_path / "out")]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout and process.stdout.readline() == "kept\n"
-        with pytest.raises(RecipeError, match="another run is under way"), kept(tmp_path / "out"):
-            pass
-        process.kill()
-    with kept(tmp_path / "out"):
-        pass

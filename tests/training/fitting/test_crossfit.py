@@ -1,5 +1,6 @@
 """Scores out of folds come from heads that did not see the photo, and calibration stands on them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,10 +47,12 @@ def test_an_item_is_in_one_fold_and_labels_are_dealt_evenly() -> None:
 
 
 @pytest.mark.parametrize("folds", [3, 8])  # the second leaves folds empty
-def test_no_head_sees_what_it_scores(folds: int) -> None:
-    # 3 is rendered, an item of its own; 8 is a composite, of the item of photo 13
-    photos = [_photo(f"{i}.jpg", (), "scene" if i == 3 else f"item-{i % 5}") for i in range(20)]
-    light = np.array([i in (3, 8) for i in range(20)])
+@pytest.mark.parametrize("background", ["p/12.jpg", "12.jpg", "elsewhere/12.jpg"])
+def test_no_head_sees_what_it_scores(folds: int, background: str) -> None:
+    # 3 and 6 are rendered, items of their own, 6 before photo 12; 8 is a composite, of the item of photo 13
+    photos = [_photo(f"p/{i}.jpg", (), "scene" if i in (3, 6) else f"item-{i % 5}") for i in range(20)]
+    photos[6] = replace(photos[6], background=background)
+    light = np.array([i in (3, 6, 8) for i in range(20)])
     # twenty photos, and four quarters of a collage of them
     weights = torch.from_numpy(np.where([*light, *[True] * 4], 0.2, 1.0))
     rows = Rows(torch.rand(24, 3).double(), torch.zeros(24, 1).double(), weights, np.array([*range(20), 0, 6, 11, 19]))
@@ -64,6 +67,7 @@ def test_no_head_sees_what_it_scores(folds: int) -> None:
             items = {photos[i].instance for i in positions}
             assert not {photos[i].instance for i in self.seen} & items
             assert 3 in self.seen and (8 in self.seen) == (photos[8].instance not in items)
+            assert (6 in self.seen) == (photos[12].instance not in items or background == "elsewhere/12.jpg")
             scored.extend(positions)
             return torch.full((len(means), 1), 7.0)
 

@@ -90,19 +90,28 @@ def test_mean_of_the_map_over_the_winning_window_is_the_score() -> None:
     torch.testing.assert_close(over_windows.gather(1, best), scores, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("spread", [1, 6])  # the second reaches beyond four deviations, where nothing rises
-def test_map_is_the_first_order_expansion_of_the_score(spread: int) -> None:
-    head = _fitted()
-    features = {name: spread * level for name, level in _features(2, seed=5).items()}
+def test_map_rises_with_the_coarsest_features_as_the_score_does_at_the_mean_photo() -> None:
+    head, features = _fitted(), _features(2, seed=5)
     means, scores = _windows(head, features)
     best = scores[..., 1].argmax(dim=1)
-    (slope,) = torch.autograd.grad(scores[[0, 1], best, 1].sum(), means)
-    slope, mean = slope[[0, 1], best], means[[0, 1], best]
-    rise = torch.einsum("nd,ndhw->nhw", slope[:, :2], features["early"] - mean[:, :2, None, None])
-    coarse = torch.einsum("nd,ndhw->nhw", slope[:, 2:], features["top"] - mean[:, 2:, None, None])
-    rise = rise + torch.nn.functional.interpolate(coarse[:, None], size=(4, 4), mode="bilinear")[:, 0]
+    average = head.mean[None, None].clone().requires_grad_()
+    (slope,) = torch.autograd.grad(head.score(average)[0, 1], average)
+    mean = means[[0, 1], best].detach()
+    rise = torch.einsum("d,ndhw->nhw", slope[0, 0, 2:], features["top"] - mean[:, 2:, None, None])
     expected = (scores[[0, 1], best, 1][:, None, None] + 0.25 * rise).detach()
     torch.testing.assert_close(head(features)[1][:, 1], expected, atol=1e-4, rtol=1e-4)
+
+
+def test_map_shows_where_what_the_category_shows_is() -> None:
+    """What most photos have lies everywhere but in one corner, where the product is."""
+    means = torch.randn(300, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    head = KernelHead({"top": 1.0}, (5,), 60, 1)
+    head.fit(means, (means[:, :1] > 1).double(), _ones(300), 30.0, seed=1)
+    features = torch.zeros(1, 5, 4, 4)
+    features[0, 0, 3, 0] = 24.0
+    with torch.no_grad():
+        found = head({"top": features})[1][0, 0]
+    assert int(found.argmax()) == 12 and float(found.flatten().sort().values[-2]) < float(found.max()) / 2
 
 
 def test_features_beyond_four_deviations_count_no_further() -> None:

@@ -31,7 +31,7 @@ def test_refit_knows_the_photos_it_keeps(recipe: Recipe, photos: list[Photo]) ->
     with torch.inference_mode():
         logits, maps, embedding = network(torch.zeros(2, 96, 96, 3, dtype=torch.uint8))
     assert logits.shape == (2, 2)
-    assert maps.shape == (2, 2, 6, 6)
+    assert maps.shape == (2, 2, 3, 3)
     assert embedding.shape == (2, network.head.in_channels)
 
 

@@ -110,6 +110,23 @@ def test_copies_in_further_folders_are_told_once(tmp_path: Path, capsys: pytest.
     assert "a.jpg (train) and c.jpg (train) for one" in told
 
 
+def test_what_was_made_on_a_photo_of_test_is_left_out_and_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was one of train then: photos that are added may change the sides of others."""
+    data, extra = tmp_path / "data", tmp_path / "extra"
+    _touch(data, "listing/a.jpg", "listing/b.jpg", "labels.csv")
+    (data / "labels.csv").write_text("file,label,split\nlisting/a.jpg,,train\nlisting/b.jpg,,test\n")
+    _touch(extra, "manifest.csv")
+    rows = [f"{made},train,none,lookalike,vase,,,{ground}" for made, ground in (
+        ("1.jpg", "listing/a.jpg"), ("2.jpg", "listing/b.jpg"), ("3.jpg", "b.jpg"), ("4.jpg", "")
+    )]  # fmt: skip
+    (extra / "manifest.csv").write_text("\n".join([f"{','.join(COLUMNS)},background", *rows]))
+    found = read(data, data / "labels.csv", (extra,))
+    assert [photo.file for photo in found] == ["listing/a.jpg", "listing/b.jpg", "1.jpg", "4.jpg"]
+    assert f"left out of {extra}, made on val or test photos: 2, 2.jpg for one" in capsys.readouterr().err
+
+
 def test_a_manifest_comes_first(collection: Path, photos: list[Photo]) -> None:
     assert read_photos(collection) == photos
 
@@ -165,6 +182,31 @@ def test_label_studio_export(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert set(photos["f.jpg"].labels) == {"shell", "coral", "ivory"}
     assert len(photos) == 5
     assert all(photo.instance == photo.file for photo in photos.values()), "each is an object of its own"
+
+
+def test_choices_within_choices_of_label_studio(tmp_path: Path) -> None:
+    """All names on the way count; within a group the group alone, whatever the photo shows of it."""
+    _touch(tmp_path, *"abcdef")
+    listing, lookalike = ["Nothing", "none", "Phone"], ["Wildlife", "Lookalike"]
+    tasks = [
+        _chosen("a", {"taxonomy": [["Wildlife", "Ivory", "Bangle"], ["Coral"]]}),
+        _chosen("b", {"taxonomy": [listing]}),
+        _chosen("c", {"choices": [lookalike]}),
+        {"image": "d", "taxonomy": [{"taxonomy": [["Wildlife", "Ivory"]]}]},
+        {"image": "e", "taxonomy": [["Shell"], listing]},
+        {"image": "f", "choice": {"choices": [lookalike, ["Rhino horn"]]}},
+    ]
+    photos = _by_file(read_photos(tmp_path, _json(tmp_path / "export.json", tasks)))
+    assert photos["a"].labels == ("wildlife", "ivory", "bangle", "coral")
+    assert (photos["b"].labels, photos["b"].group) == ((), "listing")
+    assert photos["d"].labels == ("wildlife", "ivory")
+    assert photos["e"].labels == ("shell",)
+    assert (photos["c"].labels, photos["c"].group) == ((), "lookalike")
+    assert photos["f"].labels == ("rhino_horn",)
+
+
+def _chosen(image: str, value: dict[str, Any]) -> dict[str, Any]:
+    return {"data": {"image": image}, "annotations": [{"result": [{"value": value}]}]}
 
 
 def test_coco_boxes(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +8,9 @@ from click.testing import CliRunner
 from PIL import Image, ImageDraw
 
 from training.cli import compose
+from training.photos.dataset import SIDE
 from training.photos.manifest import Photo, read_manifest
+from training.synthesis import composites
 from training.synthesis.composites import SOURCE, cut, mask_of, plan, write
 
 pytestmark = pytest.mark.training
@@ -60,6 +63,7 @@ def test_written_composites_are_a_training_folder(photos: list[Photo], tmp_path:
     assert {photo.split for photo in made} == {"train"}
     assert sum(bool(photo.labels) for photo in made) == 3
     assert not any("kept" in photo.instance for photo in made)
+    assert {photo.background for photo in made} <= {f"street-{i}.png" for i in range(4)}
     before = {photo.file: photo.path.read_bytes() for photo in made}
     made[0].path.unlink()
     write(photos, out, 6, (0.2, 0.5), seed=1, jobs=1)
@@ -87,6 +91,34 @@ def test_a_rendered_mask_wins_over_the_background(photos: list[Photo]) -> None:
     found = cut(street)
     assert found is not None
     assert found.size == (40, 60)
+
+
+def test_a_mask_fits_a_picture_that_is_shrunk(photos: list[Photo]) -> None:
+    large = replace(photos[0], path=photos[0].path.with_name("large.png"))
+    Image.new("RGB", (2 * SIDE, SIDE), "navy").save(large.path)
+    mask_of(large).parent.mkdir()
+    mask = Image.new("L", (2 * SIDE, SIDE))
+    mask.paste(255, (200, 100, 1000, 700))
+    mask.save(mask_of(large))
+    found = cut(large)
+    assert found is not None
+    assert found.size == (400, 300)
+
+
+def _die(item: composites.Composite, out: Path) -> None:
+    os._exit(9)
+
+
+def test_a_process_that_dies_is_told_in_a_sentence(
+    photos: list[Photo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(composites, "_make", _die)
+    rows = ["file,label,group,split", *(f"{p.file},{'|'.join(p.labels)},{p.group},{p.split}" for p in photos)]
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    words = ["--data", str(tmp_path), "--labels", str(tmp_path / "labels.csv"), "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(compose, [*words, "--count", "4", "--jobs", "1"])
+    assert done.exit_code == 1
+    assert "a process died" in done.output
 
 
 def test_shares_in_the_wrong_order_are_named(collection: Path, tmp_path: Path) -> None:

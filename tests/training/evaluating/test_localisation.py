@@ -1,0 +1,85 @@
+"""Where the evidence is shown, beside where the object is."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from service.detector import Detector, Seen
+from service.settings import Settings
+from training.evaluating import localisation
+from training.evaluating.evaluation import score_photos
+from training.photos.manifest import Photo
+
+pytestmark = pytest.mark.training
+SAMPLES = Path(__file__).parents[3] / "docs" / "samples"
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return Detector(Settings())
+
+
+def _photo(path: Path, *labels: str) -> Photo:
+    return Photo(path, path.name, "test", labels, "product", "any", path.stem, "ours")
+
+
+@pytest.fixture
+def horn(tmp_path: Path) -> Photo:
+    """A sample with a mask beside it, as scenes are rendered."""
+    path = tmp_path / "horn.jpg"
+    path.write_bytes((SAMPLES / "rhino-horn.jpg").read_bytes())
+    with Image.open(path) as picture:
+        mask = Image.new("L", picture.size)
+    ImageDraw.Draw(mask).rectangle((100, 100, 260, 259), fill=255)
+    (tmp_path / "masks").mkdir()
+    mask.save(tmp_path / "masks" / "horn.png")
+    return _photo(path, "rhino_horn")
+
+
+def test_peak_and_box_are_compared_with_the_mask(
+    detector: Detector, horn: Photo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored = score_photos(detector, [horn])
+    answer = scored.answers[0]
+    (box,) = (finding.box for finding in answer.findings if finding.category == "rhino_horn")
+    row = localisation.localisation(scored, detector, 10)["rhino_horn"]
+    assert (row["photos"], row["instances"], row["small_sample"]) == (1, 1, True)
+    area = answer.image.width * answer.image.height
+    assert row["object_share"] == pytest.approx(161 * 160 / area)
+    assert row["overlap_of_whole_picture"] == pytest.approx(161 * 160 / area)
+    sides = min(box.right, 261) - max(box.left, 100), min(box.bottom, 260) - max(box.top, 100)
+    own = (box.right - box.left) * (box.bottom - box.top)
+    shared = sides[0] * sides[1]
+    assert row["overlap"]["value"] == pytest.approx(shared / (own + 161 * 160 - shared))
+    see = Detector.see
+    for cell, on_object in (((4, 4), 1.0), ((8, 8), 0.0)):
+
+        def placed(self: Detector, data: bytes, cell: tuple[int, int] = cell) -> Seen:
+            seen = see(self, data)
+            seen.scores.maps[:] = 0
+            seen.scores.maps[0, :, cell[0], cell[1]] = 1
+            return seen
+
+        monkeypatch.setattr(Detector, "see", placed)
+        found = localisation.localisation(scored, detector, 10)["rhino_horn"]
+        assert found["peak_on_object"]["value"] == on_object
+
+
+def test_only_findings_of_what_a_photo_shows_and_known_objects_count(detector: Detector, horn: Photo) -> None:
+    other = _photo(horn.path, "ivory")
+    busy = _photo(SAMPLES / "pangolin-scales.jpg", "pangolin_scales")
+    scored = score_photos(detector, [other, busy])
+    assert scored.answers[1].findings
+    assert localisation.localisation(scored, detector, 10) == {}
+
+
+def test_interval_of_the_mean_resamples_items() -> None:
+    values = np.array([0.0, 0.0, 0.0, 1.0])
+    low, high = localisation._interval_of_mean(values, ["a", "a", "a", "b"], 500)
+    assert (low, high) == (0.0, 1.0)
+    assert np.isnan(localisation._interval_of_mean(values, ["a"] * 4, 10)).all()
+    many = [str(number) for number in range(400)]
+    low, high = localisation._interval_of_mean(np.arange(400) / 400, many, 500)
+    assert low < 0.5 < high and high - low < 0.08

@@ -1,0 +1,37 @@
+"""Photos that cannot be read, told all at once before the work that needs them begins."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tqdm import tqdm
+
+from service.imaging import Limits, decode
+from service.runtime.cores import available_cores
+from training.photos.manifest import ManifestError, named
+
+_SIDE = 128
+_NAMED = 20
+
+
+def check_readable(photos: Sequence[Path], limits: Limits) -> None:
+    """Decode every photo, small; raises as :func:`refuse` does where some cannot be read or decoded."""
+
+    def fault(path: Path) -> ManifestError | None:
+        try:
+            with named(path):
+                decode(path.read_bytes(), limits, _SIDE)
+        except ManifestError as error:
+            return error
+        return None
+
+    with ThreadPoolExecutor(available_cores()) as pool:
+        found = list(tqdm(pool.map(fault, photos), "reading", total=len(photos), unit="photo", mininterval=2))
+    refuse([error for error in found if error])
+
+
+def refuse(faults: Sequence[ManifestError]) -> None:
+    """Raise :class:`ManifestError` with a line for each of ``faults``, 20 at most, if there are any."""
+    if faults:
+        more = [f"and {len(faults) - _NAMED} more"] if len(faults) > _NAMED else []
+        raise ManifestError("\n".join([*map(str, faults[:_NAMED]), *more]))

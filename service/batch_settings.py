@@ -13,6 +13,7 @@ from pydantic_settings import NoDecode
 from service.errors import FaunalensError
 from service.outbound.locations import is_pattern, parse
 
+SecondOpinion = Literal["off", "confirm", "all"]
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - a prefix, not a secret
 _KEY_BYTES = 32
 _BUCKET = re.compile(r"(s3|gs)://[^/@]+")
@@ -60,7 +61,7 @@ class BatchSettings(BaseModel):
     review_break_minutes: Annotated[int, Field(ge=0, le=480)] = Field(
         45, description="After how long at work the review page reminds of a break, minutes; 0: never"
     )
-    second_opinion: Literal["off", "confirm", "all"] = Field(
+    second_opinion: SecondOpinion = Field(
         "off", description="Which decisions count only when a second moderator says the same; needs keys"
     )
     webhook_hosts: Annotated[tuple[str, ...], NoDecode] = Field(

@@ -5,7 +5,6 @@ shown to lead to a known hash with the digests alone of entries that are nobody 
 """
 
 import hashlib
-from collections.abc import Iterable
 
 BEGINNING = "0" * 64
 
@@ -18,10 +17,3 @@ def digest(entry: str) -> str:
 def link(previous: str, entry_digest: str) -> str:
     """The hash of an entry after the hash ``previous``."""
     return hashlib.sha256(f"{previous}\n{entry_digest}".encode()).hexdigest()
-
-
-def end(previous: str, digests: Iterable[str]) -> str:
-    """The hash after a stretch of entries."""
-    for one in digests:
-        previous = link(previous, one)
-    return previous

@@ -4,7 +4,7 @@ import base64
 import copy
 import datetime
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +61,11 @@ class Seen:
     infer_ms: float
     cached: bool = False
 
+    def to_keep(self) -> "Seen":
+        """What a memory keeps of it: scores and maps, some 20 kB, no picture; verdicts are made anew by each policy."""
+        scores = replace(self.scores, embeddings=np.empty((1, 0), np.float32))
+        return replace(self, scores=scores, view=None, decode_ms=0.0, infer_ms=0.0, cached=True)
+
     def shows(self, policy: Policy) -> bool:
         """Whether it has what an answer by ``policy`` needs: findings have boxes, and these come from the map."""
         return self.scores.maps.size > 0 or not policy.judge(self.probabilities)
@@ -92,7 +97,7 @@ class Detector:
         self.catalog: Catalog = load_catalog(self.contract, settings.catalog)
         if unknown := set(settings.notice_languages) - set(self.catalog.languages):
             raise StartError(f"FAUNALENS_NOTICE_LANGUAGES: the catalogue does not speak {', '.join(sorted(unknown))}")
-        self.memory = Memory(settings.cache, settings.cache_seconds)
+        self.memory = Memory[Seen](settings.cache, settings.cache_seconds)
         self.decoders = self._start_decoders(settings.decoders or available_cores())
         self._self_test(path.parent)
         give_back()
@@ -135,7 +140,7 @@ class Detector:
         """
         if isinstance(picture, bytes):
             picture = self.decode(picture, heatmap, tolerate_truncated)
-        map_from = None if heatmap or policy is None else self.contract.least_logits(policy.least)
+        map_from = None if heatmap or policy is None else policy.least_logits
         started = time.perf_counter()
         scores = self.classifier.run(picture.pixels[None], map_from)
         infer_ms = (time.perf_counter() - started) * 1e3
@@ -181,16 +186,16 @@ class Detector:
         )  # fmt: skip
 
     def candidate(self, seen: Seen, policy: Policy) -> Finding:
-        """The category nearest to its threshold, as if it had reached it: what a photo without finding is shown as.
+        """The category nearest to its threshold in ``policy``, as if it had reached it.
 
-        ``seen`` has its map.
+        A photo without finding is shown as that. ``seen`` has its map.
         """
         category = max(policy.least, key=lambda name: seen.probabilities[name] / policy.least[name])
         judgement = Judgement(category, seen.probabilities[category], min(1.0, policy.least[category]), "review")
         return self._finding(judgement, seen)
 
     def heatmap(self, picture: bytes | Decoded, category: str | None = None) -> bytes:
-        """PNG overlay of ``category``, by default the one nearest to its threshold; raises ``unknown_category``."""
+        """PNG overlay of ``category``, by default that nearest to its review threshold; raises ``unknown_category``."""
         self.check_category(category)
         seen = self.see(picture, heatmap=True)
         return self._overlay(seen, category or self._nearest(seen))
@@ -205,6 +210,7 @@ class Detector:
         return Decoders(count, self.settings.limits, bounds)
 
     def _nearest(self, seen: Seen) -> str:
+        """The category nearest to the review threshold of the contract, whatever a policy makes of it."""
         reviews = {category.id: category.thresholds["review"] for category in self.contract.categories}
         return max(seen.probabilities, key=lambda category: seen.probabilities[category] / reviews[category])
 

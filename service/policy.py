@@ -5,10 +5,12 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from service.contract import Category, Contract, OperatingPoint
@@ -58,6 +60,7 @@ class Policy:
     version: str
     description: str
     thresholds: Mapping[str, tuple[float, float]]
+    contract: Contract = field(repr=False, compare=False)
 
     @property
     def text(self) -> str:
@@ -74,6 +77,11 @@ class Policy:
     def least(self) -> dict[str, float]:
         """The probability from which each category is a finding."""
         return {category: min(levels) for category, levels in self.thresholds.items()}
+
+    @functools.cached_property
+    def least_logits(self) -> NDArray[np.float32]:
+        """The logits ``[C]`` from which a picture may have a finding, see :meth:`Contract.least_logits`."""
+        return self.contract.least_logits(self.least)
 
     def judge(self, probabilities: Mapping[str, float]) -> list[Judgement]:
         """The findings among calibrated ``probabilities``, most probable first."""
@@ -122,7 +130,7 @@ def _resolve(name: str, written: PolicyFile, contract: Contract, path: Path) -> 
         if rule is None:
             raise StartError(f"{path}: policy {name!r} has no rule for {category.id} and no '*'")
         thresholds[category.id] = (_number(rule.review, category), _number(rule.priority, category))
-    return Policy(name, written.version, written.description, thresholds)
+    return Policy(name, written.version, written.description, thresholds, contract)
 
 
 def _number(threshold: Threshold, category: Category) -> float:

@@ -27,6 +27,7 @@ from service.statistics_settings import StatisticsSettings
 
 # Read elsewhere: where settings are, and where the photo collection and the torture corpora are.
 _OTHER_VARIABLES = {"FAUNALENS_CONFIG", "FAUNALENS_DATA", "FAUNALENS_TORTURE"}
+_LIMITS = Limits()
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]+)?")
 _LIST = "docs/settings.md lists them all"
 _LINKS = "a Kubernetes Service whose name begins so makes them: set enableServiceLinks: false"
@@ -72,9 +73,11 @@ class Settings(BatchSettings, StatisticsSettings, BaseSettings):
     providers: Annotated[tuple[Provider, ...], NoDecode, Field(min_length=1)] = Field(
         ("cpu",), description="Where the network runs, the preferred one first: cpu, openvino, cuda, tensorrt"
     )
-    max_bytes: Annotated[int, Field(gt=0, le=2_000_000_000)] = Field(20_000_000, description="Largest image, bytes")
-    max_pixels: Positive = Field(50_000_000, description="Largest image, pixels, from its header")
-    max_frames: Positive = Field(1_000, description="Most frames of an animated image")
+    max_bytes: Annotated[int, Field(gt=0, le=2_000_000_000)] = Field(
+        _LIMITS.max_bytes, description="Largest image, bytes"
+    )
+    max_pixels: Positive = Field(_LIMITS.max_pixels, description="Largest image, pixels, from its header")
+    max_frames: Positive = Field(_LIMITS.max_frames, description="Most frames of an animated image")
     decoders: Annotated[int, Field(ge=0, le=256)] = Field(
         0, description="Processes that decode what its header does not prove cheap; 0: one per core"
     )

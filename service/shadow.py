@@ -12,33 +12,14 @@ import random
 import threading
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
-
 from service.answer import Answer
 from service.detector import Detector
 from service.errors import FaunalensError
 from service.runtime.workers import LAST, step_back
+from service.telemetry.metrics import ShadowMetrics
 
 log = logging.getLogger("faunalens.shadow")
 _DEPTH = 4
-_DIFFERENCES = (0.0001, 0.001, 0.01, 0.03, 0.1, 0.3, 1.0)
-
-
-class ShadowMetrics:
-    """What is counted; the categories are those of the catalogue."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.pictures = Counter(
-            "faunalens_shadow_pictures", "Pictures offered to the shadow model", ["outcome"], registry=registry
-        )
-        self.verdicts = Counter(
-            "faunalens_shadow_verdicts", "Verdicts of the live and the shadow model", ["live", "shadow"],
-            registry=registry,
-        )  # fmt: skip
-        self.differences = Histogram(
-            "faunalens_shadow_difference", "Absolute difference of the calibrated probabilities", ["category"],
-            buckets=_DIFFERENCES, registry=registry,
-        )  # fmt: skip
 
 
 class Shadow:

@@ -3,12 +3,16 @@
 import sys
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from service.finite import FiniteRange
 from training.command import TrainingCommand
 from training.options import DATA, LABELS, read, read_for
+
+if TYPE_CHECKING:
+    from service.contract import Contract
 
 RECIPES = Path(__file__).parent / "recipes"
 MAX_DIFFERENCE = 1e-3
@@ -161,7 +165,7 @@ def export(
         contract = exporting.export(network, recipe, photos, out, name or recipe.name, picture, kept_scores(checkpoint))
     except ValueError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"{out / contract.file}: {(out / contract.file).stat().st_size / 1e6:.1f} MB, sha256 {contract.sha256}")
+    _tell(contract, out)
     val = select(photos, "val")
     compared = val[:: max(1, len(val) // validate)][:validate]
     worst = exporting.largest_difference(network, Classifier(contract, out), compared)
@@ -184,13 +188,20 @@ def quantize(model: Path | None, data: Path, labels: Path | None, out: Path, cou
     Calibration and thresholds are chosen anew on the val split, or kept where the weights were fitted on it. Compare both with `faunalens evaluate` before you use it.
     """
     from service.contract import load_contract
-    from service.detector import DEFAULT_MODEL, shipped_weights
+    from service.detector import model_path
+    from service.settings import load_settings
     from training.exporting import quantize as quantizing
 
-    model = model or shipped_weights() / DEFAULT_MODEL
-    source = load_contract(model)
+    path = model_path(load_settings(model=model))
+    source = load_contract(path)
     try:
-        contract = quantizing.quantize(model, read_for(source, data, labels), out, f"{source.name}-int8", count, seed)
+        contract = quantizing.quantize(path, read_for(source, data, labels), out, f"{source.name}-int8", count, seed)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"{out / contract.file}: {(out / contract.file).stat().st_size / 1e6:.1f} MB, sha256 {contract.sha256}")
+    _tell(contract, out)
+
+
+def _tell(contract: "Contract", folder: Path) -> None:
+    """Say which network was written."""
+    path = folder / contract.file
+    click.echo(f"{path}: {path.stat().st_size / 1e6:.1f} MB, sha256 {contract.sha256}")

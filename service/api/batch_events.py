@@ -11,15 +11,15 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from service.api.batch_info import KEYED, PREFIX, BatchId, owner_of, shown_status
+from service.api.batch_info import KEYED, BatchId, owner_of, shown_status
 from service.api.door import flow_of
 from service.api.failures import error_docs
+from service.api.rules import BATCHES
 from service.api.state import State, bulk_of, state_of
 from service.errors import ErrorCode, FaunalensError
 from service.store.batches import Batches, Status
 
-router = APIRouter(prefix=PREFIX, tags=["batches"])
-WATCHERS = 64
+router = APIRouter(prefix=BATCHES, tags=["batches"])
 _EVENT_SECONDS, _KEEP_ALIVE_SECONDS = 0.5, 15.0
 
 
@@ -37,7 +37,7 @@ async def batch_events(request: Request, batch_id: BatchId) -> StreamingResponse
     state, owner, batches = state_of(request), owner_of(request), bulk_of(request).batches
     first = await asyncio.to_thread(batches.status, batch_id, owner)
     place = contextlib.ExitStack()
-    place.enter_context(state.place("watchers", WATCHERS, flow_of(request.scope)))
+    place.enter_context(state.watchers.held(flow_of(request.scope), "Too many batches are being watched"))
     # nginx would keep the events back until it has four kilobytes of them
     headers = {"X-Accel-Buffering": "no"}
     return _Watched(place, _events(state, batches, owner, first), headers=headers, media_type="text/event-stream")

@@ -14,7 +14,6 @@ from service.keys.key import Scope
 from service.store.batches import Status
 from service.store.tables import Batch
 
-PREFIX = "/v1/batches"
 BatchId = Annotated[str, AfterValidator(storable)]
 KEYED = (ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN, ErrorCode.STORE_UNAVAILABLE)
 READ = error_docs(*KEYED, ErrorCode.UNKNOWN_BATCH, ErrorCode.INVALID_PARAMETER)
@@ -62,9 +61,10 @@ def shown_status(status: Status) -> BatchStatus:
 
 
 def _fields(batch: Batch) -> dict[str, Any]:
-    times = {"created_at": _time(batch.created_at), "finished_at": _time(batch.finished_at)}
-    names = ("id", "state", "policy", "source", "total", "finished")
-    return {**{name: getattr(batch, name) for name in names}, **times}
+    return {
+        "id": batch.id, "state": batch.state, "policy": batch.policy, "source": batch.source, "total": batch.total,
+        "finished": batch.finished, "created_at": _time(batch.created_at), "finished_at": _time(batch.finished_at),
+    }  # fmt: skip
 
 
 def _time(seconds: float | None) -> datetime.datetime | None:

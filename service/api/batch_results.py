@@ -10,14 +10,15 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
-from service.api.batch_info import PREFIX, READ, BatchId, owner_of
+from service.api.batch_info import READ, BatchId, owner_of
 from service.api.cursor import pages
+from service.api.rules import BATCHES
 from service.api.state import bulk_of
 from service.cells import harmless
 from service.store.results import Result, page
 from service.store.tables import LARGEST
 
-router = APIRouter(prefix=PREFIX, tags=["batches"])
+router = APIRouter(prefix=BATCHES, tags=["batches"])
 COLUMNS = (
     "seq", "position", "file", "listing_id", "verdict", "category", "probability", "error", "sha256", "width", "height",
     "model", "policy", "judged_at",

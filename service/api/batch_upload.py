@@ -6,12 +6,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from service.api.batch_info import KEYED, PREFIX, BatchInfo, shown
+from service.api.batch_info import KEYED, BatchInfo, shown
 from service.api.bodies import BINARY, FILES, MULTIPART
 from service.api.door import flow_of, key_of
 from service.api.failures import error_docs
 from service.api.incoming import ARCHIVES, MANIFESTS, gather
 from service.api.observe import note
+from service.api.rules import BATCHES
 from service.api.state import State, bulk_of, state_of
 from service.bulk.bulk import Bulk
 from service.bulk.gathering import Gathering
@@ -22,8 +23,7 @@ from service.keys.key import Key, Scope
 from service.store.batches import NewBatch
 from service.store.tables import LISTING_LENGTH, URL_LENGTH
 
-router = APIRouter(prefix=PREFIX, tags=["batches"])
-_UPLOADS = 4
+router = APIRouter(prefix=BATCHES, tags=["batches"])
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -73,7 +73,7 @@ async def create_batch(
         state.access.allowances.check_pictures(key)
     name = state.detector.policy(policy).name
     new = NewBatch(key.id if key else "", name, storable(source), webhook, storable(listing_id))
-    with state.place("uploads", _UPLOADS, flow_of(request.scope)):
+    with state.uploads.held(flow_of(request.scope), "Too many batches are coming in"):
         gathering = bulk.gather(new, folders_are_listings)
         try:
             await gather(request, bulk, gathering)
@@ -83,7 +83,7 @@ async def create_batch(
             raise
     bulk.wake()
     note(request.scope, batch=new.id, pictures=len(gathering.entries))
-    response.headers["Location"] = f"{PREFIX}/{new.id}"
+    response.headers["Location"] = f"{BATCHES}/{new.id}"
     batch = await asyncio.to_thread(bulk.batches.get, new.id, None)
     return shown(batch)
 

@@ -7,13 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
-from service.api.batch_info import KEYED, PREFIX, READ, BatchId, BatchInfo, BatchStatus, owner_of, shown, shown_status
+from service.api.batch_info import KEYED, READ, BatchId, BatchInfo, BatchStatus, owner_of, shown, shown_status
 from service.api.door import key_of
 from service.api.failures import error_docs
+from service.api.rules import BATCHES
 from service.api.state import bulk_of
 from service.errors import ErrorCode, FaunalensError
 
-router = APIRouter(prefix=PREFIX, tags=["batches"])
+router = APIRouter(prefix=BATCHES, tags=["batches"])
 
 
 class BatchList(BaseModel):

@@ -16,7 +16,7 @@ from service.api.door import Visit, visit_of
 from service.api.failures import error_docs
 from service.api.links import is_link, read_link
 from service.api.observe import REQUEST_ID, note
-from service.api.rules import DETECT
+from service.api.rules import DETECT, HEATMAP
 from service.api.state import State, state_of
 from service.detector import Detector, Seen
 from service.errors import ErrorCode, FaunalensError
@@ -90,7 +90,7 @@ async def detect(
 
 
 @router.post(
-    "/v1/heatmap",
+    HEATMAP,
     response_class=Response,
     openapi_extra=_HEATMAP_BODY,
     responses={
@@ -100,7 +100,9 @@ async def detect(
 )
 async def heatmap_overlay(
     request: Request,
-    category: Annotated[str | None, Query(description="Category shown; default: the strongest", max_length=64)] = None,
+    category: Annotated[
+        str | None, Query(description="Category shown; default: nearest to its review threshold", max_length=64)
+    ] = None,
 ) -> Response:
     """Show where in a picture the evidence for a category is, as a PNG."""
     state = state_of(request)
@@ -145,7 +147,7 @@ class _Job:
         self.state.metrics.cache.labels("hit" if seen else "miss").inc()
         if seen is None:
             answer, seen = await self._judge_anew(data)
-            memory.keep(digest, seen)
+            memory.keep(digest, seen.to_keep())
             return answer
         answer = self.detector.answer(seen, self.request_id, self.policy)
         self._count(answer, {})

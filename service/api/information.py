@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from service.api.failures import error_docs
+from service.api.rules import LIVENESS, METRICS, NOTICES, READINESS
 from service.api.state import state_of
 from service.catalog import DEFAULT_LANGUAGE, CatalogCategory, Listing
 from service.contract import Category, Maturity, Preprocessing
@@ -90,7 +91,7 @@ async def categories(
     )
 
 
-@router.get("/v1/notices/{category}", responses=error_docs(ErrorCode.UNKNOWN_CATEGORY, *_IN_A_LANGUAGE))
+@router.get(f"{NOTICES}{{category}}", responses=error_docs(ErrorCode.UNKNOWN_CATEGORY, *_IN_A_LANGUAGE))
 async def notices(
     request: Request,
     category: Annotated[str, Path(max_length=64)],
@@ -124,13 +125,13 @@ async def model(request: Request) -> ModelInfo:
     )  # fmt: skip
 
 
-@router.get("/livez")
+@router.get(LIVENESS)
 async def livez() -> Health:
     """Whether the process answers; never depends on the model. When this fails, restart the process."""
     return Health(status="alive")
 
 
-@router.get("/readyz", responses=error_docs(ErrorCode.NOT_READY, ErrorCode.OVERLOADED))
+@router.get(READINESS, responses=error_docs(ErrorCode.NOT_READY, ErrorCode.OVERLOADED))
 async def readyz(request: Request) -> Health:
     """Whether pictures should be sent here.
 
@@ -146,7 +147,7 @@ async def readyz(request: Request) -> Health:
     return Health(status="ready")
 
 
-@router.get("/metrics", response_class=Response, responses={
+@router.get(METRICS, response_class=Response, responses={
     200: {"content": {"text/plain": {}}}, **error_docs(ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN)
 })  # fmt: skip
 async def metrics(request: Request) -> Response:

@@ -14,6 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.protocol import ANSWERED, SURPLUS
+from service.api.rules import PROBES
 from service.api.state import State
 from service.errors import ErrorCode
 from service.telemetry.metrics import Metrics
@@ -23,7 +24,6 @@ HEADER = "X-Request-ID"
 _NAME = HEADER.lower()
 _ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_PROBES = frozenset({"/livez", "/readyz", "/metrics"})
 # where a request's scope keeps what several modules ask of it
 REQUEST_ID, KEY_ID, ROUTE = "faunalens.request_id", "faunalens.key_id", "faunalens.route"
 _NOTES = "faunalens.notes"
@@ -121,8 +121,9 @@ class Observe:
 
 def record(metrics: Metrics, seen: Observed) -> None:
     """Count a request that is over, and log it."""
-    metrics.requests(seen.method, seen.route, str(seen.status)).inc()
-    metrics.request_seconds(seen.route).observe(seen.seconds)
-    level = logging.DEBUG if seen.route in _PROBES and seen.status < 500 else logging.INFO
+    route = seen.route
+    metrics.requests(seen.method, route, str(seen.status)).inc()
+    metrics.request_seconds(route).observe(seen.seconds)
+    level = logging.DEBUG if route in PROBES and seen.status < 500 else logging.INFO
     if log.isEnabledFor(level):
         log.log(level, "request", extra={"fields": seen.fields()})

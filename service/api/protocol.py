@@ -225,8 +225,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
 
 def guarded(
-    seconds: float, head_bytes: int, connections: int, refusal: Refusal | None = None,
-    count: Callable[[str], None] | None = None,
+    seconds: float, head_bytes: int, connections: int, refusal: Refusal | None, count: Callable[[str], None] | None,
 ) -> type[GuardedProtocol]:  # fmt: skip
     """The protocol with these limits. ``seconds``: for a head, the rest of a refused body, a client that does not read.
 

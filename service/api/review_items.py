@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from service.api.failures import error_docs
-from service.api.review import KEYED, ItemId, moderator_of, reviews_of, shown
+from service.api.review import KEYED, ItemId, Window, moderator_of, reviews_of, shown
 from service.api.state import bulk_of, state_of
 from service.bulk.views import SIDES
 from service.errors import ErrorCode
@@ -23,9 +23,9 @@ _PICTURE = (
 
 
 @router.get("/{item}", responses=error_docs(*KEYED, ErrorCode.UNKNOWN_ITEM))
-async def review_item(request: Request, item: ItemId) -> dict[str, Any]:
+async def review_item(request: Request, item: ItemId, window: Window = "") -> dict[str, Any]:
     """One photo, with the fields of the queue."""
-    return shown(await asyncio.to_thread(reviews_of(request).one, item), moderator_of(request))
+    return shown(await asyncio.to_thread(reviews_of(request).one, item), moderator_of(request, window))
 
 
 @router.get(

@@ -2,21 +2,21 @@
 
 from service.keys.key import Scope
 
-# A load balancer has no key, and the pages that explain the API tell nothing that is not in the repository.
-STATISTICS, STATISTICS_PAGE, STATISTICS_ASSETS = "/v1/stats", "/stats", "/stats-assets/"
-REVIEW_PAGE, REVIEW_ASSETS = "/review", "/review-assets/"
-READINESS = "/readyz"
-OPEN = frozenset({"/livez", READINESS, "/docs", "/redoc", "/openapi.json", REVIEW_PAGE, STATISTICS_PAGE})
-ASSETS = "/docs-assets/"
-METRICS = "/metrics"
-DETECT = "/v1/detect"
-JUDGING = frozenset({DETECT, "/v1/heatmap"})
+DETECT, HEATMAP = "/v1/detect", "/v1/heatmap"
 BATCHES, NOTICES = "/v1/batches", "/v1/notices/"
-REVIEW, DECISIONS = "/v1/review/", "/v1/decisions"
+REVIEW, DECISIONS, STATISTICS = "/v1/review/", "/v1/decisions", "/v1/stats"
+LIVENESS, READINESS, METRICS = "/livez", "/readyz", "/metrics"
+REVIEW_PAGE, REVIEW_ASSETS = "/review", "/review-assets/"
+STATISTICS_PAGE, STATISTICS_ASSETS = "/stats", "/stats-assets/"
+ASSETS = "/docs-assets/"
+JUDGING = frozenset({DETECT, HEATMAP})
+PROBES = frozenset({LIVENESS, READINESS, METRICS})
+# a load balancer has no key, and the pages that explain the API tell nothing that is not in the repository
+OPEN = frozenset({LIVENESS, READINESS, "/docs", "/redoc", "/openapi.json", REVIEW_PAGE, STATISTICS_PAGE})
 _ANY_KEY: frozenset[Scope] = frozenset()
 _SCOPES = {
     DETECT: frozenset({Scope.DETECT}),
-    "/v1/heatmap": frozenset({Scope.DETECT, Scope.REVIEW}),
+    HEATMAP: frozenset({Scope.DETECT, Scope.REVIEW}),
     "/v1/categories": _ANY_KEY,
     "/v1/model": _ANY_KEY,
 }

@@ -1,12 +1,10 @@
 """What one running application holds, and whether it is ready."""
 
 import asyncio
-import contextlib
 import logging
 import math
-from collections import Counter
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
@@ -17,6 +15,7 @@ from service.keys.access import Access
 from service.outbound.fetch import Fetcher
 from service.runtime.cores import available_cores
 from service.runtime.providers import pictures_at_once
+from service.runtime.slots import Slots
 from service.runtime.workers import Workers
 from service.settings import Settings
 from service.shadow import Shadow
@@ -27,10 +26,13 @@ if TYPE_CHECKING:
     from service.bulk.bulk import Bulk
 
 log = logging.getLogger("faunalens")
+UPLOADS, WATCHERS = 4, 64
 
 
 class State:
     """Settings, workers, decoding, keys, metrics and, once its self-test has passed, the detector.
+
+    ``uploads``: batches that come in; ``watchers``: clients that watch one.
 
     Raises :class:`StartError` when keys are required and there are none.
     """
@@ -51,8 +53,7 @@ class State:
         self.cut_off = 0
         self.last_refusal = -math.inf
         """When a request for a judgement was last refused at the door; seconds of ``time.monotonic``."""
-        self.uploads = self.watchers = 0
-        self._held: Counter[tuple[str, str]] = Counter()
+        self.uploads, self.watchers = Slots(UPLOADS), Slots(WATCHERS)
         self._reloading = False
         self._detector: Detector | None = None
         self._on_failure = on_failure
@@ -70,28 +71,6 @@ class State:
             message = "cannot be used; the log says why" if self.failure else "is still being loaded"
             raise FaunalensError(ErrorCode.NOT_READY, f"The model {message}.")
         return self._detector
-
-    @contextlib.contextmanager
-    def place(self, kind: Literal["uploads", "watchers"], most: int, flow: str) -> Iterator[None]:
-        """One of ``most`` places, while it is held; raises ``overloaded``.
-
-        One client (``flow``) may hold as many as are left free, so that a newcomer finds one.
-        """
-        taken: int = getattr(self, kind)
-        if taken >= most or self._held[kind, flow] > most - taken:
-            what = "Too many batches are coming in" if kind == "uploads" else "Too many batches are being watched"
-            raise FaunalensError(ErrorCode.OVERLOADED, f"{what}; try again shortly.")
-        self._take(kind, flow, 1)
-        try:
-            yield
-        finally:
-            self._take(kind, flow, -1)
-
-    def _take(self, kind: str, flow: str, count: int) -> None:
-        setattr(self, kind, getattr(self, kind) + count)
-        self._held[kind, flow] += count
-        if not self._held[kind, flow]:
-            del self._held[kind, flow]
 
     async def load(self) -> None:
         """Load the detector on a thread; a failure is logged, kept, and handed to ``on_failure``."""

@@ -1,5 +1,6 @@
 """A batch while it comes in: its pictures go to the photo folder, its entries are held until all are there."""
 
+import contextlib
 from dataclasses import replace
 
 from service.bulk.archives import Bounds, Member, too_many_bytes, too_many_files
@@ -44,5 +45,6 @@ class Gathering:
         batches.add(self.batch, self.entries)
 
     def drop(self) -> None:
-        """Remove what was stored."""
-        self._photos.delete_batch(self.batch.id)
+        """Remove what was stored; what cannot be removed now is swept later."""
+        with contextlib.suppress(OSError):
+            self._photos.delete_batch(self.batch.id)

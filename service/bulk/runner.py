@@ -185,14 +185,14 @@ class Runner:
             time.sleep(_LOOK_SECONDS)
 
     def _detector(self) -> Detector | None:
-        """The model in use with decoders of its own; another one after a reload."""
+        """The model in use with decoders of its own; another one after a reload.
+
+        The decoders of the one before stop when the last thread that has taken a picture for it lets go of it.
+        """
         with self._lock:
             live = self._around.detector()
             if live is not self._live and live is not None:
-                old, self._aside = self._aside, live.aside(len(self._threads))
-                self._live = live
-                if old:
-                    old.decoders.close()
+                self._aside, self._live = live.aside(len(self._threads)), live
             return self._aside
 
 

@@ -64,9 +64,10 @@ def export_evidence(
         raise click.UsageError(f"{out} is there already")
     with opened_store() as store:
         from service.detector import Detector
-        from service.evidence.package import ChangedPhotoError, Request, write
+        from service.evidence.package import Request, write
         from service.evidence.shelf import new_package
         from service.evidence.signing import fingerprint, load_key
+        from service.exports.kept import ChangedPhotoError
         from service.store import cases
 
         private = load_key(_key_path(store.settings))

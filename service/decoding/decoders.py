@@ -45,7 +45,7 @@ class Bounds:
 class Decoders:
     """At most ``count`` decoder processes, the first started at once. Safe to call from many threads.
 
-    Raises :class:`StartError` when it does not start.
+    They stop when nobody refers to this any more. Raises :class:`StartError` when the first does not start.
     """
 
     def __init__(self, count: int, limits: imaging.Limits, bounds: Bounds) -> None:
@@ -86,7 +86,7 @@ class Decoders:
         return Image.fromarray(self._isolated(data, side=side, tolerate_truncated=tolerate_truncated)[1])
 
     def close(self) -> None:
-        """Stop the idle processes."""
+        """Stop the processes at once; nobody may be using them, or use them again."""
         self._close()
 
     def _isolated(
@@ -136,7 +136,7 @@ class _Process:
         self.bounds = bounds
         self.answered = 0
         self.most = imaging.MAX_VIEW_SIDE**2 * _PIXEL
-        ours, theirs = socket.socketpair()
+        ours, theirs = _pair()
         self.channel = wire.Channel(ours)
         with theirs:
             try:
@@ -195,6 +195,13 @@ def _spawn(channel: socket.socket) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(  # noqa: S603
         command, stdin=channel.fileno(), stdout=nowhere, stderr=nowhere, cwd="/", env=environment
     )
+
+
+def _pair() -> tuple[socket.socket, socket.socket]:
+    try:
+        return socket.socketpair()
+    except OSError as error:
+        raise StartError("a decoder process cannot be started") from error
 
 
 def _result(fields: dict[str, Any], pixels: bytearray) -> tuple[imaging.Header, NDArray[np.uint8]]:

@@ -7,7 +7,6 @@ person decided. ``docs/evidence.md`` describes every file.
 import base64
 import contextlib
 import datetime
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -17,18 +16,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from service import __version__
 from service.detector import Detector
-from service.errors import ErrorCode, FaunalensError
+from service.errors import FaunalensError
 from service.evidence.cover import cover
 from service.evidence.shelf import COVER, FORMAT, LOG, MANIFEST, SIGNATURE, Writer
 from service.evidence.signing import fingerprint, public_pem
-from service.exports.kept import suffix
+from service.exports.kept import MissingPhotoError, original, suffix
 from service.store.cases import Case, Stretch
 from service.store.clock import iso
 from service.store.photos import Photos
-
-
-class ChangedPhotoError(Exception):
-    """A photo in the store is not the one that was judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +51,7 @@ def write(
 ) -> Written:  # fmt: skip
     """Put the package of ``cases`` into ``out``; ``log``: from the first entry about them to the end.
 
-    Raises :class:`ChangedPhotoError`, :class:`OSError`, and ``store_unavailable``.
+    Raises :class:`service.exports.kept.ChangedPhotoError`, :class:`OSError`, and ``store_unavailable``.
     """
     shown = [_photo(case, number, photos, detector, request, out) for number, case in enumerate(cases, 1)]
     out.add(LOG, _json(_log(log)))
@@ -86,9 +81,12 @@ def _photo(
 ) -> dict[str, Any]:
     folder = f"photos/{number:04d}"
     result = out.add(f"{folder}/result.json", _json(case.record))
-    data, missing = _bytes(case, photos)
-    path, maps, pictures, again = None, list[dict[str, Any]](), list[tuple[str, bytes]](), None
-    if data is not None:
+    path, maps, pictures, again, missing = None, list[dict[str, Any]](), list[tuple[str, bytes]](), None, None
+    try:
+        data = original(case, photos)
+    except MissingPhotoError as error:
+        missing = str(error)
+    else:
         path = out.add(f"{folder}/original{suffix(case.record['image']['format'])}", data)
         # what was judged once may be refused now, by other limits or another decoder
         with contextlib.suppress(FaunalensError):
@@ -106,26 +104,6 @@ def _photo(
         "judged_at": iso(case.judged_at), "recomputed": again, "heatmaps": maps, "decisions": decisions,
         "custody": _custody(case, decisions, request), "_pictures": pictures,
     }  # fmt: skip
-
-
-def _bytes(case: Case, photos: Photos) -> tuple[bytes | None, str | None]:
-    """The photo as it came in, or why it is not there.
-
-    Raises :class:`ChangedPhotoError`, and ``store_unavailable`` when it is there and cannot be read.
-    """
-    if case.sha256 is None:
-        return None, "it could not be judged, so it was not kept"
-    if not case.photo:
-        return None, "its retention has ended, or none was set"
-    try:
-        data = photos.read(case.batch_id, case.position)
-    except FaunalensError as error:
-        if error.code is ErrorCode.STORE_UNAVAILABLE:
-            raise
-        return None, error.message
-    if hashlib.sha256(data).hexdigest() != case.sha256:
-        raise ChangedPhotoError(f"photo {case.id} in the store is not the one that was judged")
-    return data, None
 
 
 def _again(case: Case, data: bytes, detector: Detector) -> dict[str, Any]:

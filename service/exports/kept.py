@@ -8,30 +8,42 @@ from service.store.cases import Case
 from service.store.photos import Photos
 
 _SUFFIXES = {
-    "JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif", "AVIF": ".avif", "BMP": ".bmp",
-    "TIFF": ".tif",
+    "JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif", "AVIF": ".avif", "BMP": ".bmp", "TIFF": ".tif",
 }  # fmt: skip
 
 
+class MissingPhotoError(Exception):
+    """A photo that was not kept, or cannot be opened any more; the message says why."""
+
+
+class ChangedPhotoError(Exception):
+    """A photo in the store is not the one that was judged."""
+
+
 def suffix(format_name: str) -> str:
-    """The ending of a file of Pillow's format ``format_name``."""
+    """The ending of a file of the format ``format_name``, see :data:`service.imaging.FORMATS`."""
     return _SUFFIXES.get(format_name, ".bin")
 
 
-def bytes_of(case: Case, photos: Photos) -> bytes | None:
-    """The photo as it came in; None when it is not kept, cannot be opened, or is not the one that was judged.
+def original(case: Case, photos: Photos) -> bytes:
+    """The photo as it came in.
 
-    Raises ``store_unavailable`` when it is there and cannot be read: it is away, or sealed by another key.
+    Raises :class:`MissingPhotoError`, :class:`ChangedPhotoError`, and ``store_unavailable`` when it is there and cannot
+    be read: the store is away, or it is sealed by another key.
     """
-    if not case.photo or case.sha256 is None:
-        return None
+    if case.sha256 is None:
+        raise MissingPhotoError("it could not be judged, so it was not kept")
+    if not case.photo:
+        raise MissingPhotoError("its retention has ended, or none was set")
     try:
         data = photos.read(case.batch_id, case.position)
     except FaunalensError as error:
         if error.code is ErrorCode.STORE_UNAVAILABLE:
             raise
-        return None
-    return data if hashlib.sha256(data).hexdigest() == case.sha256 else None
+        raise MissingPhotoError(error.message) from error
+    if hashlib.sha256(data).hexdigest() != case.sha256:
+        raise ChangedPhotoError(f"photo {case.id} in the store is not the one that was judged")
+    return data
 
 
 def write(case: Case, photos: Photos, root: Path) -> str | None:
@@ -39,8 +51,9 @@ def write(case: Case, photos: Photos, root: Path) -> str | None:
 
     Raises :class:`OSError` and ``store_unavailable``.
     """
-    data = bytes_of(case, photos)
-    if data is None:
+    try:
+        data = original(case, photos)
+    except (MissingPhotoError, ChangedPhotoError):
         return None
     path = f"photos/{case.sha256}{suffix(case.record['image']['format'])}"
     place = root / path

@@ -61,9 +61,11 @@ class Access:
                 await self._write()
             if self._stamp() != self._seen:
                 await self._read()
-        except (StartError, OSError) as error:
+        except Exception as error:
+            # what nobody thought of must not end it either: revoked keys would stay in force
+            known = isinstance(error, StartError | OSError)
             if not self._failing:
-                log.error("keys stay as they were, usage is counted in memory: %s", error)
+                log.error("keys stay as they were, usage is counted in memory: %s", error, exc_info=not known)
             self._failing = True
         else:
             self._failing = False
@@ -74,7 +76,7 @@ class Access:
             day, pictures = days.popitem()
             try:
                 await asyncio.to_thread(self.store.add_usage, day, pictures)
-            except StartError:
+            except Exception:
                 for failed_day, counts in {**days, day: pictures}.items():
                     self.allowances.not_written(failed_day, counts)
                 raise

@@ -37,7 +37,10 @@ class Bucket:
 
 
 class Allowances:
-    """What every key may still use. ``clock``: monotonic seconds; ``wall``: Unix time."""
+    """What every key may still use. ``clock``: monotonic seconds; ``wall``: Unix time.
+
+    Not thread-safe: all calls come from the event loop.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time) -> None:
         self._clock = clock

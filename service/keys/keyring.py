@@ -3,34 +3,34 @@
 A key's slow hash is computed once, when it is first presented. From then on the key is known by an HMAC under a random
 key of this process, which costs microseconds and is useless elsewhere; a presented key is compared with it in constant
 time. A wrong secret for a known key is therefore refused without the slow hash; for a key not yet known one try runs at
-a time, a few wait, and more are refused as ``overloaded``, so that guesses cannot take the processor. One key may have
-no more there than are left free, so that guesses at it leave room for the others. The time of a refusal tells whether
-an id exists; ids are no secret.
+a time, a few wait, and more are refused as ``overloaded``, so that guesses cannot take the processor. One key may not
+fill these places (:mod:`service.runtime.slots`), so that guesses at it leave room for the others. The time of a refusal
+tells whether an id exists; ids are no secret.
 """
 
 import asyncio
 import hmac
 import logging
 import secrets
-from collections import Counter
 from collections.abc import Iterable
 
 from service.errors import ErrorCode, FaunalensError
 from service.keys.key import Key, parse
+from service.runtime.slots import Slots
 
 audit = logging.getLogger("faunalens.audit")
 _MOST_TRIES = 32
 
 
 class Keyring:
-    """Holds keys by id; revoked ones are not held."""
+    """Holds keys by id; revoked ones are not held. Not thread-safe: all calls come from the event loop."""
 
     def __init__(self, keys: Iterable[Key] = ()) -> None:
         self._keys: dict[str, Key] = {}
         self._known: dict[str, bytes] = {}
         self._mac = hmac.new(secrets.token_bytes(32), digestmod="sha256")
         self._one_at_a_time = asyncio.Semaphore(1)
-        self._tries = Counter[str]()
+        self._tries = Slots(_MOST_TRIES)
         self.replace(keys)
 
     def __len__(self) -> int:
@@ -85,10 +85,7 @@ class Keyring:
 
     async def _first_time(self, key: Key, secret: str, digest: bytes) -> bytes:
         """The digest that is right for ``key``, or an empty one."""
-        if self._tries[key.id] >= _MOST_TRIES - self._tries.total():
-            raise FaunalensError(ErrorCode.OVERLOADED, "Too many keys are being checked; try again shortly.")
-        self._tries[key.id] += 1
-        try:
+        with self._tries.held(key.id, "Too many keys are being checked"):
             async with self._one_at_a_time:
                 # another request with the same key may have been first
                 known = self._known.get(key.id)
@@ -96,8 +93,6 @@ class Keyring:
                     return known
                 if not await asyncio.to_thread(key.matches, secret):
                     return b""
-        finally:
-            self._tries[key.id] -= 1
         held = self._keys.get(key.id)  # the file may have been read again meanwhile
         if held is not None and held.hash == key.hash:
             self._known[key.id] = digest

@@ -57,7 +57,7 @@ class Fetcher:
             async with self._outbound.request("GET", location, _HEADERS) as response:
                 if response.status == 200:
                     return await self._read(response)
-                reference = _header(response, b"location")
+                reference = _reference(response)
                 if response.status not in _REDIRECTS or reference is None:
                     raise unreachable("status", status=response.status)
             location = location.follow(reference, self._settings.url_hosts)
@@ -77,5 +77,6 @@ class Fetcher:
         return bytes(data)
 
 
-def _header(response: httpcore2.Response, name: bytes) -> str | None:
-    return next((value.decode("latin-1") for key, value in response.headers if key.lower() == name), None)
+def _reference(response: httpcore2.Response) -> str | None:
+    """Where a redirect leads, as it is written there."""
+    return next((value.decode("latin-1") for key, value in response.headers if key.lower() == b"location"), None)

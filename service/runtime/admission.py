@@ -3,23 +3,23 @@
 A request asks at the door, before its body is read, and again when its first picture joins the line. It is refused at
 once when
 
-- ``queue`` requests are inside, or its flow already holds more than what is left free. This is the dynamic threshold of
-  Choudhury and Hahne (IEEE/ACM Transactions on Networking 6(2), 1998): one flow alone gets half, and a newcomer always
-  finds room;
+- ``queue`` requests are inside, or its flow already holds more of them than are left free
+  (:mod:`service.runtime.slots`);
 - or its turn would come later than ``max_wait`` seconds, or ``max_ratio`` mean times of a picture. The expected wait is
   the turns before it, times the mean time of a picture, divided by the threads. With a ratio of 3, four requests a
   thread are always taken, and the longest answer takes four times as long as one that did not wait.
 
-Not thread-safe: all calls come from the event loop.
+Not thread-safe: all calls come from the event loop. Only ``running`` and :meth:`Admission.learn` belong to the threads,
+under their lock (:mod:`service.runtime.workers`).
 """
 
 import math
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.errors import ErrorCode, FaunalensError
+from service.runtime.slots import Slots
 
 _FIRST_GUESS = 0.1
 _SMOOTHING = 0.1
@@ -55,37 +55,35 @@ class Admission:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.threads = threads
-        self.queue = queue
         self.max_wait = max_wait
         self.max_ratio = max_ratio
         self.clock = clock
         self.service_seconds = _FIRST_GUESS
-        self.inside = 0
         self.running = 0
         self._ahead = ahead
-        self._held: Counter[str] = Counter()
+        self._slots = Slots(queue)
         self._busy = False
+
+    @property
+    def inside(self) -> int:
+        """Requests that hold a ticket."""
+        return self._slots.taken
 
     def enter(self, flow: str, seconds: float) -> Ticket:
         """A ticket for one request with ``seconds`` until its deadline; raises ``overloaded``."""
         self.check(flow, seconds)
-        self.inside += 1
-        self._held[flow] += 1
+        self._slots.take(flow)
         return Ticket(flow, self.clock() + seconds)
 
     def check(self, flow: str, seconds: float) -> None:
         """Raises what :meth:`enter` would; lets nobody in."""
-        free = self.queue - self.inside
-        if free < 1 or self._held[flow] > free:
+        if not self._slots.has_room(flow):
             raise self._full(self.wait(flow))
         self._check_wait(flow, seconds)
 
     def leave(self, ticket: Ticket) -> None:
         """Give the ticket back, once."""
-        self.inside -= 1
-        self._held[ticket.flow] -= 1
-        if not self._held[ticket.flow]:
-            del self._held[ticket.flow]
+        self._slots.give_back(ticket.flow)
 
     def sit(self, ticket: Ticket) -> None:
         """Ask for a place in the line.
@@ -124,7 +122,7 @@ class Admission:
             rounds = (waiting + 1) / self.threads
             nearest = max(rounds / self.max_ratio, rounds * self.service_seconds / self.max_wait)
             line = min(nearest, waiting / self.threads)
-        room = max(self._held.values(), default=0) / (self.queue - self.inside + 1)
+        room = self._slots.of_largest / (self._slots.most - self._slots.taken + 1)
         return max(line, room)
 
     def _check_wait(self, flow: str, seconds: float) -> None:
@@ -140,7 +138,7 @@ class Admission:
             raise self._full(rounds * self.service_seconds)
 
     def _full(self, wait: float) -> FaunalensError:
-        details = {"queue": self.queue, "inside": self.inside, "expected_wait_ms": round(wait * 1e3)}
+        details = {"queue": self._slots.most, "inside": self._slots.taken, "expected_wait_ms": round(wait * 1e3)}
         message = "The service is full; try again shortly."
         return FaunalensError(ErrorCode.OVERLOADED, message, details, retry_after=max(1, math.ceil(wait)))
 

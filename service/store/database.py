@@ -38,7 +38,7 @@ class Database:
         """A session to read by; raises ``store_unavailable``. ``one_look``: all of it sees one state of the database,
         whatever is written meanwhile; with SQLite that is always so."""
         with _told(), Session(self.engine) as session:
-            if one_look and self.engine.dialect.name == "postgresql":
+            if one_look and is_postgresql(session.connection()):
                 # said by a statement: a level set on the connection is reset past SQLAlchemy's errors when that broke
                 session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
             yield session
@@ -55,6 +55,17 @@ class Database:
     def close(self) -> None:
         """Close the connections."""
         self.engine.dispose()
+
+
+def is_postgresql(connection: Connection) -> bool:
+    """Whether the database is PostgreSQL; else it is SQLite."""
+    return connection.dialect.name == "postgresql"
+
+
+def exclusive(connection: Connection, number: int) -> None:
+    """One holder of ``number`` at a time until the transaction ends; SQLite's transaction to write is that already."""
+    if is_postgresql(connection):
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
 
 
 def open_database(url: str | None, folder: Path) -> Database:
@@ -119,8 +130,7 @@ def _begin(connection: Connection) -> None:
 
 def _migrate(connection: Connection) -> None:
     """Run the migrations that are missing, in this transaction; services that start together wait for each other."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    exclusive(connection, _LOCK)
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection

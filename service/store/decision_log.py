@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.chain import BEGINNING, digest, link
 from service.store.clock import iso
-from service.store.database import Database
+from service.store.database import Database, exclusive
 from service.store.kinds import STATES, Kind, standing
 from service.store.states import ReviewState
 from service.store.tables import Decision, Review
@@ -98,9 +98,8 @@ class DecisionLog:
 
 
 def lock(session: Session) -> None:
-    """One writer at a time until the transaction ends; SQLite's transaction is that already."""
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    """One writer of the log at a time until the transaction ends."""
+    exclusive(session.connection(), _LOCK)
 
 
 def append(session: Session, moment: float, fields: Mapping[str, Any]) -> Entry:

@@ -9,12 +9,13 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from service.batch_settings import SecondOpinion
 from service.errors import ErrorCode, FaunalensError
 from service.store import outbox
 from service.store.clock import now
 from service.store.database import Database
 from service.store.decision_log import Entry, append, lock, said, stands
-from service.store.kinds import Kind, SecondOpinion, last_of, state_after, state_before
+from service.store.kinds import Kind, last_of, state_after, state_before
 from service.store.reviews import holder, locked, unknown_item
 from service.store.states import ReviewState
 from service.store.tables import Batch, Decision, Item, Review

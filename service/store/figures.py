@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
@@ -12,6 +13,8 @@ from service.store.kinds import Kind
 from service.store.states import ItemState, ReviewState
 from service.store.tables import Batch, Decision, Finding, Item, Review
 from service.store.tallies import RANKS
+
+_Query = TypeVar("_Query", bound=Select[*tuple[Any, ...]])
 
 
 @dataclass(slots=True)
@@ -61,7 +64,7 @@ def count(database: Database, since: float, until: float, source: str | None = N
     return counted
 
 
-def _within(query: Select, since: float, until: float, source: str | None) -> Select:  # type: ignore[type-arg]
+def _within(query: _Query, since: float, until: float, source: str | None) -> _Query:
     query = query.where(Item.judged_at >= since, Item.judged_at < until)
     return query if source is None else query.where(Batch.source == source)
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
+from service.batch_settings import SecondOpinion
 from service.store.states import ReviewState
-
-SecondOpinion = Literal["off", "confirm", "all"]
 
 
 class Kind(StrEnum):

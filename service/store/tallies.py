@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from service.answer import Answer
 from service.cells import storable
 from service.store.clock import now
-from service.store.database import Database
+from service.store.database import Database, is_postgresql
 from service.store.tables import Tally
 
 EDGES = (1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 0.7)
@@ -169,8 +169,8 @@ def today() -> datetime.date:
 
 
 def _add(session: Session, key: Key, count: int) -> None:
-    is_postgresql = session.get_bind().dialect.name == "postgresql"
-    row: PostgresqlInsert | SqliteInsert = (postgresql.insert if is_postgresql else sqlite.insert)(Tally)
+    insert = postgresql.insert if is_postgresql(session.connection()) else sqlite.insert
+    row: PostgresqlInsert | SqliteInsert = insert(Tally)
     row = row.values(**key._asdict(), count=count)
     session.execute(
         row.on_conflict_do_update(index_elements=list(Key._fields), set_={"count": Tally.count + row.excluded.count})

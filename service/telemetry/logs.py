@@ -62,9 +62,8 @@ def written(settings: Settings) -> Iterator[None]:
     try:
         yield
     finally:
-        end = time.monotonic() + _LAST_SECONDS
-        while lines.unfinished_tasks and time.monotonic() < end:
-            time.sleep(0.005)
+        with lines.all_tasks_done:
+            lines.all_tasks_done.wait_for(lambda: not lines.unfinished_tasks, _LAST_SECONDS)
 
 
 class _Enqueue(logging.Handler):
@@ -94,7 +93,8 @@ def _write(lines: "queue.Queue[str]") -> None:
             while len(waiting) < _MOST_LINES:
                 waiting.append(lines.get_nowait())
         for line in waiting:
-            torn = _write_line(f"{line}\n".encode(), torn)
+            # a path may have bytes that are no UTF-8
+            torn = _write_line(f"{line}\n".encode(errors="backslashreplace"), torn)
             lines.task_done()
 
 

@@ -12,10 +12,10 @@ from service.answer import ModelName
 from service.errors import ErrorCode
 from service.policy import Verdict
 from service.runtime.workers import Workers
-from service.shadow import ShadowMetrics
 from service.telemetry import logs
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_DIFFERENCES = (0.0001, 0.001, 0.01, 0.03, 0.1, 0.3, 1.0)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -66,6 +66,23 @@ class DriftMetrics:
                 self._ratio.labels(shift.category).set(shift.ratio)
             for what in ("scores", "share"):
                 self._alert.labels(shift.category, what).set(what in shift.alerts)
+
+
+class ShadowMetrics:
+    """How the shadow model differs from the live one; the categories are those of the catalogue."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.pictures = Counter(
+            "faunalens_shadow_pictures", "Pictures offered to the shadow model", ["outcome"], registry=registry
+        )
+        self.verdicts = Counter(
+            "faunalens_shadow_verdicts", "Verdicts of the live and the shadow model", ["live", "shadow"],
+            registry=registry,
+        )  # fmt: skip
+        self.differences = Histogram(
+            "faunalens_shadow_difference", "Absolute difference of the calibrated probabilities", ["category"],
+            buckets=_DIFFERENCES, registry=registry,
+        )  # fmt: skip
 
 
 class Metrics:

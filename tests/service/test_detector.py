@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from service.answer import significant
+from service.contract import Contract
 from service.detector import Detector
 from service.errors import FaunalensError, StartError
 from service.settings import Settings
@@ -71,6 +72,15 @@ def test_answers_are_the_same_with_and_without_the_maps_that_they_do_not_need(de
         data = path.read_bytes()
         spared, whole = (detector.answer(data, "r", policy), detector.answer(detector.see(data), "r", policy))
         assert spared.findings == whole.findings and spared.scores == whole.scores
+
+
+def test_when_a_map_is_wanted_is_worked_out_once_for_a_policy(
+    detector: Detector, tusk: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = detector.policy(None)
+    seen = detector.see(tusk, policy=policy)
+    monkeypatch.delattr(Contract, "least_logits")
+    assert detector.see(tusk, policy=policy).probabilities == seen.probabilities
 
 
 def test_six_significant_digits() -> None:

@@ -13,7 +13,8 @@ from service.answer import Answer
 from service.api.app import create_app
 from service.detector import Detector
 from service.settings import Settings
-from service.shadow import Shadow, ShadowMetrics
+from service.shadow import Shadow
+from service.telemetry.metrics import ShadowMetrics
 from tests.conftest import SAMPLES
 from tests.live import ready, until
 from tests.models import second_model

@@ -10,7 +10,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from training.cli import export, train
+from training.cli import export, quantize, train
 from training.command import TrainingCommand
 from training.measuring import evaluate, thresholds
 
@@ -220,3 +220,10 @@ def test_train_takes_the_labels_of_others(form: str, collection: Path, tmp_path:
     assert done.exit_code == 0, done.output
     assert f"{len(files)} photos: ivory {sum(map(bool, labels))}, listing {labels.count('')}, " in done.output
     assert (tmp_path / "out" / "checkpoint.pt").is_file()
+
+
+def test_quantize_takes_the_model_of_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = tmp_path / "faunalens.toml"
+    settings.write_text(f'model = "{tmp_path / "mine.json"}"\n')
+    monkeypatch.setenv("FAUNALENS_CONFIG", str(settings))
+    assert f"no model contract at {tmp_path / 'mine.json'}" in _message(quantize, "--out", str(tmp_path / "out"))

@@ -19,6 +19,7 @@ from training.evaluating.statistics import Flags, Scores, precision_at_prevalenc
 
 RATES = (0.05, 0.03, 0.02, 0.01, 0.006, 0.004, 0.003, 0.002, 0.001, 0.0005, 0.0)
 _MARGIN = 1e-4
+_CONFIDENCE = 0.95
 _ROUNDS = 60
 
 
@@ -95,8 +96,8 @@ def _key(category: str) -> str:
     return category if re.fullmatch(r"[A-Za-z0-9_-]+", category) else json.dumps(category, ensure_ascii=False)
 
 
-def upper_bound(hits: int, count: int, confidence: float = 0.95) -> float:
-    """One-sided Clopper-Pearson upper bound of a share of which ``hits`` of ``count`` were seen."""
+def upper_bound(hits: int, count: int) -> float:
+    """One-sided 95 % Clopper-Pearson upper bound of a share of which ``hits`` of ``count`` were seen."""
     if hits >= count:
         return 1.0
     low, high = hits / count, 1.0
@@ -106,7 +107,7 @@ def upper_bound(hits: int, count: int, confidence: float = 0.95) -> float:
     for _ in range(_ROUNDS):
         share = (low + high) / 2
         at_most = float(np.exp(ways + k * np.log(share) + (count - k) * np.log1p(-share)).sum())
-        low, high = (share, high) if at_most > 1 - confidence else (low, share)
+        low, high = (share, high) if at_most > 1 - _CONFIDENCE else (low, share)
     return high
 
 

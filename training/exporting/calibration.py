@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from service.contract import Calibration
 
-ENOUGH = 20
+SUPPORTED = 20
+"""Positives from which a category is well supported, by its own photos."""
 _PRIOR = 0.05
 _LEAST_SLOPE = 0.05
 _ROUNDS = 100
@@ -58,8 +59,8 @@ def calibrate(
     them together: a handful of photos cannot carry two parameters each.
     """
     support = positive.sum(axis=0)
-    own = [index for index in range(len(categories)) if support[index] >= ENOUGH]
-    rare = [index for index in range(len(categories)) if support[index] < ENOUGH]
+    own = [index for index in range(len(categories)) if support[index] >= SUPPORTED]
+    rare = [index for index in range(len(categories)) if support[index] < SUPPORTED]
     fitted: dict[str, Calibration] = {}
     for index in own:
         slope, bias = platt(logits[:, index], positive[:, index])

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from service.contract import Contract
 from training.evaluating.statistics import threshold_at
+from training.exporting.calibration import SUPPORTED
 
-SUPPORTED = 20
 RATES = {"sensitive": 0.02, "review": 0.003, "priority": 0.001}
 RARE_RATES = {
     "core": {"sensitive": 0.003, "review": 0.0005, "priority": 0.0001},

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from service.imaging import Limits
+from service.runtime.cores import available_cores
 from training.kept import kept
 from training.photos.manifest import ManifestError
 from training.photos.readable import check_readable
@@ -128,7 +129,7 @@ def _make(given: argparse.Namespace) -> int:
         sheet(given.out, Settings(given.size, given.size * 3 // 4, given.samples, given.threads, 88))
         return 0
     settings = Settings(given.size, given.size, given.samples, given.threads, 88)
-    jobs = given.jobs or pool.all_cores()
+    jobs = given.jobs or available_cores()
     if given.contact_sheet:
         from training.scenes.contact import contact_sheet
 

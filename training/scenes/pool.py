@@ -34,11 +34,6 @@ Worker = Callable[[Task, Path, Settings], str]
 """Makes a task's picture and mask in a folder and returns the variant shown."""
 
 
-def all_cores() -> int:
-    """Processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def render(task: Task, out: Path, settings: Settings) -> str:
     """Make the picture and the mask of `task` in `out`; returns the variant shown."""
     from training.scenes.scene import make

@@ -1,7 +1,7 @@
 // Photos dropped on the page, or chosen: one batch, with its progress.
 
 import { LOOK_AGAIN, address, call, Failure, headers, here, pause } from "./api.js";
-import { $, bytes, count, make, notice } from "./dom.js";
+import { $, bytes, count, isolated, make, notice } from "./dom.js";
 
 const LOOK_EVERY = 1000;
 const PICTURE = /\.(jpe?g|png|webp|gif|avif|tiff?|bmp)$/i;
@@ -157,7 +157,7 @@ export class Add {
     const look = make("button", { type: "button", class: "link", click: () => this.review(id) }, "Review these");
     const stop = make("button", { type: "button", class: "link", hidden: true, click: () => call("POST", `/v1/batches/${id}:cancel`)
       .catch((error) => notice(error.message, { kind: "error" })) }, "Stop");
-    const line = make("li", { id: `batch-${id}` }, make("div", {}, make("strong", {}, source || "Batch"),
+    const line = make("li", { id: `batch-${id}` }, make("div", {}, make("strong", {}, isolated(source || "Batch")),
       ` of ${new Date(at).toLocaleTimeString("en", { timeStyle: "short" })}`), bar, text, make("div", {}, look, " ", stop));
     $("batches").prepend(line);
     for (;;) {

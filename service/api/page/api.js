@@ -2,11 +2,16 @@
 
 /** Milliseconds until what may pass is tried again. */
 export const LOOK_AGAIN = 3_000;
+// a network that went without a word would let a request wait for minutes
+const ANSWER_WITHIN = 30_000;
 const STORED = "faunalens-key";
 const ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789";
 
 /** Tells this window from others of the same moderator. */
 export const session = Array.from(crypto.getRandomValues(new Uint8Array(16)), (n) => ALPHABET[n % 36]).join("");
+
+// what the service says to programs, in words for moderators
+const WORDS = { unauthenticated: "This key is not known, or not valid any more." };
 
 let key = sessionStorage.getItem(STORED) ?? "";
 
@@ -44,7 +49,8 @@ export function headers() {
 
 async function failure(response, sent) {
   const error = (await response.json().catch(() => ({}))).error ?? {};
-  const told = new Failure(error.code ?? "unknown", error.message ?? `The service answered ${response.status}.`, response.status);
+  const words = WORDS[error.code] ?? error.message ?? `The service answered ${response.status}.`;
+  const told = new Failure(error.code ?? "unknown", words, response.status);
   told.stale = (told.status === 401 || told.status === 403) && sent !== key;
   return told;
 }
@@ -57,12 +63,15 @@ async function ask(method, path, body, options) {
   const given = body === undefined ? {} : { body: JSON.stringify(body) };
   const kind = body === undefined ? {} : { "Content-Type": "application/json" };
   const sent = key;
+  const stop = new AbortController();
+  const late = setTimeout(() => stop.abort(), ANSWER_WITHIN);
   let response;
   try {
-    response = await fetch(here(path), { method, headers: { ...headers(), ...kind }, ...given, ...options });
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Failure("network", "The service cannot be reached.");
+    response = await fetch(here(path), { method, headers: { ...headers(), ...kind }, ...given, signal: stop.signal, ...options });
+  } catch {
+    throw new Failure("network", stop.signal.aborted ? "The service does not answer." : "The service cannot be reached.");
+  } finally {
+    clearTimeout(late);
   }
   if (!response.ok) throw await failure(response, sent);
   return response;

@@ -1,7 +1,7 @@
 // The decisions made on this page: counted and sent on at once, and taken back one after the other.
 
 import { call } from "./api.js";
-import { notice } from "./dom.js";
+import { isolated, notice } from "./dom.js";
 import { Outbox } from "./outbox.js";
 import { Entry } from "./queue.js";
 
@@ -50,10 +50,11 @@ export class Decisions {
   async #undoEarlier() {
     await this.outbox.tail;
     try {
-      const { item, entry } = await call("POST", "/v1/review/undo", {});
-      this.queue.bringBack([new Entry(item)]);
+      const { item } = await call("POST", "/v1/review/undo", {});
+      const entries = [new Entry(item)];
+      this.queue.bringBack(entries);
       this.tally(-1);
-      this.changed(`Taken back: ${entry.file}.`);
+      this.changed(`Taken back: ${named(entries)}.`);
     } catch (error) {
       notice(error.code === "nothing_to_undo" ? "There is nothing left to undo." : error.message, { seconds: 4 });
     }
@@ -62,13 +63,15 @@ export class Decisions {
   /** A decision that the service did not take. */
   #refused(error, { items, decision }) {
     const undoing = decision === "undo";
+    const known = [...this.queue.items, ...this.#made.flatMap(({ entries }) => entries)];
+    const which = known.filter((entry) => items.includes(entry.id));
     if (undoing) this.queue.items = this.queue.items.filter((entry) => !items.includes(entry.id));
     // it may still wait for a decision, and is not to be held unseen
     for (const id of items) this.queue.done.delete(id);
     for (const group of this.#made) group.entries = group.entries.filter((entry) => !items.includes(entry.id));
     this.#made = this.#made.filter((group) => group.entries.length);
     this.tally(undoing ? items.length : -items.length, decision);
-    notice(`Not kept: ${error.message}`, { kind: "error" });
+    notice(`Not kept${which.length ? ` (${named(which)})` : ""}: ${error.message}`, { kind: "error" });
     this.changed();
   }
 }
@@ -80,5 +83,5 @@ function left(photos) {
 }
 
 function named(entries) {
-  return entries.length === 1 ? entries[0].fields.file : `${entries.length} photos`;
+  return entries.length === 1 ? isolated(entries[0].fields.file) : `${entries.length} photos`;
 }

@@ -1,7 +1,7 @@
 // Why a photo is here: findings, CITES listings, look-alikes, and photos like it that were seen before.
 
 import { picture } from "./api.js";
-import { $, drawSquare, make, moment, percent } from "./dom.js";
+import { $, drawSquare, isolated, make, moment, percent } from "./dom.js";
 
 const THUMB = 112;
 const LIKES = 3;
@@ -66,7 +66,7 @@ export class Details {
   }
 
   facts({ file, listing_id: id, source, judged_at: at, image, model, policy }) {
-    const rows = [["File", file], ["Listing", id ? make("span", {}, id, " ", make("button", { type: "button", class: "link",
+    const rows = [["File", file], ["Listing", id ? make("span", {}, make("bdi", {}, id), " ", make("button", { type: "button", class: "link",
       click: () => this.only(id) }, "only this listing")) : "none given"], ["Source", source || "none given"],
     ["Judged", moment(at)], ["Photo", `${image.width} × ${image.height}, ${image.format}`],
     ["Model", `${model.name}, ${model.sha256.slice(0, 12)}`], ["Policy", `${policy.name}, version ${policy.version}`]];
@@ -93,7 +93,7 @@ export class Details {
     const nearness = one.identical ? "the same file" : one.mirrored ? "mirrored" : `${one.distance} of 64 bits differ`;
     return make("li", {}, canvas, make("div", {},
       make("strong", { class: `outcome ${decided ? one.decision : "none"}` }, what),
-      make("small", { class: "faint" }, [nearness, one.listing_id && `listing ${one.listing_id}`, one.source && `from ${one.source}`,
+      make("small", { class: "faint" }, [nearness, one.listing_id && `listing ${isolated(one.listing_id)}`, one.source && `from ${isolated(one.source)}`,
         decided && moment(one.decided_at), one.photo ? null : "photo not kept"].filter(Boolean).join(" · "))));
   }
 }

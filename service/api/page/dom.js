@@ -23,20 +23,29 @@ export function bytes(value) {
   return value < 1e6 ? `${Math.ceil(value / 1e3)} kB` : value < 1e9 ? `${(value / 1e6).toFixed(1)} MB` : `${(value / 1e9).toFixed(2)} GB`;
 }
 
+/** Names of others in a sentence of ours: signs in them that turn the direction of writing end with them. */
+export const isolated = (text) => `\u2068${text}\u2069`;
+
 /** Say something to screen readers, and nothing to others. */
 export function say(text) {
   $("live").textContent = text;
 }
 
-/** A message that stays for a while, or until `close` is called. */
+/** A message that stays for a while, or until `close` is called. Said again it stays longer. */
 export function notice(text, { kind = "info", seconds = 8 } = {}) {
-  const close = () => box.remove();
-  const box = make("div", { class: `notice ${kind}`, role: kind === "error" ? "alert" : "status" },
-    make("span", {}, text), make("button", { type: "button", class: "plain", "aria-label": "Dismiss", click: close }, "×"));
   overDialogs();
-  $("notices").append(box);
-  if (seconds) setTimeout(close, seconds * 1e3);
+  const box = [...$("notices").children].find((one) => one.firstChild.textContent === text) ?? put(text, kind);
+  const close = () => box.remove();
+  clearTimeout(box.end);
+  box.end = seconds ? setTimeout(close, seconds * 1e3) : 0;
   return close;
+}
+
+function put(text, kind) {
+  const box = make("div", { class: `notice ${kind}`, role: kind === "error" ? "alert" : "status" }, make("span", {}, text),
+    make("button", { type: "button", class: "plain", "aria-label": "Dismiss", click: () => box.remove() }, "×"));
+  $("notices").append(box);
+  return box;
 }
 
 /** What is outside an open dialog lies behind it, and screen readers pass over it. */

@@ -1,6 +1,6 @@
 // Which photos are wanted: the form, the chips above the queue, and the filter as the service takes it.
 
-import { $, make } from "./dom.js";
+import { $, isolated, make } from "./dom.js";
 
 const NAMES = { category: "Category", source: "Source", listing_id: "Listing", since: "From", until: "To", batch_id: "Batch" };
 
@@ -56,6 +56,6 @@ export class Filters {
       this.choose(rest);
     };
     const label = `Remove the filter ${NAMES[name]} ${value}`;
-    return make("li", {}, make("button", { type: "button", "aria-label": label, click }, `${NAMES[name]}: ${shown} ×`));
+    return make("li", {}, make("button", { type: "button", "aria-label": label, click }, `${NAMES[name]}: ${isolated(shown)} ×`));
   }
 }

@@ -98,7 +98,10 @@ async function begin() {
   listen(act, () => ({ grid: view.gridOn, shortcuts: settings.chosen.shortcuts }));
   document.addEventListener("pointerdown", () => breaks.active());
   setInterval(look, SUMMARY_EVERY);
-  setInterval(() => here && queue.items.length && queue.take(), (me.claim_seconds * 1e3) / 3);
+  queue.holds = me.claim_seconds * 1e3;
+  // by the clock: a machine that slept wakes in the middle of a wait
+  const due = () => Date.now() - queue.takenAt > queue.holds / 3;
+  setInterval(() => here && queue.items.length && due() && queue.take(), Math.min(LOOK_AGAIN, queue.holds / 3));
   setInterval(() => here && !queue.items.length && !document.hidden && !$("rest").open && queue.take(), LOOK_AGAIN);
   document.body.dataset.ready = "yes";
 }
@@ -141,14 +144,17 @@ function act(name, argument) {
 
 function saving(waiting, why = "") {
   document.body.dataset.waiting = waiting;
+  $("login-waiting").textContent = waiting
+    ? `${waiting === 1 ? "1 decision waits for whoever made it" : `${waiting} decisions wait for whoever made them`}.` : "";
   $("saving").hidden = waiting < 5 && !why;
-  $("saving").textContent = `${why} ${waiting} ${waiting === 1 ? "decision is" : "decisions are"} being saved …`;
+  $("saving").textContent = `${why} ${waiting} ${waiting === 1 ? "decision is" : "decisions are"} being saved …${why ? " Keep this page open." : ""}`;
 }
 
 function failed(error) {
   if (error.stale) return;
   if (error.status === 401 || error.status === 403) signIn.ask(error);
-  else notice(error.message, { kind: "error", seconds: 3 });
+  // without a photo the page says it in its place
+  else if (queue.current) notice(error.message, { kind: "error", seconds: 3 });
 }
 
 async function look() {

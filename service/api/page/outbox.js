@@ -5,6 +5,7 @@ import { call, Failure } from "./api.js";
 
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 15_000;
+const SLOW = 3_000;
 const CARRY_ON = { keepalive: true };
 // what it looks like, after a try whose answer was lost, that the try was kept
 const KEPT_BEFORE = ["already_decided", "second_opinion_needed", "nothing_to_undo"];
@@ -12,6 +13,7 @@ const KEPT_BEFORE = ["already_decided", "second_opinion_needed", "nothing_to_und
 export class Outbox {
   #moderator = null;
   #left = 0;
+  #why = "";
   #wake = () => {};
 
   /**
@@ -37,15 +39,25 @@ export class Outbox {
   put(change) {
     const moderator = this.#moderator;
     this.waiting += 1;
-    this.told(this.waiting);
+    this.told(this.waiting, this.#why);
     this.tail = this.tail.then(() => this.send(change, moderator)).finally(() => {
       this.waiting -= 1;
-      this.told(this.waiting);
+      this.#tell("");
       if (this.waiting || !this.#left) return;
       this.left(this.#left);
       this.#left = 0;
     });
     return this.tail;
+  }
+
+  /** When everything is kept. */
+  async drained() {
+    while (this.waiting) await this.tail;
+  }
+
+  #tell(why) {
+    this.#why = why;
+    this.told(this.waiting, why);
   }
 
   async send(change, moderator) {
@@ -56,10 +68,11 @@ export class Outbox {
           this.#left += change.items.length;
           return;
         }
-        const failures = await post(change);
+        const failures = await this.#patiently(post(change));
         const known = attempt > 0 ? KEPT_BEFORE : [];
-        for (const { item, error } of failures) {
-          if (!known.includes(error.code)) this.refused(error, { ...change, items: [item] });
+        const told = failures.filter(({ error }) => !known.includes(error.code));
+        for (const some of Map.groupBy(told, ({ error }) => error.code).values()) {
+          this.refused(some[0].error, { ...change, items: some.map(({ item }) => item) });
         }
         return;
       } catch (error) {
@@ -67,9 +80,19 @@ export class Outbox {
           this.refused(error, change);
           return;
         }
-        this.told(this.waiting, error.message);
+        this.#tell(error.message);
         await this.#pause(Math.min(FIRST_WAIT * 2 ** attempt, LONGEST_WAIT));
       }
+    }
+  }
+
+  /** An answer; tells when it is not there soon. */
+  async #patiently(answer) {
+    const slow = setTimeout(() => this.#tell(this.#why || "The service takes its time."), SLOW);
+    try {
+      return await answer;
+    } finally {
+      clearTimeout(slow);
     }
   }
 

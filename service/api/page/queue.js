@@ -9,12 +9,18 @@ const FETCH_AHEAD = 10;
 const AT_ONCE = 3;
 const KEEP_BEHIND = 12;
 const GRIDDED = 60;
+const MOST = 100;
 
 export class Queue {
-  /** `changed()`: the list, or a photo in it, is not what it was; `failed(failure)`. */
-  constructor(changed, failed) {
+  /**
+   * `changed()`: the list, or a photo in it, is not what it was; `failed(failure)`; `lapsed(entries)`: these may have been
+   * given to others, because nothing was asked for longer than `holds` milliseconds, as when the machine slept.
+   */
+  constructor({ changed, failed, lapsed }) {
     this.changed = changed;
     this.failed = failed;
+    this.lapsed = lapsed;
+    this.holds = Infinity;
     this.filter = {};
     this.items = [];
     this.behind = [];
@@ -23,7 +29,10 @@ export class Queue {
     this.fetchAhead = FETCH_AHEAD;
     this.taking = null;
     this.generation = 0;
-    this.emptyAt = 0;
+    // what the service said last: that no photo is left, or what hindered it
+    this.empty = false;
+    this.trouble = "";
+    this.takenAt = 0;
     this.fetching = 0;
   }
 
@@ -45,7 +54,8 @@ export class Queue {
     this.items = [];
     this.behind = [];
     this.done.clear();
-    this.emptyAt = 0;
+    this.empty = false;
+    this.trouble = "";
     this.taking = null;
     this.changed();
     const { generation } = this;
@@ -69,17 +79,40 @@ export class Queue {
   async claim() {
     const generation = this.generation;
     try {
-      const { items } = await call("POST", "/v1/review/claims", { ...this.filter, limit: this.size });
+      const { items } = await call("POST", "/v1/review/claims", { ...this.filter, limit: this.#wanted });
       if (generation !== this.generation) return;
+      const lapsed = this.items.length && Date.now() - this.takenAt > this.holds;
+      this.takenAt = Date.now();
       const here = new Set(this.items.map((entry) => entry.id));
       const fresh = items.filter(({ item }) => !here.has(item) && !this.done.has(item));
-      this.items.push(...fresh.map((fields) => new Entry(fields)));
-      this.emptyAt = fresh.length || this.items.length ? 0 : Date.now();
+      // before what was left for later
+      const at = this.items.findIndex(({ later }) => later);
+      this.items.splice(at < 0 ? this.items.length : at, 0, ...fresh.map((fields) => new Entry(fields)));
+      this.empty = !this.items.length;
+      this.trouble = "";
       this.prefetch();
       this.changed();
+      const taken = new Set(items.map(({ item }) => item));
+      if (lapsed) this.lapsed(this.items.filter((entry) => !taken.has(entry.id)));
     } catch (error) {
-      if (generation === this.generation) this.failed(error);
+      if (generation !== this.generation) return;
+      this.trouble = error.message;
+      this.failed(error);
+      this.changed();
     }
+  }
+
+  /** Take off what of these is another's by now; returns how many. */
+  async lose(entries) {
+    const { generation } = this;
+    const gone = await Promise.all(entries.map(async (entry) => {
+      const now = await call("GET", `/v1/review/items/${entry.id}`).catch(() => null);
+      return now && !now.yours && (now.claimed_until || now.state !== entry.fields.state) ? entry : null;
+    }));
+    if (generation !== this.generation) return 0;
+    const before = this.items.length;
+    this.items = this.items.filter((entry) => !gone.includes(entry));
+    return before - this.items.length;
   }
 
   /** The photos are decided: out of the list, but kept for an undoing. */
@@ -97,13 +130,20 @@ export class Queue {
 
   /** Take more when there is little left; in the grid whatever is missing. */
   topUp() {
-    if (this.items.length < (this.size === AHEAD ? REFILL_BELOW : this.size)) this.take();
+    const missing = this.#wanted - this.items.length;
+    if (missing > (this.size === AHEAD ? AHEAD - REFILL_BELOW : 0)) this.take();
+  }
+
+  /** How many are to be here: what was left for later must not keep the next from coming. */
+  get #wanted() {
+    return Math.min(MOST, this.size + this.items.filter(({ later }) => later).length);
   }
 
   /** Decisions about these were taken back: they come first again. */
   bringBack(entries) {
     const back = new Set(entries.map((entry) => entry.id));
     for (const id of back) this.done.delete(id);
+    for (const entry of entries) entry.later = false;
     this.behind = this.behind.filter((entry) => !back.has(entry.id));
     this.items = [...entries, ...this.items.filter((entry) => !back.has(entry.id))];
     this.prefetch();
@@ -111,12 +151,19 @@ export class Queue {
 
   /** Put the first photo last. */
   skip() {
-    if (this.items.length > 1) this.items.push(this.items.shift());
+    if (!this.items.length) return;
+    const entry = this.items.shift();
+    entry.later = true;
+    // fetched again when its turn comes
+    if (this.items.length > FETCH_AHEAD) entry.forget();
+    this.items.push(entry);
+    this.topUp();
     this.prefetch();
   }
 
   /** Take this photo first. */
   first(entry) {
+    entry.later = false;
     this.items = [entry, ...this.items.filter((one) => one !== entry)];
     this.prefetch();
   }
@@ -128,7 +175,7 @@ export class Queue {
     this.fetching += 1;
     next.load().finally(() => {
       this.fetching -= 1;
-      if (next.passing) setTimeout(() => this.reload(next), LOOK_AGAIN);
+      if (next.state === "late") setTimeout(() => this.reload(next), LOOK_AGAIN);
       this.changed(next);
       this.prefetch();
     });
@@ -137,17 +184,21 @@ export class Queue {
 
   /** Fetch a photo again that did not come. */
   reload(entry) {
-    if (entry.state !== "failed" || !this.items.includes(entry)) return;
+    if (entry.state !== "late" || !this.items.includes(entry)) return;
     entry.state = "new";
     this.prefetch();
   }
 }
 
-/** A photo of the queue. `state`: new, loading, shown (its canvas is drawn), gone (not kept any more) or failed. */
+/**
+ * A photo of the queue. `state`: new, loading, shown (its canvas is drawn), gone (not kept any more), failed, or late: it
+ * did not come, and is fetched again.
+ */
 export class Entry {
   constructor(fields) {
     this.fields = fields;
     this.id = fields.item;
+    this.later = false;
     this.forget();
   }
 
@@ -161,7 +212,6 @@ export class Entry {
 
   async load() {
     this.state = "loading";
-    this.passing = false;
     const like = this.loadSimilar();
     try {
       const bitmap = await picture(`/v1/review/items/${this.id}/photo`);
@@ -171,9 +221,10 @@ export class Entry {
       bitmap.close();
       this.state = "shown";
     } catch (error) {
-      this.state = error.code === "photo_unavailable" ? "gone" : "failed";
+      // who is asked for a key gets the photo with it
+      const passing = error.passing || error.status === 401;
+      this.state = error.code === "photo_unavailable" ? "gone" : passing ? "late" : "failed";
       this.reason = error.message;
-      this.passing = this.state === "failed" && error.passing;
     }
     await like;
   }

@@ -33,9 +33,9 @@ export class Settings {
     const form = $("settings-form").elements;
     localStorage.setItem(THEME, form.theme.value);
     applyTheme();
-    if (!form.break_minutes.checkValidity() || form.break_minutes.value === "") return;
-    this.chosen = { blur: form.blur.checked, grey: form.grey.checked, shortcuts: form.shortcuts.checked,
-      break_minutes: form.break_minutes.valueAsNumber };
+    // what is no number of minutes is told, and does not hold up the rest
+    const minutes = form.break_minutes.reportValidity() ? form.break_minutes.valueAsNumber : this.chosen.break_minutes;
+    this.chosen = { blur: form.blur.checked, grey: form.grey.checked, shortcuts: form.shortcuts.checked, break_minutes: minutes };
     this.apply(this.chosen);
     try {
       await call("PUT", "/v1/review/me", this.chosen);

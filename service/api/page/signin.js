@@ -52,7 +52,7 @@ export async function again(work) {
     } catch (error) {
       if (error.stale) continue;
       if (!error.passing) throw error;
-      notice(`${error.message} Trying again …`, { kind: "error", seconds: 3 });
+      notice(`${error.message} Trying again …`, { kind: "error", seconds: 1 + LOOK_AGAIN / 1e3 });
       await pause(LOOK_AGAIN);
     }
   }

@@ -57,14 +57,18 @@ export class Stage {
     this.sinceHeat = 0;
     this.veil();
     if (!this.heat) return;
-    $("stage").classList.add("busy");
+    const asked = () => this.entry === entry && this.heat === category;
     try {
       const overlay = await entry.loadHeat(category);
-      if (this.entry !== entry || this.heat !== category) return;
+      if (!asked()) return;
       draw($("overlay"), overlay);
       $("overlay").hidden = false;
+    } catch (error) {
+      if (!asked()) return;
+      this.heat = null;
+      throw error;
     } finally {
-      $("stage").classList.remove("busy");
+      this.veil();
     }
   }
 
@@ -113,8 +117,9 @@ export class Stage {
     $("frame").style.setProperty("--zoom", this.zoomed ? ZOOM : 1);
     $("frame").style.setProperty("--centre", `${this.centre[0]}% ${this.centre[1]}%`);
     $("veil-hint").hidden = !veiled;
-    $("heat-hint").hidden = !this.heat;
     if (!this.heat) $("overlay").hidden = true;
+    $("heat-hint").hidden = $("overlay").hidden;
+    $("stage").classList.toggle("busy", Boolean(this.heat) && $("overlay").hidden);
     for (const [id, on] of [["reveal", this.revealed], ["heat", this.heat], ["boxes-toggle", this.boxes], ["zoom", this.zoomed]]) {
       $(id).setAttribute("aria-pressed", String(Boolean(on)));
     }
@@ -124,7 +129,8 @@ export class Stage {
 /** The box of a finding, with the key that confirms it. */
 function outlined({ box: { left, top, right, bottom } }, index, side) {
   const group = document.createElementNS(SVG, "g");
-  const size = side / 22;
+  // small enough to leave the piece in sight
+  const size = Math.min(side / 22, Math.max(side / 50, Math.min(right - left, bottom - top) / 5));
   const part = (tag, properties, text) => {
     const element = document.createElementNS(SVG, tag);
     for (const [name, value] of Object.entries(properties)) element.setAttribute(name, value);
@@ -151,6 +157,10 @@ function absence({ state, fields, reason }) {
         + "or leave it for later (N)."),
       make("p", { class: "faint" }, "How long photos are kept is set by FAUNALENS_RETENTION_HOURS."),
     ];
+  }
+  if (state === "late") {
+    return [make("strong", {}, "This photo has not come yet."),
+      make("p", {}, `${reason} It is fetched again. You can decide about it when it is here.`)];
   }
   if (state === "failed") return [make("strong", {}, "This photo cannot be shown."), make("p", {}, reason)];
   return [make("p", { class: "loading" }, "Loading the photo …")];

@@ -7,18 +7,21 @@ import { Grid } from "./grid.js";
 import { Queue } from "./queue.js";
 import { Stage } from "./stage.js";
 
+const PATIENCE = 500;
+
 export class View {
   /** Nothing is shown before there are details. */
   details = null;
   gridOn = false;
   #state = "open";
+  #wanted = "open";
 
   /**
    * `reveal()`: the photo was pressed; `waiting(number, why)`: so many decisions are not kept yet;
    * `tally(state, change, decision)`: they were made, or taken back; `failed(failure)`.
    */
   constructor({ reveal, waiting, tally, failed }) {
-    this.queue = new Queue((changed) => this.render(changed), failed);
+    this.queue = new Queue({ changed: (entry) => this.render(entry), failed, lapsed: (entries) => this.#lose(entries) });
     this.stage = new Stage(reveal);
     this.grid = new Grid(this.queue, (chosen) => this.#chosen(chosen), (entry) => this.#open(entry));
     this.filters = new Filters((filter) => this.go({ filter }), (category) => this.details.categories.get(category)?.name ?? category);
@@ -27,23 +30,43 @@ export class View {
   }
 
   /** Show another state, or other filters. */
-  async go({ state = this.#state, filter = this.filters.chosen }) {
-    this.#state = state;
+  async go({ state = this.#wanted, filter = this.filters.chosen }) {
+    this.#wanted = state;
     this.filters.chosen = filter;
-    await this.decisions.outbox.tail;
+    this.filters.show();
+    for (const button of document.querySelectorAll("button[data-state]")) button.setAttribute("aria-pressed", String(button.dataset.state === state));
+    await this.#saved();
+    this.#state = state;
     this.decisions.forget();
     this.grid.selected.clear();
     this.queue.gridded(this.gridOn);
-    this.filters.show();
-    for (const button of document.querySelectorAll("button[data-state]")) button.setAttribute("aria-pressed", String(button.dataset.state === this.#state));
     await this.queue.restart(this.#asked);
     this.render();
   }
 
+  /** Decisions go before their photos are given back. */
+  async #saved() {
+    let close = () => {};
+    const later = setTimeout(() => (close = notice("What you decided is saved first.", { seconds: 0 })), PATIENCE);
+    await this.decisions.outbox.drained();
+    clearTimeout(later);
+    close();
+  }
+
   /** Give everything back, and take nothing until somebody asks. */
   async rest() {
-    await this.decisions.outbox.tail;
+    await this.#saved();
     await this.queue.restart(this.#asked, false);
+  }
+
+  /** What others have by now is not looked at in vain. */
+  async #lose(entries) {
+    await this.decisions.outbox.drained();
+    const lost = await this.queue.lose(entries);
+    if (!lost) return;
+    this.render();
+    notice(`${lost} ${lost === 1 ? "photo is" : "photos are"} another moderator's by now.`);
+    this.queue.topUp();
   }
 
   get #asked() {
@@ -54,10 +77,7 @@ export class View {
     const { queue } = this;
     if (!this.details || (changed && changed !== queue.current && !this.gridOn)) return;
     const empty = !queue.items.length;
-    const nothing = empty && (queue.taking === null || queue.emptyAt);
-    if (nothing && $("nothing").hidden) say("Nothing left here.");
-    $("nothing").hidden = !nothing;
-    $("nothing-filtered").hidden = !this.filters.any;
+    this.#renderNothing(empty && (queue.empty || queue.trouble !== ""));
     $("single").hidden = this.gridOn || empty;
     $("grid").hidden = !this.gridOn || empty;
     document.body.dataset.view = this.gridOn ? "grid" : "single";
@@ -66,10 +86,22 @@ export class View {
     else this.#renderSingle(queue.current ?? null);
   }
 
+  #renderNothing(nothing) {
+    const { trouble } = this.queue;
+    const title = trouble ? "No photos come" : "Nothing left here";
+    if (nothing && ($("nothing").hidden || $("nothing-title").textContent !== title)) say(`${title}. ${trouble}`);
+    $("nothing").hidden = !nothing;
+    $("nothing-title").textContent = title;
+    $("nothing-why").textContent = trouble ? `${trouble} They come by themselves as soon as they can.`
+      : "No photo waits that is not in front of somebody else. New ones come by themselves.";
+    $("nothing-filtered").hidden = !this.filters.any || trouble !== "";
+  }
+
   #renderSingle(entry) {
     const another = this.details.entry !== entry;
     this.stage.show(entry);
     this.details.show(entry);
+    if (another && entry) say(`${inWords(entry)}.`);
     if (another && entry?.similar?.length) this.#refresh(entry);
     if (entry?.state === "shown" && this.stage.wantsHeat()) entry.loadHeat(entry.fields.findings[0].category).catch(() => {});
   }
@@ -112,8 +144,7 @@ export class View {
     if (!text) return;
     $("last").textContent = text;
     const next = this.queue.current;
-    const strongest = next?.fields.findings[0];
-    say(next && !this.gridOn ? `${text} Next: ${strongest.name}, ${percent(strongest.probability)}, ${next.fields.verdict}.` : text);
+    say(next && !this.gridOn ? `${text} Next: ${inWords(next)}.` : text);
   }
 
   async toggleGrid() {
@@ -138,4 +169,9 @@ export class View {
     this.queue.first(entry);
     this.toggleGrid();
   }
+}
+
+/** A photo as it is announced. */
+function inWords({ fields: { findings: [strongest], verdict }, state }) {
+  return `${strongest.name}, ${percent(strongest.probability)}, ${verdict}${state === "gone" ? ", photo not kept" : ""}`;
 }

@@ -177,7 +177,8 @@ async function ask(format) {
   $("key-form").hidden = !refused;
   if (!response?.ok) {
     const error = response ? (await response.json().catch(() => ({}))).error : null;
-    $("message").textContent = error?.message ?? "The service cannot be reached.";
+    const unknown = sessionStorage.getItem(STORED) ? "This key is not known, or not valid any more." : "A key is needed.";
+    $("message").textContent = response?.status === 401 ? unknown : error?.message ?? "The service cannot be reached.";
     if (refused) $("key-form").elements.key.focus();
     return null;
   }
@@ -188,8 +189,13 @@ async function ask(format) {
 async function refresh() {
   const response = await ask("json");
   if (!response) return;
+  const found = await response.json().catch(() => null);
+  if (!found) {
+    $("message").textContent = "The answer of the service was cut off.";
+    return;
+  }
   await learnNames();
-  show(await response.json());
+  show(found);
 }
 
 async function download() {

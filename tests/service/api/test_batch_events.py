@@ -7,7 +7,6 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from service.api.batch_events import WATCHERS
 from service.errors import ErrorCode, FaunalensError
 from service.store.batches import Status
 from tests.live import until
@@ -36,12 +35,13 @@ def test_events_tell_progress_and_the_end(http: httpx.Client) -> None:
 def test_few_watch_at_a_time(http: httpx.Client, batch_app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     state, batch = batch_app.state.faunalens, post(http, as_files(["leaves.jpg"]))
     ended(http, batch)
-    until(lambda: state.watchers == 0)
-    monkeypatch.setattr(state, "watchers", WATCHERS)
+    until(lambda: state.watchers.taken == 0)
+    assert state.watchers.most == 64, "as the API page says"
+    monkeypatch.setattr(state.watchers, "most", 0)
     assert problem(http.get(f"/v1/batches/{batch}/events")) == (503, "overloaded")
-    monkeypatch.setattr(state, "watchers", WATCHERS - 1)
+    monkeypatch.setattr(state.watchers, "most", 1)
     assert "event: finished" in http.get(f"/v1/batches/{batch}/events").text
-    until(lambda: state.watchers == WATCHERS - 1)
+    until(lambda: state.watchers.taken == 0)
 
 
 def test_a_store_that_is_away_for_a_moment_ends_nothing(

@@ -155,7 +155,7 @@ def test_bodies_that_are_refused(
     before = {path.name for path in folder.iterdir()}
     assert problem(http.post("/v1/batches", content=content, headers={"Content-Type": kind})) == wanted
     assert {path.name for path in folder.iterdir()} <= before
-    assert batch_app.state.faunalens.uploads == 0
+    assert batch_app.state.faunalens.uploads.taken == 0
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_a_client_that_leaves_leaves_nothing(http: httpx.Client, batch_app: Fast
 
     with pytest.raises(KeyboardInterrupt):
         http.post("/v1/batches", content=half(), headers={"Content-Type": request.headers["Content-Type"]})
-    until(lambda: batch_app.state.faunalens.uploads == 0)
+    until(lambda: batch_app.state.faunalens.uploads.taken == 0)
     assert {path.name for path in folder.iterdir()} <= before
 
 
@@ -201,3 +201,15 @@ def test_names_and_urls_are_not_logged(http: httpx.Client, caplog: pytest.LogCap
         ended(http, batch)
     records = [record for record in caplog.records if record.name.startswith("faunalens")]
     assert records and not any("private" in record.getMessage() for record in records)
+
+
+def test_photos_that_can_be_neither_stored_nor_removed_are_said_to_be_away(
+    http: httpx.Client, batch_app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise OSError(5, "the object store cannot be used")
+
+    place = batch_app.state.faunalens.bulk.photos.place
+    monkeypatch.setattr(place, "put", away)
+    monkeypatch.setattr(place, "remove_batch", away)
+    assert problem(http.post("/v1/batches", **as_files(["leaves.jpg"]))) == (503, "store_unavailable")

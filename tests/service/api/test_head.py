@@ -57,6 +57,6 @@ def test_a_connection_goes_on_and_no_stream_does(
     monkeypatch.setattr(state.bulk.batches, "status", running)
     head = http.head(f"/v1/batches/{batch}/events", timeout=10)
     assert head.status_code == 200 and head.headers["content-type"].startswith("text/event-stream")
-    until(lambda: state.watchers == 0)
+    until(lambda: state.watchers.taken == 0)
     assert http.head(f"/v1/batches/{batch}/results").headers["content-type"] == "application/jsonl"
     assert http.get("/v1/model").json()["name"] and http.head("/v1/batches/none").status_code == 404

@@ -66,6 +66,14 @@ def test_from_the_queue_to_the_log(clients: dict[str, httpx.Client]) -> None:
     rest = bob.post("/v1/review/claims", json={"limit": 10}).json()["items"]
     assert tusk["yours"] and tusk["file"] == "tusk-single.jpg"
     assert [item["item"] for item in rest] == [item["item"] for item in queue[1:]]
+    window = {"X-Review-Session": "w1"}
+    assert not bob.get(f"/v1/review/items/{tusk['item']}").json()["yours"]
+    bob.delete("/v1/review/claims")
+    bob.post("/v1/review/claims", json={"limit": 10}, headers=window)
+    own = f"/v1/review/items/{rest[0]['item']}"
+    assert bob.get(own, headers=window).json()["yours"] and not bob.get(own).json()["yours"]
+    bob.delete("/v1/review/claims", headers=window)
+    bob.post("/v1/review/claims", json={"limit": 10})
 
     def decide(client: httpx.Client, item: int, **body: str) -> httpx.Response:
         return client.post(f"/v1/review/items/{item}/decision", json=body)

@@ -49,7 +49,7 @@ def address(app: FastAPI) -> Iterator[tuple[str, int]]:
 @pytest.fixture
 def full(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     """No place is left."""
-    monkeypatch.setattr(app.state.faunalens.workers.admission, "inside", 2)
+    monkeypatch.setattr(app.state.faunalens.workers.admission._slots, "taken", 2)
     monkeypatch.setattr(app.state.faunalens, "last_refusal", time.monotonic())
 
 
@@ -218,7 +218,7 @@ def test_answers_keep_the_order_of_the_requests(
     admission = app.state.faunalens.workers.admission
     line.send(keys[1]["free"], tusk[:-1], length=len(tusk))
     until(lambda: admission.inside == 1)
-    monkeypatch.setattr(admission, "queue", 1)
+    monkeypatch.setattr(admission._slots, "most", 1)
     line.socket.sendall(tusk[-1:])
     line.send(keys[1]["free"], tusk)
     answers = [line.answer()[2] for _ in range(2)]

@@ -184,3 +184,12 @@ def test_a_decoder_that_cannot_start(decoders: Decoders, monkeypatch: pytest.Mon
     assert caught.value.code is ErrorCode.OVERLOADED
     monkeypatch.undo()
     decoders.prepare(encoded(scene(), "PNG"), RULE)
+
+
+def test_without_a_file_left_to_open_no_decoder_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("socket.socketpair", refuse)
+    with pytest.raises(StartError, match="cannot be started"):
+        Decoders(1, Limits(), Bounds())

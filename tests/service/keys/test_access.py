@@ -75,6 +75,9 @@ def test_changes_are_noticed_usage_survives_and_damage_is_told_once(
             await asyncio.sleep(0.01)
         raise AssertionError("waited in vain")
 
+    def out_of_threads(*_: object) -> None:
+        raise RuntimeError("no thread")
+
     async def scene() -> None:
         keeping = asyncio.create_task(access.keep())
         key = await access.allow(text, DETECT)
@@ -96,14 +99,21 @@ def test_changes_are_noticed_usage_survives_and_damage_is_told_once(
         assert (await access.allow(text, DETECT)).id == key_id
         store.path.write_bytes(good)
         access.allowances.take(key)
+        with monkeypatch.context() as broken:
+            caplog.clear()
+            await until(lambda: not access._failing)
+            broken.setattr(KeyStore, "add_usage", out_of_threads)
+            access.allowances.take(key)
+            await until(lambda: "no thread" in caplog.text)
+        await until(lambda: not access._failing)
         keeping.cancel()
         with pytest.raises(asyncio.CancelledError):
             await keeping
 
     with caplog.at_level(logging.ERROR, "faunalens"):
         asyncio.run(scene())
-    # three of another process, and three: written before, during and after the damage; the stop writes last
-    assert Access(store.path).allowances.used(key_id) == 6
+    # three of another process, and four: written before, during and after the damage; the stop writes last
+    assert Access(store.path).allowances.used(key_id) == 7
 
 
 def test_a_process_that_was_idle_over_midnight_learns_what_others_used(

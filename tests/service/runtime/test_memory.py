@@ -11,15 +11,14 @@ class Clock:
         return self.now
 
 
-def test_keeps_for_a_while_and_no_more_than_allowed(detector: Detector, tusk: bytes) -> None:
-    seen, clock = detector.see(tusk), Clock()
-    memory = Memory(2, 60, clock)
+def test_keeps_for_a_while_and_no_more_than_allowed() -> None:
+    clock = Clock()
+    memory = Memory[str](2, 60, clock)
     for name in "abc":
-        memory.keep((name, b""), seen)
+        memory.keep((name, b""), name.upper())
         memory.recall(("a", b""))
     assert len(memory) == 2 and memory.recall(("b", b"")) is None
-    kept = memory.recall(("a", b""))
-    assert kept is not None and kept.cached and kept.probabilities == seen.probabilities
+    assert memory.recall(("a", b"")) == "A"
     clock.now = 59.9
     memory.recall(("c", b""))
     clock.now = 60.0
@@ -28,10 +27,8 @@ def test_keeps_for_a_while_and_no_more_than_allowed(detector: Detector, tusk: by
 
 def test_keeps_no_picture_and_gives_the_same_boxes(detector: Detector, tusk: bytes) -> None:
     seen = detector.see(tusk, heatmap=True)
-    memory = Memory(1, 60)
-    memory.keep(("a", b""), seen)
-    kept = memory.recall(("a", b""))
-    assert kept is not None and kept.view is None and kept.scores.embeddings.size == 0
+    kept = seen.to_keep()
+    assert kept.view is None and kept.scores.embeddings.size == 0 and kept.probabilities == seen.probabilities
     assert np.array_equal(kept.scores.maps, seen.scores.maps)
     policy = detector.policy("sensitive")
     first, again = detector.answer(seen, "x", policy), detector.answer(kept, "x", policy)

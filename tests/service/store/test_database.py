@@ -61,7 +61,7 @@ def test_an_older_log_is_chained_anew_unless_it_was_changed(database: Database, 
     assert first == hashlib.sha256(f"{chain.BEGINNING}\n{one}".encode()).hexdigest()
     assert second == hashlib.sha256(f"{first}\n{two}".encode()).hexdigest()
     open_database(url if url.startswith("postgresql") else None, tmp_path).close()
-    assert _hashes(database)[-1] == chain.end(chain.BEGINNING, [chain.digest(one), chain.digest(two)])
+    assert _hashes(database)[-1] == chain.link(chain.link(chain.BEGINNING, chain.digest(one)), chain.digest(two))
     with database.reading() as session:
         assert session.execute(text("SELECT moderator, decided_at FROM decisions WHERE seq = 2")).one() == (
             "a",

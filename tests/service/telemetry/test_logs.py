@@ -61,3 +61,16 @@ def test_a_line_torn_by_a_full_disk_spoils_no_other(tmp_path: Path) -> None:
     assert json.loads(first)["message"] == "a" and torn.endswith("bbb")
     assert [json.loads(line)["message"] for line in rest] == ["d", "e"]
     assert done.stdout.split() == [b"2"]
+
+
+def test_a_path_that_is_no_utf8_ends_no_log() -> None:
+    code = (
+        "import logging\n"
+        "from service.settings import Settings\n"
+        "from service.telemetry.logs import written\n"
+        "with written(Settings(log_format='text')):\n"
+        "    logging.warning('no file %s', '/tmp/\\udcff')\n"
+        "    logging.warning('the next')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert [line.partition(" root ")[2] for line in done.stderr.splitlines()] == ["no file /tmp/\\udcff", "the next"]

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from training.evaluating.statistics import expected_calibration_error
-from training.exporting.calibration import ENOUGH, calibrate, platt
+from training.exporting.calibration import SUPPORTED, calibrate, platt
 
 
 def _sample(slope: float, bias: float, count: int = 6000) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -67,7 +67,7 @@ def test_slope_is_never_negative() -> None:
 def test_categories_fit_apart_and_rare_ones_share() -> None:
     logits, positive = _sample(1.7, -0.8)
     few = np.zeros_like(positive)
-    few[np.flatnonzero(positive)[: ENOUGH - 1]] = True
+    few[np.flatnonzero(positive)[: SUPPORTED - 1]] = True
     fitted = calibrate(
         ["many", "few", "none"], np.stack([logits] * 3, 1), np.stack([positive, few, few & False], 1), "val"
     )
@@ -75,7 +75,7 @@ def test_categories_fit_apart_and_rare_ones_share() -> None:
     assert fitted["few"].temperature == pytest.approx(fitted["many"].temperature, abs=1e-5)
     assert fitted["few"] == fitted["none"]
     assert fitted["few"].bias < fitted["many"].bias - 1
-    assert fitted["few"].fitted_on == f"val, pooled over 2 rare categories, {ENOUGH - 1} positives"
+    assert fitted["few"].fitted_on == f"val, pooled over 2 rare categories, {SUPPORTED - 1} positives"
 
 
 def test_only_rare_categories_keep_the_plain_slope() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from playwright.sync_api import Route, expect
 
 from tests.browser import settled, wait
-from tests.service.api.page.visits import Visit, decided, refuse, shown
+from tests.service.api.page.visits import Visit, decided, refuse, shown, until_held
 
 
 def test_a_decision_is_never_sent_with_the_key_of_another(
@@ -27,6 +27,7 @@ def test_a_decision_is_never_sent_with_the_key_of_another(
         refusing.append(True)
         page.keyboard.press(key)
         expect(page.locator("#login")).to_be_visible()
+        expect(page.locator("#login-waiting")).to_have_text("1 decision waits for whoever made it.")
         refusing.clear()
 
     enter("ann")
@@ -100,8 +101,12 @@ def test_what_breaks_off_is_fetched_again(open_page: Visit, folder: Path) -> Non
     settled(page)
     page.route("**/photo*", lambda route: route.abort())
     page.reload()
-    page.wait_for_selector("#stage[data-shown=failed]")
+    page.wait_for_selector("#stage[data-shown=late]")
     expect(page.locator("#absent")).to_contain_text("cannot be reached")
+    page.keyboard.press("r")
+    expect(page.locator("#live")).to_have_text("The photo is not there yet.")
+    page.wait_for_timeout(200)
+    assert decided(folder) == [], "nobody has seen it"
     page.keyboard.press("g")
     page.wait_for_timeout(500)
     expect(page.locator(".tile .absent")).to_have_count(0)
@@ -117,3 +122,40 @@ def test_what_breaks_off_is_fetched_again(open_page: Visit, folder: Path) -> Non
     expect(page.locator("#saving")).to_contain_text("cut off. 1 decision is being saved")
     settled(page)
     assert [entry["item"] for entry in decided(folder)] == [item]
+
+
+def test_what_hinders_is_told_until_it_is_over(open_page: Visit, folder: Path) -> None:
+    page, lost = open_page(), [True]
+    settled(page)
+    page.route("**/decision", lambda route: route.abort() if lost else route.continue_())
+    saving = page.locator("#saving")
+    page.keyboard.press("r")
+    expect(saving).to_contain_text("cannot be reached. 1 decision is being saved … Keep this page open.")
+    page.keyboard.press("r")
+    assert saving.inner_text().startswith("The service cannot be reached. 2 decisions are")
+    box = saving.bounding_box()
+    assert box
+    at = [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2]
+    assert page.evaluate("([x, y]) => document.elementFromPoint(x, y).id", at) != "saving", "it is in nobody's way"
+    lost.clear()
+    settled(page)
+    expect(saving).to_be_hidden()
+    assert len(decided(folder)) == 2
+
+
+def test_a_service_that_says_nothing_is_asked_again(open_page: Visit, folder: Path) -> None:
+    page, held = open_page(), list[Route]()
+    page.clock.install()
+    page.reload()
+    settled(page)
+    page.route("**/decision", lambda route: held.append(route) if not held else route.continue_())
+    page.keyboard.press("r")
+    until_held(page, held)
+    expect(page.locator("#saving")).to_be_hidden()
+    page.clock.fast_forward(3_100)
+    expect(page.locator("#saving")).to_contain_text("takes its time. 1 decision is being saved")
+    page.clock.fast_forward(27_000)
+    expect(page.locator("#saving")).to_contain_text("does not answer. 1 decision is being saved")
+    page.clock.fast_forward(1_000)
+    settled(page)
+    assert len(decided(folder)) == 1

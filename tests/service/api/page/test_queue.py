@@ -1,11 +1,14 @@
 """The grid, filters, and what is taken and given back."""
 
+import re
+import time
 from pathlib import Path
 
 from playwright.sync_api import Page, Route, expect
+from sqlalchemy import text
 
 from tests.browser import settled, wait
-from tests.service.api.page.visits import Visit, decided, shown, until_held
+from tests.service.api.page.visits import Visit, decided, shown, stored, until_held
 
 
 def test_a_grid_clears_many_and_one_press_takes_it_back(open_page: Visit, folder: Path) -> None:
@@ -40,6 +43,47 @@ def test_a_grid_clears_many_and_one_press_takes_it_back(open_page: Visit, folder
     page.wait_for_selector(f"#stage[data-item='{spared}'][data-shown=shown]")
 
 
+def test_what_others_decided_meanwhile_is_told_once(open_page: Visit, folder: Path) -> None:
+    page = open_page()
+    settled(page)
+    page.keyboard.press("g")
+    wait(page, "document.querySelectorAll('.tile').length === 48 && !document.querySelector('.tile.waiting')")
+    page.keyboard.press("a")
+    with stored(folder) as session:
+        session.execute(
+            text(
+                "UPDATE reviews SET state = 'decided' WHERE item_id IN "
+                "(SELECT item_id FROM reviews WHERE claimed_until > 0 ORDER BY item_id LIMIT 30)"
+            )
+        )
+    page.keyboard.press("r")
+    expect(page.locator(".notice")).to_contain_text(
+        re.compile("^Not kept .[0-9]+ photos.: This photo has been decided")
+    )
+    wait(page, "!Number(document.body.dataset.waiting)")
+    expect(page.locator(".notice")).to_have_count(1)
+
+
+def test_a_machine_that_slept_shows_nothing_that_others_have(open_page: Visit, folder: Path) -> None:
+    page = open_page()
+    page.clock.install()
+    page.reload()
+    settled(page)
+    mine = "SELECT item_id FROM reviews WHERE claimed_until > 0 ORDER BY item_id LIMIT 10"
+    with stored(folder) as session:
+        others = session.scalars(text(mine)).all()
+        wanted = f"item_id IN ({','.join(map(str, others))})"
+        session.execute(text("UPDATE reviews SET claimed_until = 0 WHERE claimed_until > 0"))
+        session.execute(text(f"UPDATE reviews SET claimed_by = 'zoe.x', claimed_until = 4e9 WHERE {wanted}"))
+    page.clock.set_system_time(time.time() + 3600)
+    page.clock.run_for(3_100)
+    expect(page.locator(".notice")).to_contain_text("10 photos are another moderator's by now.")
+    for _ in range(20):
+        settled(page)
+        assert shown(page) not in others
+        page.keyboard.press("n")
+
+
 def tile_filters(page: Page) -> list[str]:
     """How each tile is veiled."""
     return list(
@@ -56,6 +100,46 @@ def test_a_tile_that_is_not_selected_has_no_tick_in_forced_colours(open_page: Vi
     assert page.evaluate(colour) == "rgba(0, 0, 0, 0)"
     page.keyboard.press("a")
     assert page.evaluate(colour) != "rgba(0, 0, 0, 0)"
+
+
+def test_nothing_is_said_to_be_left_only_when_nothing_is(open_page: Visit) -> None:
+    page = open_page()
+    settled(page)
+    page.add_init_script(
+        """window.said = []; document.addEventListener("DOMContentLoaded", () => new MutationObserver(() => {
+          const nothing = document.getElementById("nothing");
+          said.push(document.getElementById("live").textContent, nothing.checkVisibility() ? nothing.innerText : "");
+        }).observe(document.body, { subtree: true, childList: true, attributes: true }));"""
+    )
+    page.reload()
+    settled(page)
+    assert not [words for words in page.evaluate("said") if "Nothing" in words]
+    expect(page.locator("#live")).to_have_text(re.compile("^Rhinoceros horn, .*, priority[.]$"))
+    page.evaluate("document.getElementById('live').textContent = ''")
+    page.keyboard.press("n")
+    expect(page.locator("#live")).to_have_text(re.compile("priority[.]$"))
+    page.context.set_offline(True)
+    page.keyboard.press("r")
+    page.click("[data-state=unsure]")
+    expect(page.locator("[data-state=unsure]")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".notice").last).to_contain_text("What you decided is saved first.")
+    page.context.set_offline(False)
+    expect(page.locator("#nothing")).to_be_visible()
+    page.context.set_offline(True)
+    expect(page.locator("#nothing")).to_contain_text("No photos come")
+    expect(page.locator("#nothing-why")).to_contain_text("The service cannot be reached.")
+    expect(page.locator(".notice")).to_have_count(0)
+    page.context.set_offline(False)
+    expect(page.locator("#nothing")).to_contain_text("Nothing left here")
+
+
+def test_what_is_left_for_later_does_not_keep_the_next_from_coming(open_page: Visit, count: int) -> None:
+    page, seen = open_page(), set[int]()
+    for _ in range(count):
+        settled(page)
+        seen.add(shown(page))
+        page.keyboard.press("n")
+    assert len(seen) == count
 
 
 def test_filters(open_page: Visit) -> None:
@@ -83,7 +167,7 @@ def test_filters(open_page: Visit) -> None:
     page.fill("#filters input[name=until]", "2020-01-02")
     page.select_option("#filter-category", "")
     page.click("#filters button[type=submit]")
-    expect(page.locator("#chips")).to_contain_text("From: 2020-01-01")
+    expect(page.locator("#chips")).to_contain_text("2020-01-01")
     expect(page.locator("#nothing")).to_be_visible()
     page.keyboard.press("f")
     page.click("#filters button[type=reset]")

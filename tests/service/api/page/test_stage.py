@@ -1,9 +1,10 @@
 """The photo in front: veiled, under its heat map, gone; breaks; what may leave the page."""
 
+import json
 import re
 from pathlib import Path
 
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 from sqlalchemy import text
 
 from service.detector import Detector
@@ -16,7 +17,7 @@ def test_blurred_and_grey_until_asked_and_that_is_kept(open_page: Visit) -> None
     settled(page)
 
     def filters() -> str:
-        return str(page.evaluate("getComputedStyle(document.getElementById('photo')).filter"))
+        return filters_of(page)
 
     assert filters() == "blur(22px) grayscale(1)"
     page.keyboard.press("Space")
@@ -37,17 +38,54 @@ def test_blurred_and_grey_until_asked_and_that_is_kept(open_page: Visit) -> None
     assert filters() == "grayscale(1)"
     again = open_page()
     settled(again)
-    assert again.evaluate("getComputedStyle(document.getElementById('photo')).filter") == "grayscale(1)"
+    assert filters_of(again) == "grayscale(1)"
     again.keyboard.press(",")
     expect(again.locator("input[name=break_minutes]")).to_have_value("20")
+    again.fill("input[name=break_minutes]", "")
+    again.check("input[name=blur]")
+    assert filters_of(again) == "blur(22px) grayscale(1)", "a field that is empty does not hold up the others"
     again.uncheck("input[name=shortcuts]")
     again.keyboard.press("Escape")
+    again.set_viewport_size({"width": 3840, "height": 2160})
+    assert re.fullmatch(r"blur\(8\d.*px\) grayscale\(1\)", filters_of(again)), "a large screen blurs as much"
     before = shown(again)
     again.keyboard.press("r")
     assert shown(again) == before, "single keys can be turned off"
     again.click("button[data-act=reject]")
     settled(again)
     assert shown(again) != before
+
+
+def filters_of(page: Page) -> str:
+    return str(page.evaluate("getComputedStyle(document.getElementById('photo')).filter"))
+
+
+def test_names_that_turn_the_direction_of_writing(open_page: Visit, folder: Path) -> None:
+    with stored(folder) as session:
+        session.execute(text("UPDATE items SET name = :name, listing_id = :name"), {"name": "\u202egpj.horn"})
+    page = open_page()
+    settled(page)
+    page.keyboard.press("r")
+    page.locator("#similar .outcome.reject").first.wait_for()
+    name = "\u2068\u202egpj.horn\u2069"
+    expect(page.locator("#last")).to_have_text(f"Rejected: {name}.")
+    expect(page.locator("#similar small").first).to_contain_text(f"listing {name} · from \u2068uploads\u2069")
+
+
+def test_a_tag_leaves_a_small_piece_in_sight(open_page: Visit, folder: Path) -> None:
+    with stored(folder) as session:
+        for item, record in session.execute(text("SELECT id, record FROM items")).all():
+            told = json.loads(record)
+            told["findings"][0]["box"] = {"left": 300, "top": 200, "right": 340, "bottom": 240}
+            session.execute(
+                text("UPDATE items SET record = :record WHERE id = :id"), {"record": json.dumps(told), "id": item}
+            )
+    page = open_page()
+    settled(page)
+    heights = page.evaluate(
+        "['.tag', '.line'].map((part) => document.querySelector(`#boxes ${part}`).getBBox().height)"
+    )
+    assert heights[0] < heights[1] / 2
 
 
 def test_heat_map_boxes_findings_and_what_was_seen_before(open_page: Visit, detector: Detector, folder: Path) -> None:
@@ -60,9 +98,11 @@ def test_heat_map_boxes_findings_and_what_was_seen_before(open_page: Visit, dete
     page.route("**/heatmap*", lambda route: route.abort(), times=1)
     page.keyboard.press("h")
     expect(page.locator("#notices .error")).to_be_visible()
-    page.keyboard.press("h")
+    expect(page.locator("#heat")).to_have_attribute("aria-pressed", "false")
+    expect(page.locator("#heat-hint")).to_be_hidden()
     page.keyboard.press("h")  # what failed once is asked for again
     expect(page.locator("#overlay")).to_be_visible()
+    expect(page.locator("#heat-hint")).to_be_visible()
     assert pixels("overlay") != pixels("photo")
     page.keyboard.press("h")
     expect(page.locator("#overlay")).not_to_be_visible()

@@ -26,5 +26,5 @@ USER 10001
 VOLUME /var/lib/faunalens
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD \
-    ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:%s/livez' % os.environ.get('FAUNALENS_PORT', 8000), timeout=2)"]
+    ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:%s/livez' % (os.environ.get('FAUNALENS_PORT') or 8000), timeout=2)"]
 CMD ["faunalens", "serve"]

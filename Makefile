@@ -5,6 +5,8 @@ DEV := .venv
 AUDIT := .venv-audit
 COMPILE := PIP_CONFIG_FILE=/dev/null $(AUDIT)/bin/pip-compile -q --generate-hashes --strip-extras --allow-unsafe \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+CHECK = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+	"this needs Python 3.11 or later, as in: make PYTHON=python3.12 serve")'
 PIP := -m pip --disable-pip-version-check install -q -c constraints.txt
 
 .PHONY: help serve review scan test lint format readme lock audit sbom clean
@@ -13,6 +15,7 @@ help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
 $(SERVE)/ready: pyproject.toml constraints.txt
+	@$(CHECK)
 	$(PYTHON) -m venv $(SERVE)
 	$(SERVE)/bin/python $(PIP) -e .
 	@touch $@
@@ -22,6 +25,7 @@ $(SERVE)/review: $(SERVE)/ready
 	@touch $@
 
 $(DEV)/ready: pyproject.toml constraints.txt
+	@$(CHECK)
 	$(PYTHON) -m venv $(DEV)
 	$(DEV)/bin/python $(PIP) -e '.[training,dev]'
 	@touch $@
@@ -37,7 +41,8 @@ review: $(SERVE)/review
 
 ## make scan DIR=...     print what the pictures of a folder show
 scan: $(SERVE)/ready
-	@$(SERVE)/bin/faunalens scan $(DIR); code=$$?; case $$code in 0|4|8|12) ;; *) exit $$code;; esac
+	@case "$$DIR" in '') echo 'which folder? make scan DIR=docs/samples' >&2; exit 2;; '~/'*) DIR=$$HOME/$${DIR#??};; esac; \
+	$(SERVE)/bin/faunalens scan -- "$$DIR"; code=$$?; case $$code in 0|4|8|12) ;; *) exit $$code;; esac
 
 ## make test             every check: style, types, tests
 test: $(DEV)/ready lint
@@ -59,6 +64,7 @@ readme: $(SERVE)/ready
 	$(SERVE)/bin/python docs/refresh.py
 
 $(AUDIT)/ready: pyproject.toml constraints.txt
+	@$(CHECK)
 	$(PYTHON) -m venv $(AUDIT)
 	$(AUDIT)/bin/python $(PIP) $$($(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["audit"])')
 	@touch $@

@@ -128,6 +128,7 @@ def scan(
     from service.runtime.providers import pictures_at_once
     from service.scanning import scan as bulk
     from service.scanning.entries import LeftOut
+    from service.scanning.objects import unread_scheme
     from service.scanning.records import WRITERS
     from service.scanning.sources import expand
 
@@ -135,6 +136,8 @@ def scan(
         raise click.UsageError("--resume names the output itself and writes jsonl")
     if not paths and sys.stdin.isatty():
         raise click.UsageError("give files or folders, or paths on standard input")
+    for reason in filter(None, map(unread_scheme, paths)):
+        raise click.UsageError(reason)
     try:
         settings = load_settings(policy=policy, threads=threads)
         detector = Detector(settings)

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
 
 
+# classes of SQLSTATE whose messages may quote values: data exceptions and violated constraints
+_VALUES = ("22", "23")
+
+
 class ErrorCode(Enum):
     """Machine-readable error codes; the value is ``(code, HTTP status)``."""
 
@@ -98,6 +102,25 @@ class FaunalensError(Exception):
         }
 
 
+def told(error: FaunalensError) -> str:
+    """The message for the operator: with what the system or the database said of a store that cannot be used."""
+    reason = error.code is ErrorCode.STORE_UNAVAILABLE and error.__cause__ and reason_of(error.__cause__)
+    return f"{error.message} ({reason})" if reason else error.message
+
+
+def reason_of(error: BaseException) -> str:
+    """What the system or a database said, without path, statement and values.
+
+    Of PostgreSQL the message alone, and where a value is what is wrong with a statement, the SQLSTATE alone.
+    """
+    cause = getattr(error, "orig", None) or error
+    said = cause.args[0] if cause.args else ""
+    if isinstance(said, dict):
+        state = str(said.get("C", ""))
+        said = f"SQLSTATE {state}" if state.startswith(_VALUES) else said.get("M")
+    return str(getattr(cause, "strerror", None) or said or type(cause).__name__)
+
+
 def how_to_get(extra: str) -> str:
     """The command that installs an extra; the package is on no index."""
     return f"in a checkout of Faunalens, pip install '.[{extra}]'"
@@ -112,5 +135,12 @@ def problems(error: "ValidationError") -> str:
 
     Without a field where several do not fit together; the problem names them.
     """
-    told = ((".".join(map(str, found["loc"])), found["msg"].removeprefix("Value error, ")) for found in error.errors())
-    return "; ".join(f"{field}: {problem}" if field else problem for field, problem in told)
+    found = error.errors()
+    # a list of which no item is left is said to be too short, beside what is wrong with the items
+    whole = {problem["loc"][:depth] for problem in found for depth in range(1, len(problem["loc"]))}
+    lines = (
+        (".".join(map(str, problem["loc"])), problem["msg"].removeprefix("Value error, "))
+        for problem in found
+        if problem["loc"] not in whole
+    )
+    return "; ".join(f"{field}: {words}" if field else words for field, words in lines)

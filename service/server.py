@@ -63,15 +63,18 @@ class Server(uvicorn.Server):
 def run(settings: Settings) -> int:
     """Serve until stopped.
 
-    Returns the exit code: 0, 1 when requests were cut off at the end, or 3 when the service could not start. Raises
-    :class:`StartError` when keys are required and there are none, or off where others can reach the service, and when
-    the address cannot be listened on.
+    Returns the exit code: 0, 1 when requests were cut off at the end, or 3 when the service could not start; a
+    line of the log says why.
     """
     with logs.written(settings):
-        check_address(settings.host, settings.port)
-        check_exposure(settings)
-        _raise_file_limit()
-        return _serve(settings)
+        try:
+            check_address(settings.host, settings.port)
+            check_exposure(settings)
+            _raise_file_limit()
+            return _serve(settings)
+        except StartError as error:
+            log.critical("not starting: %s", error)
+            return START_FAILED
 
 
 def _serve(settings: Settings) -> int:
@@ -108,7 +111,7 @@ def configure(settings: Settings, app: Callable[..., Any], turnstile: Turnstile 
     """How uvicorn serves ``app``."""
     refusal, count = (turnstile.refusal, turnstile.count) if turnstile else (None, None)
     return uvicorn.Config(
-        app, settings.host.strip("[]"), settings.port, log_level=settings.log_level, access_log=False, log_config=None,
+        app, _bare(settings.host), settings.port, log_level=settings.log_level, access_log=False, log_config=None,
         server_header=False, ws="none", timeout_graceful_shutdown=settings.shutdown_seconds,
         timeout_keep_alive=settings.keep_alive_seconds,
         http=guarded(settings.read_seconds, settings.max_head_bytes, settings.max_connections, refusal, count),
@@ -131,13 +134,19 @@ def check_exposure(settings: Settings) -> None:
 def check_address(host: str, port: int) -> None:
     """Raises :class:`StartError` when ``host`` is no address, or cannot be listened on: before the model is loaded."""
     try:
-        found = socket.getaddrinfo(host.strip("[]") or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        found = socket.getaddrinfo(_bare(host) or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         raise StartError(f"FAUNALENS_HOST names {host!r}, which is no address to listen on") from error
     failures = [failure for family, *_, address in found if (failure := _failure_to_bind(family, address))]
     # of a name with several addresses one may be of a family that this machine has not; uvicorn tells then
     if len(failures) == len(found) or any(failure.errno not in _NOT_HERE for failure in failures):
         raise StartError(f"cannot listen on {host or 'any address'}, port {port}: {failures[0].strerror}")
+
+
+def _bare(host: str) -> str:
+    """Without brackets. ``::`` is every address, of IPv4 too, which the event loop calls by an empty name."""
+    bare = host.strip("[]")
+    return "" if bare == "::" else bare
 
 
 def _failure_to_bind(family: int, address: Any) -> OSError | None:

@@ -60,6 +60,16 @@ def test_the_health_check_of_the_image_asks_the_port_that_is_set(port: int) -> N
         environment = {**os.environ, "FAUNALENS_PORT": str(asked)}
         done = subprocess.run([sys.executable, *words[1:]], env=environment, capture_output=True, check=False)
         assert done.returncode == code
+    # an empty variable counts as not set
+    shown = words[2].replace("u.urlopen(", "print(").replace(", timeout=2", "")
+    done = subprocess.run(
+        [sys.executable, "-c", shown],
+        env={**os.environ, "FAUNALENS_PORT": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "http://127.0.0.1:8000/livez\n"
 
 
 def test_a_service_that_cannot_start_says_why() -> None:

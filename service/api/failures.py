@@ -16,7 +16,7 @@ from service.api.observe import HEADER, REQUEST_ID, note, route_of
 from service.api.protocol import ANSWERED
 from service.api.rules import READINESS
 from service.api.state import state_of
-from service.errors import ErrorCode, FaunalensError
+from service.errors import ErrorCode, FaunalensError, reason_of
 
 log = logging.getLogger("faunalens")
 RETRY_SECONDS = 1
@@ -41,6 +41,8 @@ def respond(request: Request, error: FaunalensError) -> JSONResponse:
     if refused or error.code is ErrorCode.INTERNAL_ERROR:
         state_of(request).metrics.failures(error.code.code).inc()
     note(request.scope, code=error.code.code)
+    if error.code is ErrorCode.STORE_UNAVAILABLE and error.__cause__:
+        note(request.scope, reason=reason_of(error.__cause__))
     headers = extra_headers(error)
     if request_id:
         # an unexpected error is answered outside the middleware that sets it

@@ -17,7 +17,7 @@ from typing import IO, cast
 
 from service.bulk.spool import Spool
 from service.errors import ErrorCode, FaunalensError
-from service.scanning.archives import METHODS, is_file
+from service.scanning.archives import METHODS, is_file, name_of
 from service.scanning.entries import is_hidden
 from service.scanning.tapes import Tape
 
@@ -84,19 +84,20 @@ def _zip(spool: Spool, bounds: Bounds) -> Iterator[Member]:
             # the same bytes, named again and again: each time they would be unpacked
             raise _corrupt("overlap")
         for info in entries:
-            if not is_file(info) or _is_clutter(info.filename):
+            name = name_of(info)
+            if not is_file(info) or _is_clutter(name):
                 continue
             if info.compress_type not in METHODS:
-                yield Member(info.filename, b"", refusal(_corrupt("compression")))
+                yield Member(name, b"", refusal(_corrupt("compression")))
                 continue
             try:
                 with archive.open(info) as stream:
                     data = _read(stream, bounds, left)
             except _BROKEN:
-                yield Member(info.filename, b"", refusal(_corrupt("member")))
+                yield Member(name, b"", refusal(_corrupt("member")))
                 continue
             left -= len(data)
-            yield _member(info.filename, data, bounds)
+            yield _member(name, data, bounds)
 
 
 def _tar(spool: Spool, bounds: Bounds) -> Iterator[Member]:

@@ -57,7 +57,7 @@ class Bulk:
             settings.store.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.photos = open_photos(settings)
         except OSError as error:
-            raise StartError(f"the store {settings.store} cannot be made: {error.strerror}") from error
+            raise StartError(f"the store {settings.store.absolute()} cannot be made: {error.strerror}") from error
         self.database = open_database(settings.database_url, settings.store)
         self.batches = Batches(self.database)
         self._check_photos()

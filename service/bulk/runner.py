@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.detector import Detector
-from service.errors import ErrorCode, FaunalensError
+from service.errors import ErrorCode, FaunalensError, told
 from service.fingerprint import fingerprints
 from service.runtime.workers import LAST, step_back
 from service.store.claims import Claimed, Claims, Outcome, Sample
@@ -96,7 +96,7 @@ class Runner:
             try:
                 worked = self._one()
             except FaunalensError as error:
-                log.error("batches wait: %s", error.message)
+                log.error("batches wait: %s", told(error))
                 worked = False
             except Exception:
                 log.exception("batches wait")
@@ -127,7 +127,7 @@ class Runner:
             outcome = self._outcome(claimed, detector)
         except FaunalensError as error:
             if error.code in _OURS:
-                log.error("batches wait: %s", error.message)
+                log.error("batches wait: %s", told(error))
                 self._claims.put_back(claimed, _OURS[error.code], counted=False)
                 return
             if error.code in _PASSING and claimed.attempts < _FETCHES:

@@ -110,11 +110,11 @@ class Webhooks:
         if status is not None and 200 <= status < 300:
             self._outbox.delivered(due.id)
         elif status == _GONE or due.attempts >= TRIES:
-            log.error("webhook %s: given up after %d tries, last status %s", due.id, due.attempts, status)
+            log.error("webhook %s: given up after %d tries, last %s", due.id, due.attempts, _shown(status))
             self._outbox.abandon(due.id)
         else:
             seconds = pause(due.attempts)
-            log.warning("webhook %s: status %s, again in %.0f seconds", due.id, status, seconds)
+            log.warning("webhook %s: %s, again in %.0f seconds", due.id, _shown(status), seconds)
             self._outbox.again(due.id, seconds)
 
     async def _post(self, due: Due) -> int | None:
@@ -132,6 +132,10 @@ class Webhooks:
                 return response.status
         except (FaunalensError, TimeoutError):
             return None
+
+
+def _shown(status: int | None) -> str:
+    return "no answer" if status is None else f"status {status}"
 
 
 def _host(due: Due) -> str:

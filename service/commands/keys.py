@@ -5,11 +5,12 @@ import json
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import click
 
 from service.commands.stopping import stopping
+from service.errors import StartError
 from service.finite import FiniteRange
 from service.keys.allowance import utc_day
 from service.keys.key import Scope, new_key, parse
@@ -41,19 +42,29 @@ def keys() -> None:
 def create(name: str, scopes: tuple[str, ...], rate: float | None, burst: int | None, quota: int | None) -> None:
     """Make a key and print it, this once.
 
-    The store keeps a hash only; a lost key cannot be shown again, make a new one.
+    The store keeps a hash only; a lost key cannot be shown again, make a new one. A key that cannot be printed is
+    revoked.
     """
     if not _NAME.fullmatch(name):
         raise click.UsageError("--name takes 1 to 64 letters, digits, spaces and . _ @ -")
     if burst and not rate:
         raise click.UsageError("--burst needs --rate")
     with _store() as store:
+        if sys.stdout is None:
+            raise StartError("standard output is closed: nobody would see the key")
         store.create_file()
         store.check()
         text, key = new_key(name, frozenset(map(Scope, scopes)), _now(), rate, burst, quota)
         store.add(key)
-    click.echo(f"key {key.id} for {name}, kept in {store.path}; it is shown this once:", err=True)
-    click.echo(text)
+    try:
+        click.echo(f"key {key.id} for {name}, kept in {store.path}; it is shown this once:", err=True)
+        click.echo(text)
+    except OSError:
+        with _store() as store:
+            store.revoke(key.id, _now())
+        with suppress(OSError):
+            click.echo(f"faunalens: key {key.id} could not be shown, and is revoked", err=True)
+        raise
 
 
 @keys.command("list")

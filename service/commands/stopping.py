@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import click
 
-from service.errors import FaunalensError, StartError, how_to_get
+from service.errors import FaunalensError, StartError, how_to_get, told
 
 
 @contextlib.contextmanager
@@ -19,8 +19,10 @@ def stopping() -> Iterator[None]:
         if (error.name or "").partition(".")[0] == "service":
             raise
         stop(f"{error.name} is not installed: {how_to_get('review')}")
-    except (StartError, FaunalensError) as error:
+    except StartError as error:
         stop(str(error))
+    except FaunalensError as error:
+        stop(told(error))
     except OSError as error:
         stop(f"{error.filename or 'the store'} cannot be used: {error.strerror}")
 

@@ -33,7 +33,7 @@ def opened_store() -> Iterator[Store]:
         settings = load_settings()
         # a folder alone may be a volume that is not mounted: a new database there would say that all is well
         if settings.database_url is None and not (settings.store / FILE).is_file():
-            raise StartError(f"there is no store at {settings.store}")
+            raise StartError(f"there is no store at {settings.store.absolute()}; FAUNALENS_STORE says where")
         database = open_database(settings.database_url, settings.store)
         try:
             yield Store(settings, database, open_photos(settings))

@@ -7,6 +7,7 @@ either, or crashes, is replaced: its picture is refused, and nobody else notices
 
 import contextlib
 import dataclasses
+import os
 import queue
 import signal
 import socket
@@ -31,6 +32,7 @@ from service.errors import ErrorCode, FaunalensError, StartError
 _START_SECONDS = 30.0
 _RECYCLE_AFTER = 1_000
 _PIXEL = 3
+_MEMORY = "/proc/self/statm"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -159,7 +161,7 @@ class _Process:
             self.channel.receive(0)
         except (OSError, EOFError, ValueError) as error:
             self.stop()
-            raise StartError("a decoder process does not start") from error
+            raise StartError(f"a decoder process does not start{_wanting()}") from error
 
     @property
     def worn(self) -> bool:
@@ -194,6 +196,11 @@ class _Process:
         self.channel.close()
         self.popen.kill()
         self.popen.wait()
+
+
+def _wanting() -> str:
+    """Why none does, where that is known: newcomers try it on a Mac."""
+    return "" if os.path.exists(_MEMORY) else f": it needs Linux, or another system with {_MEMORY}"
 
 
 def _spawn(channel: socket.socket) -> "subprocess.Popen[bytes]":

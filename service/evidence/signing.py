@@ -24,8 +24,16 @@ def make_key(path: Path) -> Ed25519PrivateKey:
     key = Ed25519PrivateKey.generate()
     text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     try:
-        with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as stream:
-            stream.write(text)
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        try:
+            with open(descriptor, "wb") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(descriptor)
+        except OSError:
+            # half a key would be in the way of the next
+            path.unlink(missing_ok=True)
+            raise
     except FileNotFoundError as error:
         where = "FAUNALENS_STORE or FAUNALENS_EVIDENCE_KEY says where"
         raise StartError(f"the key {path} cannot be made: its folder is not there ({where})") from error

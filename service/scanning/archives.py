@@ -7,6 +7,7 @@ kilobyte of bzip2 can be gigabytes; for tars see :mod:`service.scanning.tapes`.
 """
 
 import bz2
+import contextlib
 import gzip
 import io
 import lzma
@@ -15,7 +16,6 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from typing import IO, cast
 
 from service.cells import encodable
@@ -25,6 +25,7 @@ from service.scanning.tapes import Tape, up_to
 Opener = Callable[[str, IO[bytes]], Iterator[Entry]]
 _ZIPS = (".zip",)
 _TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+_UTF8 = 0x800
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # NotImplementedError: a compression that the library lacks; RuntimeError: an entry under a password
 _BROKEN = (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error, lzma.LZMAError,
@@ -61,17 +62,26 @@ def is_file(info: zipfile.ZipInfo) -> bool:
     return info.filename != "" and not info.is_dir() and not stat.S_ISLNK(info.external_attr >> 16)
 
 
+def name_of(info: zipfile.ZipInfo) -> str:
+    """The name of an entry; ``zip`` and the Finder write UTF-8 without the flag that says so."""
+    if not info.flag_bits & _UTF8:
+        with contextlib.suppress(UnicodeError):
+            return info.filename.encode("cp437").decode()
+    return info.filename
+
+
 def _zip(
     file: str, stream: IO[bytes], wanted: Callable[[str], bool], max_bytes: int, left_out: LeftOut
 ) -> Iterator[Entry]:
     with zipfile.ZipFile(stream) as archive:
         for info in archive.infolist():
-            name = f"{file}!{encodable(info.filename)}"
+            inner = name_of(info)
+            name = f"{file}!{encodable(inner)}"
             if not is_file(info):
                 if not info.filename.endswith("/"):
                     left_out.add("links")
                 continue
-            if not left_out.takes(info.filename) or not wanted(name):
+            if not left_out.takes(inner) or not wanted(name):
                 continue
             if info.compress_type not in METHODS:
                 yield Entry(name, unreadable(NotImplementedError("neither stored nor deflated")))
@@ -96,7 +106,7 @@ def _tar(
             elif left_out.takes(info.name) and wanted(name):
                 entry = archive.extractfile(info)
                 assert entry is not None
-                with closing(entry):
+                with contextlib.closing(entry):
                     data = up_to(entry, max_bytes + 1)
                 if len(data) < min(info.size, max_bytes + 1):
                     raise tarfile.ReadError("unexpected end of data")

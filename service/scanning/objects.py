@@ -8,6 +8,7 @@ messages, which quote what a store said, are not passed on.
 import contextlib
 import datetime
 import io
+import os
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -28,6 +29,7 @@ SCHEMES = ("s3://", "gs://")
 _AHEAD = 8
 _BLOCK = 1_048_576
 _PATIENCE: "RetryConfig" = {"max_retries": 4, "retry_timeout": datetime.timedelta(seconds=30)}
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _STATUS = re.compile(r"status code: (\d{3})")
 _REASONS = {
     "FileNotFoundError": "there is no such object",
@@ -49,6 +51,14 @@ class _BrokenError(OSError):
 def is_address(file: str) -> bool:
     """Whether ``file`` lies in an object store."""
     return file.startswith(SCHEMES)
+
+
+def unread_scheme(file: str) -> str | None:
+    """Why ``file`` cannot be meant: it begins with a scheme that is not read, and no file is called so. Else None."""
+    scheme = _SCHEME.match(file)
+    if scheme is None or is_address(file) or os.path.exists(file):
+        return None
+    return f"{scheme[0]} is not read; give files, folders, or {' or '.join(SCHEMES)} addresses"
 
 
 def read(address: str, buckets: "Mapping[str, ObjectStore]", max_bytes: int) -> bytes:

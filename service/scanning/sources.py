@@ -22,6 +22,8 @@ def expand(
             yield from objects.entries(file, wanted, max_bytes, archive, left_out)
         elif not wanted(file):
             continue
+        elif reason := objects.unread_scheme(file):
+            yield Entry(file, unreadable(ValueError(reason)))
         elif archive is None:
             yield file
         else:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from service.errors import ErrorCode, FaunalensError, StartError
+from service.errors import ErrorCode, FaunalensError, StartError, reason_of
 
 FILE = "faunalens.db"
 # a traceback for every connection that a restarted server has closed
@@ -89,16 +89,8 @@ def open_database(url: str | None, folder: Path) -> Database:
         raise StartError("the database of batches was migrated by a later version: go back to that one") from error
     except (SQLAlchemyError, OSError) as error:
         engine.dispose()
-        raise StartError(f"the database of batches cannot be used: {_reason(error)}") from error
+        raise StartError(f"the database of batches cannot be used: {reason_of(error)}") from error
     return Database(engine)
-
-
-def _reason(error: Exception) -> str:
-    """What the database said, without the statement; of PostgreSQL the message alone, whose details may have values."""
-    cause = getattr(error, "orig", None) or error
-    told = cause.args[0] if cause.args else ""
-    told = told.get("M") if isinstance(told, dict) else getattr(cause, "strerror", None) or told
-    return str(told or type(cause).__name__)
 
 
 def _sqlite(path: Path) -> Engine:

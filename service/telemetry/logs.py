@@ -56,6 +56,8 @@ def written(settings: Settings) -> Iterator[None]:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
+    # it tells each of its own parts as it is imported
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
     threading.Thread(target=_write, args=(lines,), name="logs", daemon=True).start()
     try:
         yield

@@ -80,6 +80,23 @@ def test_exit_code_tells_findings() -> None:
     assert run("scan", "--policy", "no-such", bananas)[0] == 3
 
 
+def test_an_address_of_another_scheme_is_refused() -> None:
+    for address in ("az://container/prefix", "https://ann:secret@example.com/a.jpg", "S3://bucket/a.jpg"):
+        code, out, err = run("scan", str(SAMPLES / "bananas.jpg"), address)
+        assert code == 2 and not out and "secret" not in err
+        assert f"{address.partition('//')[0]}// is not read; give files, folders, or s3:// or gs:// addresses" in err
+    code, out, _ = run("scan", stdin=f"az://container/a.zip\n{SAMPLES / 'bananas.jpg'}\n")
+    failure, answer = (json.loads(line) for line in out.splitlines())
+    assert code == 8 and "az:// is not read" in failure["error"]["details"]["reason"] and answer["verdict"] == "clear"
+
+
+def test_a_file_may_be_called_like_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "az:").mkdir()
+    shutil.copy(SAMPLES / "bananas.jpg", tmp_path / "az:" / "a.jpg")
+    monkeypatch.chdir(tmp_path)
+    assert run("scan", "az://a.jpg")[0] == 0
+
+
 def test_paths_from_standard_input() -> None:
     for words in (["scan"], ["scan", "-"]):
         code, out, _ = run(*words, stdin=f"{SAMPLES / 'bananas.jpg'}\n\n{SAMPLES / 'tusks.jpg'}\r\n")

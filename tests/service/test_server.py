@@ -1,5 +1,6 @@
 import contextlib
 import datetime
+import json
 import os
 import signal
 import socket
@@ -42,6 +43,15 @@ def test_brackets_of_an_ipv6_address_are_left_out() -> None:
     assert configure(Settings(host="[::1]"), FastAPI()).host == "::1"
 
 
+def test_two_colons_are_every_address_of_both_families() -> None:
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)), pytest.raises(StartError, match="Address already in use"):
+        check_address("::", port)
+    with running(FAUNALENS_HOST="::", FAUNALENS_AUTH="off-and-exposed") as (port, _):
+        for host in ("127.0.0.1", "[::1]") if socket.has_dualstack_ipv6() else ("127.0.0.1",):
+            assert httpx.get(f"http://{host}:{port}/livez").status_code == 200
+
+
 @pytest.mark.parametrize("host", ["nobody.invalid", "a b", "x" * 70])
 def test_a_host_that_is_no_address_is_named(host: str) -> None:
     check_address("localhost", 0)
@@ -56,7 +66,10 @@ def test_a_host_that_is_no_address_is_not_said_to_be_open_to_others() -> None:
         check=False,
     )  # fmt: skip
     assert done.returncode == 3
-    assert done.stderr == "faunalens: FAUNALENS_HOST names 'http://127.0.0.1', which is no address to listen on\n"
+    line = json.loads(done.stderr)
+    assert (line["level"], line["message"]) == (
+        "critical", "not starting: FAUNALENS_HOST names 'http://127.0.0.1', which is no address to listen on"
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
@@ -70,7 +83,8 @@ def test_a_port_in_use_is_told_before_the_model_is_loaded(host: str) -> None:
             env={"PATH": "", "FAUNALENS_AUTH": "off"}, capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         assert done.returncode == 3
-        assert done.stderr.splitlines()[-1].startswith("faunalens: cannot listen on 127.0.0.1")
+        told = json.loads(done.stderr.splitlines()[-1])["message"]
+        assert told == f"not starting: cannot listen on 127.0.0.1, port {port}: Address already in use"
         assert "faunalens-2" not in done.stderr
 
 

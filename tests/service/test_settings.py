@@ -43,6 +43,7 @@ def test_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.Monk
             "https://a.example,https://b.example/",
             "cors_origins: https://b.example/ is not an",
         ),
+        ("FAUNALENS_PROVIDERS", "gpu", r"^invalid settings: providers\.0: Input should be 'cpu', [^;]*$"),
         ("FAUNALENS_CORS_ORIGINS", "moderation.example", "cors_origins: moderation.example is not an origin"),
         ("FAUNALENS_CORS_ORIGINS", "https://Moderation.example", "is not an origin"),
         ("FAUNALENS_TRUSTED_PROXIES", "10.0.0.1/8", "trusted_proxies: not an address or a network: .*host bits set"),

@@ -2,6 +2,8 @@
 
 import csv
 import os
+import subprocess
+import sys
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +12,7 @@ import pytest
 from PIL import ExifTags, Image
 
 import training.scenes.__main__ as command
+from tests.conftest import ROOT
 from training.photos.intake import read_photos
 from training.photos.manifest import read_manifest
 from training.scenes import contact, pool, printed
@@ -234,6 +237,13 @@ def test_a_photo_of_a_phone_held_upright_stands_upright(tmp_path: Path, monkeypa
 def test_a_folder_without_photos_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BackgroundError, match="no background photos"):
         find_photos(tmp_path)
+
+
+def test_without_the_extra_it_says_what_is_missing(tmp_path: Path) -> None:
+    lacking = "import runpy, sys; sys.modules['tqdm'] = sys.modules['bpy'] = None; "
+    call = f"{lacking}sys.argv[1:] = [{str(tmp_path)!r}]; runpy.run_module('training.scenes', run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", call], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and done.stderr.startswith("rendering needs Blender's module: ")
 
 
 def test_an_unknown_kind_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

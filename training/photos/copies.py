@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from service.fingerprint import distances, fingerprint, mirrored
 from service.imaging import Limits, decode
@@ -58,6 +57,9 @@ def near(photos: Sequence[Photo]) -> list[str]:
 
     Raises :class:`ManifestError`, a line a photo, where photos of train or val cannot be read or decoded.
     """
+    # here, because the rendered scenes ask for equal bytes only, and say without it that their extra is missing
+    from tqdm import tqdm
+
     with ThreadPoolExecutor(available_cores()) as pool:
         values = list(tqdm(pool.map(_hash, photos), "comparing", total=len(photos), unit="photo", mininterval=2))
     refuse([value for value in values if isinstance(value, ManifestError)])

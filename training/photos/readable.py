@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tqdm import tqdm
-
 from service.imaging import Limits, decode
 from service.runtime.cores import available_cores
 from training.photos.manifest import ManifestError, named
@@ -24,6 +22,9 @@ def check_readable(photos: Sequence[Path], limits: Limits) -> None:
         except ManifestError as error:
             return error
         return None
+
+    # as in copies.py: the rendered scenes import this module without it
+    from tqdm import tqdm
 
     with ThreadPoolExecutor(available_cores()) as pool:
         found = list(tqdm(pool.map(fault, photos), "reading", total=len(photos), unit="photo", mininterval=2))

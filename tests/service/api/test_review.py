@@ -142,8 +142,9 @@ def test_audit_verify(clients: dict[str, httpx.Client], folder: Path, monkeypatc
     code, output = verify()
     assert code == 1 and output.startswith("entry 1: its text or what came before was changed")
     database.close()
-    monkeypatch.setenv("FAUNALENS_STORE", str(folder / "nowhere"))
-    assert verify() == (3, f"faunalens: there is no store at {folder / 'nowhere'}\n")
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("FAUNALENS_STORE", "nowhere")
+    assert verify() == (3, f"faunalens: there is no store at {folder / 'nowhere'}; FAUNALENS_STORE says where\n")
     (folder / "nowhere").mkdir()
     assert verify()[0] == 3 and not list((folder / "nowhere").iterdir()), "a volume that is not mounted, say"
 

@@ -16,6 +16,7 @@ import pytest
 from service.bulk.archives import Bounds, Member, members
 from service.bulk.spool import Spool
 from service.errors import ErrorCode, FaunalensError
+from tests.service.scanning.test_archives import OldInfo
 
 BOUNDS = Bounds(files=5, single=1000, total=3000)
 NAMES = ["a.jpg", "folder/b.jpg", "../../etc/passwd", "/abs.jpg"]
@@ -75,6 +76,13 @@ def test_clutter_and_folders_are_left_out(kind: str, tmp_path: Path) -> None:
     link = zipfile.ZipInfo("link.jpg")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
     assert read(tmp_path, "zip", packed([link])) == []
+
+
+def test_names_of_a_zip_are_utf8_also_where_the_flag_is_missing(tmp_path: Path) -> None:
+    data = packed([OldInfo("L-1/näme 象.jpg".encode().decode("cp437")), OldInfo("L-1/n\u00e4me.jpg")])
+    assert [(member.name, member.data) for member in read(tmp_path, "zip", data)] == [
+        ("L-1/näme 象.jpg", b"data"), ("L-1/näme.jpg", b"data"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])

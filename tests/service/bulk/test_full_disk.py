@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.live import until
-from tests.process import running
+from tests.process import free_port, running, start, wait
 
 PICTURES = 24
 
@@ -57,3 +57,20 @@ def test_a_full_disk_refuses_batches_whole_holds_up_others_and_loses_nothing(
     again = post(client, tusk)
     assert again.status_code == 202
     assert {one["id"] for one in client.get("/v1/batches").json()["batches"]} == {begun["id"], again.json()["id"]}
+
+
+def test_the_log_says_why_the_store_cannot_be_used(tmp_path: Path, tusk: bytes) -> None:
+    port = free_port()
+    process = start(port, FAUNALENS_BATCHES="on", FAUNALENS_STORE=str(tmp_path), FAUNALENS_DRAIN_SECONDS="0")
+    try:
+        wait(port)
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            room(process, 0)
+            refused = post(client, tusk)
+    finally:
+        process.terminate()
+        output, _ = process.communicate(timeout=60)
+    assert refused.json()["error"]["details"] == {} and "large" not in refused.text
+    (line,) = (json.loads(line) for line in output.splitlines() if '"route": "/v1/batches"' in line)
+    assert (line["code"], line["reason"]) == ("store_unavailable", "File too large")
+    assert "Running upgrade" in output and "setup plugin" not in output

@@ -1,9 +1,12 @@
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from service.keys.key import parse
+from tests.conftest import ROOT
+from tests.process import COMMAND
 from tests.service.test_cli import run
 
 
@@ -45,6 +48,21 @@ def test_wrong_usage(path: Path) -> None:
     ):  # fmt: skip
         assert run("keys", "create", *wrong)[0] == 2
     assert not path.exists()
+
+
+def test_a_key_that_nobody_saw_is_not_in_force(path: Path) -> None:
+    def create(redirection: str) -> tuple[int, str]:
+        words = [*COMMAND, "keys", "create", "--name", "x", "--scope", "detect"]
+        shell = ["sh", "-c", f'"$@" {redirection}', "sh", *words]
+        done = subprocess.run(shell, cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False)
+        return done.returncode, done.stderr
+
+    code, told = create(">&-")
+    assert code == 3 and "standard output is closed" in told and not path.exists()
+    code, told = create(">/dev/full")
+    assert code == 1 and "could not be shown, and is revoked" in told and "cannot be written: No space left" in told
+    assert create("2>/dev/full")[0] == 1
+    assert [bool(key["revoked"]) for key in listed()] == [True, True]
 
 
 def test_a_missing_or_damaged_store_is_told(path: Path) -> None:

@@ -177,6 +177,15 @@ def test_a_decoder_that_lies_is_not_believed(
     assert caught.value.code is ErrorCode.DECODER_STOPPED
 
 
+def test_a_system_on_which_no_decoder_starts_is_told_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    with pytest.raises(StartError, match=r"a decoder process does not start$"):
+        Decoders(1, Limits(), Bounds())
+    monkeypatch.setattr("service.decoding.decoders._MEMORY", "/no/such/file")
+    with pytest.raises(StartError, match="does not start: it needs Linux, or another system with /no/such/file"):
+        Decoders(1, Limits(), Bounds())
+
+
 def test_a_decoder_that_cannot_start(decoders: Decoders, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", "/no/such/python")
     with pytest.raises(StartError):

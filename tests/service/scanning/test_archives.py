@@ -34,6 +34,13 @@ def linked(name: str) -> zipfile.ZipInfo:
     return info
 
 
+class OldInfo(zipfile.ZipInfo):
+    """An entry whose name is written in the old code page, without the flag for UTF-8."""
+
+    def _encodeFilenameFlags(self) -> tuple[bytes, int]:  # noqa: N802 - zipfile's
+        return self.filename.encode("cp437"), 0
+
+
 def make_zip(path: Path) -> str:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.mkdir("in")
@@ -165,6 +172,21 @@ def test_an_entry_of_a_zip_without_a_name_spoils_no_other(tmp_path: Path) -> Non
         archive.writestr("a.jpg", b"x")
     entries = expand([str(tmp_path / "a.zip")], everything, MOST)
     assert [entry.file for entry in entries if isinstance(entry, Entry)] == [f"{tmp_path}/a.zip!a.jpg"]
+
+
+def test_names_of_a_zip_are_utf8_also_where_the_flag_is_missing(tmp_path: Path) -> None:
+    """Info-ZIP and the Finder leave it out. What is no UTF-8 is of the old code page."""
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("näme 象.jpg", "plain.jpg"):
+            archive.writestr(name, b"data")
+        # as they lie in the file: the bytes of UTF-8, read as the code page
+        for written in ("näme 象".encode().decode("cp437") + ".jpg", "n\u00e4me.jpg"):
+            archive.writestr(OldInfo(written), b"data")
+    names = [
+        entry.file.partition("!")[2] for entry in expand([str(path)], everything, MOST) if isinstance(entry, Entry)
+    ]
+    assert names == ["näme 象.jpg", "plain.jpg", "näme 象.jpg", "näme.jpg"]
 
 
 def test_no_archive_and_none_there(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The loop closes: what moderators decided is a folder that ``faunalens train`` takes as it is."""
 
 import csv
+import dataclasses
 import io
 import time
 from pathlib import Path
@@ -34,7 +35,7 @@ def more(filled: Filled, detector: Detector, pictures: list[tuple[str, bytes]]) 
     Batches(filled.database).add(new, [Entry(f"{n}.png", name, photo=True) for n, (name, _) in enumerate(pictures)])
     claims, low = Claims(filled.database, 60), detector.policy("sensitive")
     everything = dict.fromkeys(low.thresholds, (0.0, 0.9))
-    policy = type(low)("all", "1", "", everything)
+    policy = dataclasses.replace(low, name="all", thresholds=everything)
     while claimed := claims.take():
         answer = detector.answer(filled.photos.read(new.id, claimed.position), new.id, policy)
         claims.finish(claimed, Outcome(answer, keep=3600))

@@ -1,11 +1,10 @@
 """Log lines: one JSON object a line, or text for people. ``extra={"fields": {...}}`` adds named values to a line.
 
-Lines are formatted and written by a thread of their own: whoever logs never waits, not even when standard error is a
-pipe that nobody reads. Lines that find no room, or cannot be written, are counted by :func:`dropped_lines`.
+Lines are written by a thread of their own: whoever logs never waits, not even when standard error is a pipe that nobody
+reads. Lines that find no room, or cannot be written, are counted by :func:`dropped_lines`.
 """
 
 import contextlib
-import copy
 import datetime
 import json
 import logging
@@ -18,7 +17,6 @@ from typing import Any
 
 from service.settings import Settings
 
-Lines = queue.Queue[logging.LogRecord]
 _STANDARD_ERROR = 2
 _MOST_LINES = 10_000
 _LAST_SECONDS = 1.0
@@ -52,17 +50,15 @@ def written(settings: Settings) -> Iterator[None]:
 
     In the end waits a second at most for lines not yet written.
     """
-    lines: Lines = queue.Queue(_MOST_LINES)
-    formatter = JsonLine() if settings.log_format == "json" else TextLine()
+    lines: queue.Queue[str] = queue.Queue(_MOST_LINES)
+    handler = _Enqueue(lines)
+    handler.setFormatter(JsonLine() if settings.log_format == "json" else TextLine())
     root = logging.getLogger()
-    root.handlers = [_Enqueue(lines)]
-    # no line tells from where it was logged, nor from which thread (logging HOWTO, Optimization)
-    logging._srcfile = None
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
     # it tells each of its own parts as it is imported
     logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
-    threading.Thread(target=_write, args=(lines, formatter), name="logs", daemon=True).start()
+    threading.Thread(target=_write, args=(lines,), name="logs", daemon=True).start()
     try:
         yield
     finally:
@@ -73,23 +69,21 @@ def written(settings: Settings) -> Iterator[None]:
 class _Enqueue(logging.Handler):
     """Leaves lines for the thread that writes; drops them when too many wait."""
 
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, lines: "queue.Queue[str]") -> None:
         super().__init__()
         self.lines = lines
 
     def emit(self, record: logging.LogRecord) -> None:
         """Never waits."""
-        if record.exc_info:
-            # a traceback would keep what its frames hold, pictures too, until the line is written
-            record = copy.copy(record)
-            record.exc_text, record.exc_info = _exception(record), None
         try:
-            self.lines.put_nowait(record)
+            self.lines.put_nowait(self.format(record))
         except queue.Full:
             _dropped.add()
+        except Exception:
+            self.handleError(record)
 
 
-def _write(lines: Lines, formatter: logging.Formatter) -> None:
+def _write(lines: "queue.Queue[str]") -> None:
     """Write for ever. To the file descriptor: ``sys.stderr`` has a lock, held while the pipe is full at the end."""
     torn = False
     while True:
@@ -98,14 +92,9 @@ def _write(lines: Lines, formatter: logging.Formatter) -> None:
         with contextlib.suppress(queue.Empty):
             while len(waiting) < _MOST_LINES:
                 waiting.append(lines.get_nowait())
-        for record in waiting:
-            try:
-                # a path may have bytes that are no UTF-8
-                line = f"{formatter.format(record)}\n".encode(errors="backslashreplace")
-            except Exception:
-                _dropped.add()
-            else:
-                torn = _write_line(line, torn)
+        for line in waiting:
+            # a path may have bytes that are no UTF-8
+            torn = _write_line(f"{line}\n".encode(errors="backslashreplace"), torn)
             lines.task_done()
 
 
@@ -132,8 +121,8 @@ class JsonLine(logging.Formatter):
             "message": record.getMessage(),
             **_fields(record),
         }
-        if exception := _exception(record):
-            line["exception"] = exception
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)
 
 
@@ -143,17 +132,11 @@ class TextLine(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         named = "".join(f" {name}={value}" for name, value in _fields(record).items())
         line = f"{_time(record)} {record.levelname} {record.name} {record.getMessage()}{named}"
-        exception = _exception(record)
-        return f"{line}\n{exception}" if exception else line
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
 def _time(record: logging.LogRecord) -> str:
     return datetime.datetime.fromtimestamp(record.created, datetime.UTC).isoformat(timespec="milliseconds")
-
-
-def _exception(record: logging.LogRecord) -> str:
-    """The traceback of the record's error; empty without one."""
-    return record.exc_text or (logging.Formatter().formatException(record.exc_info) if record.exc_info else "")
 
 
 def _fields(record: logging.LogRecord) -> Mapping[str, Any]:

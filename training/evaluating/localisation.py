@@ -10,18 +10,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from service.answer import Box
 from service.detector import Detector
 from training.evaluating.evaluation import SMALL, Scored
 from training.evaluating.shares import share_of
+from training.evaluating.statistics import mean_interval
 from training.photos.dataset import read_rgb
 from training.photos.manifest import Photo
 from training.synthesis.composites import object_of
+from training.synthesis.cutouts import box_of
 
-Cells = NDArray[np.float32]
-_SHARE = (0.03, 0.9)
 _HALF = 0.5
 
 
@@ -59,54 +57,36 @@ def _summary(found: list[Located], rounds: int) -> dict[str, Any]:
         "small_sample": len(set(instances)) < SMALL,
         "peak_on_object": {"value": peaks.value, "interval": peaks.interval},
         "object_share": float(np.mean([item.share for item in found])),
-        "overlap": {
-            "value": float(overlaps.mean()),
-            "interval": _interval_of_mean(overlaps, instances, rounds),
-        },
+        "overlap": {"value": float(overlaps.mean()), "interval": mean_interval(overlaps, instances, rounds)},
         "overlap_of_whole_picture": float(np.mean([item.whole for item in found])),
         "half_overlap": {"value": halves.value, "interval": halves.interval},
     }
-
-
-def _interval_of_mean(values: NDArray[np.float64], instances: list[str], rounds: int) -> tuple[float, float]:
-    """95 % percentile interval of the bootstrap over instances; nan of a single one."""
-    _, codes = np.unique(instances, return_inverse=True)
-    sums, sizes = np.bincount(codes, values), np.bincount(codes)
-    if len(sums) < 2:
-        return float("nan"), float("nan")
-    drawn = np.random.default_rng(0).integers(0, len(sums), (rounds, len(sums)))
-    low, high = np.percentile(sums[drawn].sum(1) / sizes[drawn].sum(1), [2.5, 97.5])
-    return float(low), float(high)
 
 
 def _located(scored: Scored, detector: Detector) -> Iterator[Located]:
     for photo, answer in zip(scored.photos, scored.answers, strict=True):
         boxes = {finding.category: finding.box for finding in answer.findings if finding.category in photo.labels}
         opacity = object_of(photo, read_rgb(photo)) if boxes else None
-        if opacity is None or not _SHARE[0] < float(opacity.mean()) < _SHARE[1]:
+        inside = None if opacity is None else box_of(opacity)
+        if opacity is None or inside is None:
             continue
+        height, width = opacity.shape
+        on_object, whole = opacity > _HALF, _overlap((0, 0, width, height), inside)
         maps = detector.see(photo.path.read_bytes()).scores.maps[0]
-        size = answer.image.width, answer.image.height
+        # the picture that boxes are in may be larger
+        scale = width / answer.image.width, height / answer.image.height
         for category, box in boxes.items():
-            cells = maps[detector.contract.ids.index(category)]
-            yield _compared(photo, category, opacity, cells, box, size)
+            shown = box.left * scale[0], box.top * scale[1], box.right * scale[0], box.bottom * scale[1]
+            peak = _peak(maps[detector.contract.ids.index(category)], height, width)
+            yield Located(
+                photo, category, float(on_object.mean()), bool(on_object[peak]), _overlap(shown, inside), whole
+            )  # fmt: skip
 
 
-def _compared(
-    photo: Photo, category: str, opacity: NDArray[np.float32], cells: Cells, box: Box, size: tuple[int, int]
-) -> Located:  # fmt: skip
-    """``size``: width and height of the picture that ``box`` is in; ``opacity`` may be smaller."""
-    height, width = opacity.shape
+def _peak(cells: NDArray[np.float32], height: int, width: int) -> tuple[int, int]:
+    """Row and column, in a picture of that size, of the middle of the highest cell."""
     row, column = np.unravel_index(int(cells.argmax()), cells.shape)
-    peak = int((row + 0.5) / cells.shape[0] * height), int((column + 0.5) / cells.shape[1] * width)
-    inside = Image.fromarray(((opacity > _HALF) * 255).astype(np.uint8)).getbbox()
-    assert inside is not None
-    scale = width / size[0], height / size[1]
-    shown = box.left * scale[0], box.top * scale[1], box.right * scale[0], box.bottom * scale[1]
-    return Located(
-        photo, category, float((opacity > _HALF).mean()), bool(opacity[peak] > _HALF),
-        _overlap(shown, inside), _overlap((0, 0, width, height), inside),
-    )  # fmt: skip
+    return int((row + 0.5) / cells.shape[0] * height), int((column + 0.5) / cells.shape[1] * width)
 
 
 def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:

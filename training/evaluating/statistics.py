@@ -102,6 +102,17 @@ def bootstrap(
     return (float(low), float(high)) if low < high else (float("nan"), float("nan"))
 
 
+def mean_interval(values: Scores, groups: Sequence[str], rounds: int) -> tuple[float, float]:
+    """95 % percentile interval of a mean; whole ``groups`` (instances) are resampled; nan of a single one."""
+    _, codes = np.unique(np.asarray(groups), return_inverse=True)
+    sums, sizes = np.bincount(codes, values), np.bincount(codes)
+    if len(sums) < 2:
+        return float("nan"), float("nan")
+    drawn = np.random.default_rng(0).integers(0, len(sums), (rounds, len(sums)))
+    low, high = np.percentile(sums[drawn].sum(1) / sizes[drawn].sum(1), [2.5, 97.5])
+    return float(low), float(high)
+
+
 @dataclass(frozen=True, slots=True)
 class _Stratum:
     """Photos ``rows``, those of an instance together; ``starts`` and ``sizes`` of the instances."""

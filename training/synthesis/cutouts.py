@@ -31,15 +31,23 @@ def silhouette(image: Image.Image) -> NDArray[np.float32] | None:
 
 def crop_to(image: Image.Image, opacity: NDArray[np.float32]) -> Image.Image | None:
     """``image`` as RGBA with ``opacity`` float32 ``[H, W]`` in 0..1, cropped; None where nothing or all is left."""
-    if not _SHARE[0] < float(opacity.mean()) < _SHARE[1]:
+    box = box_of(opacity)
+    if box is None or min(box[2] - box[0], box[3] - box[1]) < _LEAST_SIDE:
         return None
     solid = Image.fromarray((opacity * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(0.8))
     cut = image.convert("RGBA")
     cut.putalpha(solid)
-    box = Image.fromarray(((opacity > 0.5) * 255).astype(np.uint8)).getbbox()
-    if box is None or min(box[2] - box[0], box[3] - box[1]) < _LEAST_SIDE:
-        return None
     return cut.crop(box)
+
+
+def box_of(opacity: NDArray[np.float32]) -> tuple[int, int, int, int] | None:
+    """Box ``(left, top, right, bottom)`` in pixels of an object by its opacity float32 ``[H, W]`` in 0..1.
+
+    None where nothing or all is left.
+    """
+    if not _SHARE[0] < float(opacity.mean()) < _SHARE[1]:
+        return None
+    return Image.fromarray(((opacity > 0.5) * 255).astype(np.uint8)).getbbox()
 
 
 def _refine(pixels: NDArray[np.uint8], background: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
@@ -73,13 +72,3 @@ def test_only_findings_of_what_a_photo_shows_and_known_objects_count(detector: D
     scored = score_photos(detector, [other, busy])
     assert scored.answers[1].findings
     assert localisation.localisation(scored, detector, 10) == {}
-
-
-def test_interval_of_the_mean_resamples_items() -> None:
-    values = np.array([0.0, 0.0, 0.0, 1.0])
-    low, high = localisation._interval_of_mean(values, ["a", "a", "a", "b"], 500)
-    assert (low, high) == (0.0, 1.0)
-    assert np.isnan(localisation._interval_of_mean(values, ["a"] * 4, 10)).all()
-    many = [str(number) for number in range(400)]
-    low, high = localisation._interval_of_mean(np.arange(400) / 400, many, 500)
-    assert low < 0.5 < high and high - low < 0.08

@@ -13,6 +13,7 @@ from training.evaluating.statistics import (
     bootstrap,
     brier,
     expected_calibration_error,
+    mean_interval,
     precision_at_prevalence,
     recall_at,
     steps,
@@ -238,3 +239,13 @@ def test_a_curve_has_a_step_for_each_score() -> None:
     hits, drawn = steps(np.array([0.5, 0.9, 0.5, 0.1]), _flags(1, 1, 0, 0))
     assert hits.tolist() == [1, 2, 2]
     assert drawn.tolist() == [1, 3, 4]
+
+
+def test_interval_of_the_mean_resamples_items() -> None:
+    values = np.array([0.0, 0.0, 0.0, 1.0])
+    low, high = mean_interval(values, ["a", "a", "a", "b"], 500)
+    assert (low, high) == (0.0, 1.0)
+    assert np.isnan(mean_interval(values, ["a"] * 4, 10)).all()
+    many = [str(number) for number in range(400)]
+    low, high = mean_interval(np.arange(400) / 400, many, 500)
+    assert low < 0.5 < high and high - low < 0.08

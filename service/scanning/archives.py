@@ -32,22 +32,21 @@ _BROKEN = (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zli
            zipfile.BadZipFile, tarfile.TarError)  # fmt: skip
 
 
-def opener(file: str, wanted: Callable[[str], bool], max_bytes: int, left_out: LeftOut | None = None) -> Opener | None:
+def opener(file: str, wanted: Callable[[str], bool], max_bytes: int, left_out: LeftOut) -> Opener | None:
     """What reads the entries of ``file``, as far as ``wanted`` by name; None where its name is no archive's.
 
-    It takes the archive's name and the archive, open; what is no picture is counted in ``left_out``. One
-    that breaks off gives the entries before that, and one entry under its own name with the reason.
+    It takes the archive's name and the archive, open; what is no picture is counted in ``left_out``. One that breaks
+    off gives the entries before that, and one entry under its own name with the reason.
     """
     name = file.lower()
     read = _zip if name.endswith(_ZIPS) else _tar if name.endswith(_TARS) else None
     if read is None:
         return None
-    skipped = LeftOut() if left_out is None else left_out
 
     def entries(file: str, stream: IO[bytes]) -> Iterator[Entry]:
         try:
             with stream:
-                yield from read(file, stream, wanted, max_bytes, skipped)
+                yield from read(file, stream, wanted, max_bytes, left_out)
         except _BROKEN as error:
             yield Entry(file, unreadable(error))
 

@@ -12,8 +12,8 @@ def expand(
 ) -> Iterator[str | Entry]:
     """``files`` with archives and addresses in object stores replaced by their entries, as far as ``wanted`` by name.
 
-    What is no picture is counted in ``left_out``. What cannot be read becomes an entry with the
-    reason. Raises what :func:`service.scanning.objects.entries` does.
+    What is no picture is counted in ``left_out``. What cannot be read becomes an entry with the reason. Raises what
+    :func:`service.scanning.objects.entries` does.
     """
     left_out = LeftOut() if left_out is None else left_out
     for file in files:

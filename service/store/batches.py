@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from service.errors import ErrorCode, FaunalensError
 from service.store import outbox
 from service.store.clock import now
-from service.store.database import Database
+from service.store.database import Database, is_postgresql
 from service.store.states import BatchState, ItemState
 from service.store.tables import Batch, Decision, Item
 from service.store.tallies import RANKS
@@ -145,7 +145,7 @@ class Batches:
 
 def _number(session: Session, rows: Sequence[dict[str, object]]) -> None:
     """Give new items numbers of their own: SQLite would take those of removed ones, of which the log still tells."""
-    if session.get_bind().dialect.name == "sqlite":
+    if not is_postgresql(session.connection()):
         last = max(session.scalar(select(func.max(number))) or 0 for number in (Item.id, Decision.item_id))
         for number, row in enumerate(rows, last + 1):
             row["id"] = number

@@ -65,7 +65,7 @@ class Seen:
     cached: bool = False
 
     def to_keep(self) -> "Seen":
-        """What a memory keeps of it: scores and maps, some 20 kB, no picture; verdicts are made anew by each policy."""
+        """What a memory keeps of it: scores and maps, 3 to 7 kB, no picture; verdicts are made anew by each policy."""
         scores = replace(self.scores, embeddings=np.empty((1, 0), np.float32))
         return replace(self, scores=scores, view=None, decode_ms=0.0, infer_ms=0.0, cached=True)
 

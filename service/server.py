@@ -63,8 +63,8 @@ class Server(uvicorn.Server):
 def run(settings: Settings) -> int:
     """Serve until stopped.
 
-    Returns the exit code: 0, 1 when requests were cut off at the end, or 3 when the service could not start; a
-    line of the log says why.
+    Returns the exit code: 0, 1 when requests were cut off at the end, or 3 when the service could not start; a line
+    of the log says why.
     """
     with logs.written(settings):
         try:

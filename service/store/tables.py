@@ -22,8 +22,8 @@ class Base(DeclarativeBase):
 class Batch(Base):
     """A bulk job. ``owner``: id of the key that made it, empty where keys are off.
 
-    ``finished`` counts items with a result and numbers them; ``turn_at`` grows with
-    each item that is taken of it: the batch with the smallest is next.
+    ``finished`` counts items with a result and numbers them; ``turn_at`` grows with each item that is taken of it: the
+    batch with the smallest is next.
     """
 
     __tablename__ = "batches"

@@ -9,9 +9,10 @@ features, so a product in the corner of a collage costs next to nothing to find.
 
 The activation map is the class activation map (Zhou et al. 2016) of the linear head that touches the kernel machine at
 the mean photo: of the window that gave the score, it says which positions make it unlike other photos, towards the
-category. The mean of the map over that window is the score. It stands on the deepest levels alone, those with the
-coarsest grid: finer ones see edges and grounds. Where the kernel machine is touched at the window itself, the map shows
-what is typical of the photo instead, often its ground (docs/ablation.md, Where the evidence is).
+category; to first order there, what the score would be if a quarter of the window looked like the position. The mean
+of the map over that window is the score. It stands on the deepest levels alone, those with the coarsest grid: finer
+ones see edges and grounds. Where the kernel machine is touched at the window itself, the map shows what is typical of
+the photo instead, often its ground (docs/ablation.md, Where the evidence is).
 """
 
 from collections.abc import Mapping, Sequence

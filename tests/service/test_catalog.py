@@ -73,6 +73,19 @@ def test_a_taxon_is_listed_alike_in_every_category(detector: Detector) -> None:
     assert {taxon: ways for taxon, ways in listings.items() if len(ways) > 1} == {}
 
 
+def test_where_trade_may_be_lawful_every_language_says_so_of_the_same_categories(detector: Detector) -> None:
+    """What has no listing in Appendix I may be traded with permits."""
+    catalog = detector.catalog
+    lawful = {entry.id for entry in catalog.category if "lawful with permits" in entry.notice["en"].why}
+    assert lawful >= {
+        entry.id for entry in catalog.category if not any("I" in item.appendix.split("/") for item in entry.cites)
+    }
+    for language in catalog.languages:
+        ends = {entry.id: entry.notice[language].why[-25:] for entry in catalog.category}
+        assert len(set(ends.values())) == 2, language
+        assert {entry for entry, end in ends.items() if end == ends["coral"]} == lawful, language
+
+
 def test_angles_that_tell_mammoth_from_elephant_have_a_source(detector: Detector) -> None:
     hints = detector.catalog["ivory"].lookalike_hints
     assert "115" in hints and "https://" in hints

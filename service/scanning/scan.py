@@ -51,12 +51,11 @@ class Tally:
         return FINDINGS_EXIT * bool(self.review + self.priority) + FAILURES_EXIT * bool(self.failures)
 
 
-def find_files(paths: Iterable[str], left_out: LeftOut | None = None) -> Iterator[str]:
+def find_files(paths: Iterable[str], left_out: LeftOut) -> Iterator[str]:
     """Files as given; folders walked in name order for image endings of any case, hidden entries skipped.
 
     What is skipped is counted in ``left_out``.
     """
-    left_out = LeftOut() if left_out is None else left_out
     for path in paths:
         if os.path.isdir(path):
             yield from _walk(path, left_out)

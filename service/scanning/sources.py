@@ -8,14 +8,13 @@ from service.scanning.entries import Entry, LeftOut, unreadable
 
 
 def expand(
-    files: Iterable[str], wanted: Callable[[str], bool], max_bytes: int, left_out: LeftOut | None = None
+    files: Iterable[str], wanted: Callable[[str], bool], max_bytes: int, left_out: LeftOut
 ) -> Iterator[str | Entry]:
     """``files`` with archives and addresses in object stores replaced by their entries, as far as ``wanted`` by name.
 
     What is no picture is counted in ``left_out``. What cannot be read becomes an entry with the reason. Raises what
     :func:`service.scanning.objects.entries` does.
     """
-    left_out = LeftOut() if left_out is None else left_out
     for file in files:
         archive = opener(file, wanted, max_bytes, left_out)
         if objects.is_address(file):

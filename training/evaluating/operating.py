@@ -49,17 +49,14 @@ class Point:
     reviews_per_day_upper: float
 
 
-def points(
-    category: str, scores: Scores, positive: Flags, stream: Stream, groups: Sequence[str] | None = None
-) -> list[Point]:
+def points(category: str, scores: Scores, positive: Flags, stream: Stream, groups: Sequence[str]) -> list[Point]:
     """One point for each rate of ``RATES``, from the lowest threshold to the highest; ``groups``: instances of photos.
 
     Raises ValueError without a photo that does not show the category.
     """
     if positive.all():
         raise ValueError(f"every photo shows {category}: no threshold can be measured")
-    others = np.flatnonzero(~positive)
-    size = effective_size([groups[int(i)] for i in others]) if groups else float(len(others))
+    size = effective_size([groups[int(i)] for i in np.flatnonzero(~positive)])
     return [_point(category, _threshold(scores, positive, rate), scores, positive, stream, size) for rate in RATES]
 
 

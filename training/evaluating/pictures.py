@@ -23,6 +23,7 @@ from training.photos.dataset import read_rgb
 from training.photos.manifest import GROUPS, Photo
 
 _BINS = 10
+_COLUMNS, _SIDE = 8, 160
 
 
 def precision_recall(scored: Scored, path: Path) -> None:
@@ -125,14 +126,14 @@ def operating_chart(table: Mapping[str, Sequence[Point]], chosen: Mapping[str, P
     _save(figure, path)
 
 
-def contact_sheet(alarms: Sequence[tuple[Photo, float]], path: Path, columns: int = 8, side: int = 160) -> None:
+def contact_sheet(alarms: Sequence[tuple[Photo, float]], path: Path) -> None:
     """The worst false alarms side by side. Shows photos of the collection: for the eyes of its holder only."""
-    rows = (len(alarms) + columns - 1) // columns
-    sheet = Image.new("RGB", (columns * side, rows * side), (40, 40, 40))
+    rows = -(-len(alarms) // _COLUMNS)
+    sheet = Image.new("RGB", (_COLUMNS * _SIDE, rows * _SIDE), (40, 40, 40))
     for index, (photo, _) in enumerate(alarms):
         picture = read_rgb(photo)
-        picture.thumbnail((side - 4, side - 4))
-        sheet.paste(picture, (index % columns * side + 2, index // columns * side + 2))
+        picture.thumbnail((_SIDE - 4, _SIDE - 4))
+        sheet.paste(picture, (index % _COLUMNS * _SIDE + 2, index // _COLUMNS * _SIDE + 2))
     sheet.save(path)
 
 

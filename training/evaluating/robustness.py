@@ -24,6 +24,7 @@ from training.photos.manifest import Photo
 
 RATE = 0.01
 CLEAN = "none"
+_SEED = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,7 @@ class Row:
     false_positive_rate: float
 
 
-def robustness(
-    scored: Scored, detector: Detector, categories: Sequence[str], negatives: int, seed: int = 0
-) -> list[Row]:
+def robustness(scored: Scored, detector: Detector, categories: Sequence[str], negatives: int) -> list[Row]:
     """Rows for every category with positives, evasion and strength; strength 0 of evasion ``none`` is the clean split.
 
     Scores all photos that show one of ``categories`` and a random sample of ``negatives`` of the rest, once for each
@@ -52,7 +51,7 @@ def robustness(
     columns = [scored.categories.index(c) for c in categories if scored.column(c)[1].any()]
     shown = np.flatnonzero(scored.positive[:, columns].any(axis=1))
     others = np.flatnonzero(~scored.positive.any(axis=1))
-    drawn = np.random.default_rng(seed).permutation(others)[:negatives]
+    drawn = np.random.default_rng(_SEED).permutation(others)[:negatives]
     rows = np.sort(np.concatenate([shown, drawn]))
     photos = [scored.photos[int(row)] for row in rows]
     positive = scored.positive[rows]
@@ -60,7 +59,7 @@ def robustness(
     result = []
     cases = [(CLEAN, 0), *((name, strength) for name in EVASIONS for strength in STRENGTHS)]
     for name, strength in tqdm(cases, "evasions", unit="case"):
-        scores = scored.scores[rows] if name == CLEAN else _scores(detector, photos, name, strength, seed)
+        scores = scored.scores[rows] if name == CLEAN else _scores(detector, photos, name, strength)
         for i in columns:
             recall = float((scores[positive[:, i], i] > thresholds[i]).mean())
             clean = float((scored.scores[scored.positive[:, i], i] > thresholds[i]).mean())
@@ -80,17 +79,10 @@ def judge(detector: Detector, picture: Image.Image) -> list[float]:
     return [answer.scores[category] for category in detector.contract.ids]
 
 
-def _scores(detector: Detector, photos: Sequence[Photo], name: str, strength: int, seed: int) -> Scores:
+def _scores(detector: Detector, photos: Sequence[Photo], name: str, strength: int) -> Scores:
     def one(photo: Photo) -> list[float]:
-        return judge(
-            detector,
-            evade(
-                read_rgb(photo),
-                name,
-                strength,
-                (seed, strength, zlib.crc32(photo.file.encode(errors="surrogateescape"))),
-            ),
-        )
+        drawn = (_SEED, strength, zlib.crc32(photo.file.encode(errors="surrogateescape")))
+        return judge(detector, evade(read_rgb(photo), name, strength, drawn))
 
     with ThreadPoolExecutor(available_cores()) as pool:
         return np.array(list(pool.map(one, photos)))

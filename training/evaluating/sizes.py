@@ -24,6 +24,7 @@ from training.synthesis.cutouts import paste
 
 SHARES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.7)
 _OTHERS = 60
+_SEED = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class SizeRow:
     false_positive_rate: float
 
 
-def sizes(scored: Scored, detector: Detector, category: str, rounds: int, seed: int = 0) -> list[SizeRow]:
+def sizes(scored: Scored, detector: Detector, category: str, rounds: int) -> list[SizeRow]:
     """Rows for every size; each object of ``category`` that can be cut out is pasted ``rounds`` times.
 
     Raises ValueError when none can be cut out, or the split has no listing photo.
@@ -47,7 +48,7 @@ def sizes(scored: Scored, detector: Detector, category: str, rounds: int, seed: 
     scores, positive = scored.column(category)
     threshold = threshold_at(scores, positive, RATE)
     column = scored.categories.index(category)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(_SEED)
     things = _cut([photo for photo in scored.photos if category in photo.labels], rng, len(scored.photos))
     others = _cut([photo for photo in scored.photos if photo.group == "lookalike"], rng, _OTHERS)
     grounds = [photo for photo in scored.photos if photo.group == "listing"]
@@ -55,8 +56,8 @@ def sizes(scored: Scored, detector: Detector, category: str, rounds: int, seed: 
         raise ValueError(f"nothing of {category} can be cut out and pasted")
     rows = []
     for share in tqdm(SHARES, "sizes", unit="size"):
-        found = _scores(detector, things * rounds, grounds, share, seed)[:, column] > threshold
-        alarms = _scores(detector, others, grounds, share, seed + 1)[:, column] > threshold if others else np.zeros(0)
+        found = _scores(detector, things * rounds, grounds, share, _SEED)[:, column] > threshold
+        alarms = _scores(detector, others, grounds, share, _SEED + 1)[:, column] > threshold if others else np.zeros(0)
         rows.append(
             SizeRow(category, share, len(things), len(found), float(found.mean()), len(alarms),
                     float(alarms.mean()) if len(alarms) else float("nan"))

@@ -21,8 +21,9 @@ from training.exporting.optional_map import make_map_optional
 from training.exporting.thresholds import choose_thresholds
 from training.fitting.crossfit import OutOfFold
 from training.fitting.network import Network, preprocessing
-from training.photos.dataset import LIMITS, read_pixels
+from training.photos.dataset import read_pixels
 from training.photos.manifest import SPLITS, Photo, label_counts, select
+from training.photos.readable import LIMITS
 from training.recipe import Recipe
 
 _SELFTEST_SIDE = 160

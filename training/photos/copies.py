@@ -14,12 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from service.fingerprint import distances, fingerprint, mirrored
-from service.imaging import Limits, decode
+from service.imaging import decode
 from service.runtime.cores import available_cores
 from training.photos.manifest import ManifestError, Photo, named
-from training.photos.readable import refuse
+from training.photos.readable import LIMITS, refuse
 
-LIMITS = Limits()
 _SIDE = 128
 _NEAR = 2
 

@@ -12,13 +12,13 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from service.contract import Preprocessing
-from service.imaging import Limits, prepare, view
+from service.imaging import prepare, view
 from service.runtime.cores import available_cores
 from training.photos.manifest import Photo, named
+from training.photos.readable import LIMITS
 from training.recipe import Recipe
 from training.synthesis.augment import augment
 
-LIMITS = Limits()
 SIDE = 1024
 """The longer side of a picture that others are made of, pixels: as much as the largest network sees."""
 _KEPT: dict[Path, NDArray[np.uint8]] = {}

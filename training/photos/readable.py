@@ -8,6 +8,8 @@ from service.imaging import Limits, decode
 from service.runtime.cores import available_cores
 from training.photos.manifest import ManifestError, named
 
+LIMITS = Limits()
+"""What a photo to train on may cost: as much as the service takes unless told otherwise."""
 _SIDE = 128
 _NAMED = 20
 

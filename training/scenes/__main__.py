@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from service.imaging import Limits
 from service.runtime.cores import available_cores
 from training.kept import kept
 from training.photos.manifest import ManifestError
-from training.photos.readable import check_readable
+from training.photos.readable import LIMITS, check_readable
 from training.scenes import pool
 from training.scenes.backgrounds import BackgroundError, choose, find_photos
 from training.scenes.blender import installed
@@ -144,7 +143,7 @@ def _render(given: argparse.Namespace, settings: Settings, jobs: int, photos: li
     """Render what is lacking, with `photos` as backgrounds; returns the exit status."""
     wanted = list(islice(tasks(given.kinds, given.seed, photos, given.backgrounds or Path()), given.count))
     todo = [task for task in wanted if not finished(given.out, task.kind, task.seed)]
-    check_readable(sorted({task.background.photo for task in todo if task.background}), Limits())
+    check_readable(sorted({task.background.photo for task in todo if task.background}), LIMITS)
     failed = render_all(wanted, given.out, settings, jobs)
     if failed:
         print(f"{failed} pictures failed; run the same command again to try them once more", file=sys.stderr)

@@ -121,12 +121,12 @@ def fur(pattern: Pattern, size: float = 0.8, length: float = 1.0) -> Callable[[R
     return make
 
 
-def printed(pattern: Pattern, size: float = 0.5) -> Callable[[Random], Any]:
+def printed(pattern: Pattern) -> Callable[[Random], Any]:
     """The pattern printed on woven or satin cloth, in natural or in fashion colours."""
 
     def make(rng: Random) -> Any:
         g = Graph("printed cloth")
-        colour = pattern(rng, g, size * rng.uniform(0.6, 1.6))
+        colour = pattern(rng, g, 0.5 * rng.uniform(0.6, 1.6))
         dye: Colour = rng.choice([(1.0, 1.0, 1.0), (1.0, 1.0, 1.0), (1.0, 0.75, 0.8), (0.75, 0.8, 0.85)])
         colour = g.mix(1.0, colour, dye, "MULTIPLY")
         across, along = _off(g)

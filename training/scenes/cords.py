@@ -9,6 +9,8 @@ import numpy as np
 
 from training.scenes.shapes import Array, Shape, quads
 
+_LOOP = 160
+
 
 def tube(path: Array, radius: Array | float, closed: bool = False, sides: int = 10) -> Shape:
     """A round tube along `path` (n, 3), of one radius or one for each point; `closed` joins its ends."""
@@ -34,11 +36,11 @@ def tube(path: Array, radius: Array | float, closed: bool = False, sides: int = 
     return Shape(verts, faces, verts.copy(), np.repeat(np.linspace(0, 1, count), sides))
 
 
-def loop(rng: Random, width: float, depth: float, height: float, points: int = 160) -> Array:
-    """A closed, uneven oval lying at `height`, `width` by `depth`: (points, 3), evenly spaced in angle."""
-    a = np.linspace(0, 2 * math.pi, points, endpoint=False)
+def loop(rng: Random, width: float, depth: float, height: float) -> Array:
+    """A closed, uneven oval lying at `height`, `width` by `depth`: (160, 3), evenly spaced in angle."""
+    a = np.linspace(0, 2 * math.pi, _LOOP, endpoint=False)
     reach = 1 + sum(rng.uniform(-0.12, 0.12) / k * np.cos(k * a + rng.uniform(0, 6)) for k in (2, 3, 4))
-    return np.stack([width / 2 * reach * np.cos(a), depth / 2 * reach * np.sin(a), np.full(points, height)], 1)
+    return np.stack([width / 2 * reach * np.cos(a), depth / 2 * reach * np.sin(a), np.full(_LOOP, height)], 1)
 
 
 def even(path: Array, step: float) -> Array:
@@ -66,6 +68,6 @@ def join(parts: list[Shape]) -> Shape:
     )
 
 
-def moved(shape: Shape, by: tuple[float, float, float], size: float = 1.0) -> Shape:
-    """`shape` scaled by `size`, then shifted."""
-    return Shape(shape.verts * size + np.array(by), shape.faces, shape.grain, shape.along, shape.slots, shape.smooth)
+def moved(shape: Shape, by: tuple[float, float, float]) -> Shape:
+    """`shape`, shifted."""
+    return Shape(shape.verts + np.array(by), shape.faces, shape.grain, shape.along, shape.slots, shape.smooth)

@@ -74,12 +74,12 @@ def driftwood(rng: Random) -> Any:
     return mesh_of(shape, [bark, bark])
 
 
-def dropped(make: Maker, count: tuple[int, int], spread: float = 0.6) -> Placer:
+def dropped(make: Maker, count: tuple[int, int]) -> Placer:
     """`count` (from, to) things that fell near each other."""
 
     def place(scene: Any, rng: Random) -> None:
         meshes = [make(rng) for _ in range(rng.randint(*count))]
-        reach = spread * (0.3 if len(meshes) == 1 else 1.0)
+        reach = 0.6 * (0.3 if len(meshes) == 1 else 1.0)
         things = [
             add(
                 mesh,

@@ -13,12 +13,13 @@ from training.scenes import carvings, cords, stones
 from training.scenes.placers import Placer
 from training.scenes.shapes import Array, Shape, quads
 from training.scenes.studio import COMPANION, add, mesh_of
+from training.scenes.teeth import RING
 
 Look = Callable[[Random], Any]
 """Makes a material."""
 
 Form = Callable[[Random], Shape]
-"""Makes a tooth or claw, its rings of 36 vertices, base at the start (see tubes.sweep)."""
+"""Makes a tooth or claw, its rings of `teeth.RING` vertices, base at the start (see tubes.sweep)."""
 
 
 def _companion(
@@ -128,18 +129,18 @@ def carving(look: Look, form: str | None = None) -> Placer:
     return place
 
 
-def cap(shape: Shape, reach: float, sides: int = 36) -> Shape:
+def cap(shape: Shape, reach: float) -> Shape:
     """A metal cap over the first `reach` (0..1) of a tooth, cut from its own rings, a little wider and closed."""
-    rings = shape.verts.reshape(-1, sides, 3)
-    along = shape.along.reshape(-1, sides)[:, 0]
-    first = sum(shape.slots) // sides
+    rings = shape.verts.reshape(-1, RING, 3)
+    along = shape.along.reshape(-1, RING)[:, 0]
+    first = sum(shape.slots) // RING
     chosen = [i for i in range(first, len(rings)) if along[i] <= reach][::2]
     middle = rings[chosen].mean(axis=1, keepdims=True)
     wide = middle + (rings[chosen] - middle) * 1.07
     back = (middle[:1] - middle[-1:]) / np.linalg.norm(middle[0] - middle[-1]) * 0.03
-    closed = np.concatenate([np.repeat(middle[:1] + back, sides, 1), wide[:1] + back, wide])
+    closed = np.concatenate([np.repeat(middle[:1] + back, RING, 1), wide[:1] + back, wide])
     verts = closed.reshape(-1, 3)
-    faces = [face[::-1] for face in quads(len(closed), sides, closed=True)]
+    faces = [face[::-1] for face in quads(len(closed), RING, closed=True)]
     return Shape(verts, faces, verts.copy(), np.zeros(len(verts)))
 
 
@@ -153,7 +154,7 @@ def pendants(form: Form, looks: list[Look], number: tuple[int, int] = (1, 1)) ->
             shape = form(rng)
             low = float(shape.verts[:, 2].min()) * 1.07
             spot, turn = ((i - (count - 1) / 2) * 0.7, rng.gauss(0, 0.05), -low), rng.uniform(-0.6, 0.6) - math.pi / 2
-            start = shape.verts[:36].mean(axis=0)
+            start = shape.verts[:RING].mean(axis=0)
             add(mesh_of(shape, [look(rng) for look in looks]), spot, (0.0, 0.0, turn))
             if rng.random() < 0.85:
                 _companion(cap(shape, rng.uniform(0.1, 0.25)), metal, spot, turn)

@@ -33,11 +33,10 @@ def pair(
     span: float,
     product: dict[str, Placer],
     twin: dict[str, Placer],
-    loose: bool = False,
     floors: tuple[str, ...] = (),
 ) -> list[Kind]:
     """A product and its twin, whose family is the product's name."""
     return [
-        Kind(name, name, label, "product", span, product, loose, floors),
-        Kind(f"{name}_twin", name, "none", "lookalike", span, twin, loose, floors),
+        Kind(name, name, label, "product", span, product, floors=floors),
+        Kind(f"{name}_twin", name, "none", "lookalike", span, twin, floors=floors),
     ]

@@ -9,6 +9,9 @@ import numpy as np
 from training.scenes.shapes import Array, Shape
 from training.scenes.tubes import curve, hollow_base, lumpy, outside, sweep
 
+RING = 36
+"""Vertices around canines and claws."""
+
 
 def whale_tooth(rng: Random, length: float) -> Shape:
     """A sperm whale tooth: stout, oval, swelling in its middle, open or closed root, blunt point."""
@@ -131,7 +134,7 @@ def canine(rng: Random, length: float) -> Shape:
     wobble, oval = lumpy(rng, 0.02), rng.uniform(0.1, 0.2)
     path = curve(length, rng.uniform(0.6, 1.1), 0.0, 1.5)
     return sweep(
-        path, parts[0], parts[1], parts[2], lambda a, t: wobble(a, t) * (1 + oval * np.cos(2 * a)), parts[3], 36
+        path, parts[0], parts[1], parts[2], lambda a, t: wobble(a, t) * (1 + oval * np.cos(2 * a)), parts[3], RING
     )
 
 
@@ -141,4 +144,4 @@ def claw(rng: Random, length: float) -> Shape:
     parts = outside(lambda t: radius * np.clip(1 - t, 0, 1) ** power, 70, hollow_base(radius, 0.1, 0.25))
     flat = rng.uniform(0.25, 0.38)
     path = curve(length, rng.uniform(1.6, 2.4), 0.0, 0.9)
-    return sweep(path, parts[0], parts[1], parts[2], lambda a, t: 1 + flat * np.cos(2 * a), parts[3], 36)
+    return sweep(path, parts[0], parts[1], parts[2], lambda a, t: 1 + flat * np.cos(2 * a), parts[3], RING)

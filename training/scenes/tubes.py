@@ -16,16 +16,17 @@ from training.scenes.shapes import Array, Shape, quads, ripple
 
 Section = Callable[[Array, Array], Array]
 """Radius factor from (angle in radians, along in 0..1), both flat arrays."""
+_STEPS = 200
 
 
-def curve(length: float, bend: float, lift: float = 0.0, growth: float = 1.0, steps: int = 200) -> Array:
+def curve(length: float, bend: float, lift: float = 0.0, growth: float = 1.0) -> Array:
     """Points of a curve of `length`, turning by `bend` radians in all, rising `lift` units out of its plane.
 
     `growth` above 1 puts more of the turn near the tip.
     """
-    t = np.linspace(0.0, 1.0, steps)
+    t = np.linspace(0.0, 1.0, _STEPS)
     heading = bend * (t**growth - 0.5)
-    step = length / (steps - 1)
+    step = length / (_STEPS - 1)
     x = np.concatenate([[0.0], np.cumsum(np.cos(heading[:-1]) * step)])
     y = np.concatenate([[0.0], np.cumsum(np.sin(heading[:-1]) * step)])
     points = np.stack([x, y, lift * t**2], 1)

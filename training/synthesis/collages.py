@@ -12,8 +12,9 @@ from torch.utils.data import Dataset
 
 from service.contract import Preprocessing
 from service.imaging import prepare
-from training.photos.dataset import LIMITS, read_rgb, targets
+from training.photos.dataset import read_rgb, targets
 from training.photos.manifest import Photo
+from training.photos.readable import LIMITS
 
 _SIZES = ((320, 320), (320, 240), (240, 320))
 

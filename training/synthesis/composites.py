@@ -16,9 +16,9 @@ from PIL import Image
 from tqdm import tqdm
 
 from service.drafts import drafted
-from training.photos.dataset import LIMITS, read_rgb
+from training.photos.dataset import read_rgb
 from training.photos.manifest import COLUMNS, Photo, select
-from training.photos.readable import check_readable
+from training.photos.readable import LIMITS, check_readable
 from training.synthesis.cutouts import crop_to, paste, silhouette
 
 SOURCE = "faunalens/composites"

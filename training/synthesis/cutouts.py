@@ -17,12 +17,6 @@ _SHARE = (0.03, 0.9)
 _LEAST_SIDE = 24
 
 
-def cut_out(image: Image.Image) -> Image.Image | None:
-    """The object of an RGB photo as RGBA, cropped to it; None where the background is not plain."""
-    opacity = silhouette(image)
-    return None if opacity is None else crop_to(image, opacity)
-
-
 def silhouette(image: Image.Image) -> NDArray[np.float32] | None:
     """Opacity of the object of an RGB photo, float32 ``[H, W]`` in 0..1; None where the background is not plain."""
     background = plain_background(image)

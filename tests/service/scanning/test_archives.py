@@ -82,18 +82,18 @@ def test_pictures_are_read_in_order_and_nothing_else(archive: str) -> None:
 
 
 def test_done_entries_are_not_read_again(archive: str) -> None:
-    left = list(expand([archive], lambda file: not file.endswith("bananas.jpg"), MOST))
+    left = list(expand([archive], lambda file: not file.endswith("bananas.jpg"), MOST, LeftOut()))
     assert [entry.file for entry in left if isinstance(entry, Entry)] == [
         f"{archive}!{n}" for n in READ if "ban" not in n
     ]
-    assert list(expand([archive], lambda file: file != archive, MOST)) == []
+    assert list(expand([archive], lambda file: file != archive, MOST, LeftOut())) == []
 
 
 def test_an_entry_is_cut_above_the_limit(tmp_path: Path) -> None:
     path = tmp_path / "bomb.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("zeros.jpg", bytes(50_000_000))
-    (entry,) = expand([str(path)], everything, MOST)
+    (entry,) = expand([str(path)], everything, MOST, LeftOut())
     assert isinstance(entry, Entry) and isinstance(entry.data, bytes) and len(entry.data) == MOST + 1
 
 
@@ -117,7 +117,7 @@ def test_bombs_cost_no_memory(kind: str, tmp_path: Path) -> None:
     del zeros
     tracemalloc.start()
     try:
-        entries = [entry for entry in expand([str(path)], everything, MOST) if isinstance(entry, Entry)]
+        entries = [entry for entry in expand([str(path)], everything, MOST, LeftOut()) if isinstance(entry, Entry)]
         assert tracemalloc.get_traced_memory()[1] < 20_000_000
     finally:
         tracemalloc.stop()
@@ -134,7 +134,7 @@ def test_what_breaks_off_keeps_what_came_before(archive: str) -> None:
     # a zip says at its end where everything is
     cut = whole[: len(whole) * 2 // 3 - 3_000]
     Path(archive).write_bytes(cut)
-    entries = [entry for entry in expand([archive], everything, MOST) if isinstance(entry, Entry)]
+    entries = [entry for entry in expand([archive], everything, MOST, LeftOut()) if isinstance(entry, Entry)]
     assert entries[-1].file == archive and isinstance(entries[-1].data, FaunalensError)
     assert all(isinstance(entry.data, bytes) for entry in entries[:-1])
     if archive.endswith(".tar"):
@@ -147,7 +147,7 @@ def test_a_damaged_zip_entry_spoils_no_other(tmp_path: Path) -> None:
     where = data.find(b"in/tusks.JPG") + 5_000
     data[where : where + 100] = bytes(100)
     Path(path).write_bytes(data)
-    entries = [entry for entry in expand([path], everything, MOST) if isinstance(entry, Entry)]
+    entries = [entry for entry in expand([path], everything, MOST, LeftOut()) if isinstance(entry, Entry)]
     assert isinstance(entries[0].data, FaunalensError) and entries[0].data.code.code == "unreadable_file"
     assert [entry.data for entry in entries[1:]] == [picture(name) for name in READ[1:]]
 
@@ -160,7 +160,7 @@ def test_a_tar_with_a_damaged_header_says_so(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[512] ^= 0xFF
     path.write_bytes(data)
-    first, last = (entry for entry in expand([str(path)], everything, MOST) if isinstance(entry, Entry))
+    first, last = (entry for entry in expand([str(path)], everything, MOST, LeftOut()) if isinstance(entry, Entry))
     assert first.file == f"{path}!a.jpg" and last.file == str(path) and isinstance(last.data, FaunalensError)
 
 
@@ -170,7 +170,7 @@ def test_an_entry_of_a_zip_without_a_name_spoils_no_other(tmp_path: Path) -> Non
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr(nameless, b"x")
         archive.writestr("a.jpg", b"x")
-    entries = expand([str(tmp_path / "a.zip")], everything, MOST)
+    entries = expand([str(tmp_path / "a.zip")], everything, MOST, LeftOut())
     assert [entry.file for entry in entries if isinstance(entry, Entry)] == [f"{tmp_path}/a.zip!a.jpg"]
 
 
@@ -184,7 +184,9 @@ def test_names_of_a_zip_are_utf8_also_where_the_flag_is_missing(tmp_path: Path) 
         for written in ("näme 象".encode().decode("cp437") + ".jpg", "n\u00e4me.jpg"):
             archive.writestr(OldInfo(written), b"data")
     names = [
-        entry.file.partition("!")[2] for entry in expand([str(path)], everything, MOST) if isinstance(entry, Entry)
+        entry.file.partition("!")[2]
+        for entry in expand([str(path)], everything, MOST, LeftOut())
+        if isinstance(entry, Entry)
     ]
     assert names == ["näme 象.jpg", "plain.jpg", "näme 象.jpg", "näme.jpg"]
 
@@ -193,7 +195,7 @@ def test_no_archive_and_none_there(tmp_path: Path) -> None:
     (tmp_path / "text.zip").write_text("no archive")
     (tmp_path / "text.tar").write_text("no archive")
     for name in ("text.zip", "text.tar", "missing.tar"):
-        (entry,) = expand([str(tmp_path / name)], everything, MOST)
+        (entry,) = expand([str(tmp_path / name)], everything, MOST, LeftOut())
         assert isinstance(entry, Entry) and isinstance(entry.data, FaunalensError)
 
 
@@ -203,13 +205,13 @@ def test_names_that_are_no_text_can_be_printed(tmp_path: Path) -> None:
         info = tarfile.TarInfo("caf\xe9.jpg")
         info.size = 1
         archive.addfile(info, io.BytesIO(b"x"))
-    (entry,) = expand([str(path)], everything, MOST)
+    (entry,) = expand([str(path)], everything, MOST, LeftOut())
     assert isinstance(entry, Entry) and entry.file.encode().endswith(b"!caf\\udce9.jpg")
 
 
 def test_scores_are_those_of_the_files(archive: str, detector: Detector) -> None:
     policy = detector.policy(None)
-    records = list(bulk.scan(detector, policy, expand([archive], everything, MOST), 2))
+    records = list(bulk.scan(detector, policy, expand([archive], everything, MOST, LeftOut()), 2))
     expected = [detector.answer(picture(name), "r", policy).scores for name in READ]
     assert [record.scores for record in records if isinstance(record, FileAnswer)] == expected
 
@@ -237,6 +239,6 @@ def test_resume_between_two_entries_of_one_name_goes_on_with_the_second(tmp_path
 
 def test_failures_become_records(tmp_path: Path, detector: Detector) -> None:
     (tmp_path / "text.zip").write_text("no archive")
-    items = expand([str(tmp_path / "text.zip")], everything, MOST)
+    items = expand([str(tmp_path / "text.zip")], everything, MOST, LeftOut())
     (record,) = bulk.scan(detector, detector.policy(None), items, 1)
     assert isinstance(record, FileFailure) and record.error.details == {"reason": "File is not a zip file"}

@@ -88,7 +88,7 @@ def everything(_: str) -> bool:
 
 
 def read(*addresses: str, left_out: LeftOut | None = None) -> list[Entry]:
-    entries = list(expand(addresses, everything, MOST, left_out))
+    entries = list(expand(addresses, everything, MOST, left_out or LeftOut()))
     assert all(isinstance(entry, Entry) for entry in entries)
     return entries  # type: ignore[return-value]
 
@@ -120,7 +120,7 @@ def test_an_archive_is_read_where_it_lies(kind: str) -> None:
 def test_what_was_recorded_is_not_fetched_again() -> None:
     done = {f"s3://photos/{key}" for key in BELOW[:3]} | {"s3://photos/days.jpg", "s3://photos/a.zip"}
     paths = ["s3://photos/day", "s3://photos/days.jpg", "s3://photos/a.zip"]
-    left = list(expand(paths, lambda file: file not in done, MOST))
+    left = list(expand(paths, lambda file: file not in done, MOST, LeftOut()))
     assert [entry.file for entry in left if isinstance(entry, Entry)] == ["s3://photos/day/sub/3.webp"]
 
 
@@ -143,7 +143,7 @@ def test_an_object_that_vanishes_is_one_failure(filled: str) -> None:
     with s3_client(filled) as client:
         for number in range(20):
             client.put_object(Bucket="photos", Key=f"going/{number:02}.jpg", Body=TUSK)
-        entries = expand(["s3://photos/going"], everything, MOST)
+        entries = expand(["s3://photos/going"], everything, MOST, LeftOut())
         first = next(entries)
         client.delete_object(Bucket="photos", Key="going/19.jpg")
         *others, last = entries
@@ -165,7 +165,9 @@ def test_without_the_extra_the_run_says_what_is_missing(monkeypatch: pytest.Monk
 
 
 def test_a_scan_judges_them(detector: Detector) -> None:
-    records = list(scan(detector, detector.policy(None), expand(["s3://photos/day/1.jpg"], everything, MOST), 1))
+    records = list(
+        scan(detector, detector.policy(None), expand(["s3://photos/day/1.jpg"], everything, MOST, LeftOut()), 1)
+    )
     (alone,) = scan(detector, detector.policy(None), [str(SAMPLES / "tusk-single.jpg")], 1)
     assert isinstance(records[0], FileAnswer) and isinstance(alone, FileAnswer)
     assert records[0].file == "s3://photos/day/1.jpg" and records[0].scores == alone.scores

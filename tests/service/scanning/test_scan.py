@@ -28,16 +28,16 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_folders_are_walked(folder: Path) -> None:
-    found = [os.path.relpath(path, folder) for path in bulk.find_files([str(folder)])]
+    found = [os.path.relpath(path, folder) for path in bulk.find_files([str(folder)], LeftOut())]
     assert found == ["a.JPG", "broken.png", "deep/b.Jpeg", "deep/er/c.jpe"]
-    assert list(bulk.find_files(["no/such", "x.txt"])) == ["no/such", "x.txt"]
+    assert list(bulk.find_files(["no/such", "x.txt"], LeftOut())) == ["no/such", "x.txt"]
 
 
 def test_a_folder_has_links_and_pipes(folder: Path) -> None:
     os.mkfifo(folder / "pipe.jpg")
     for name, target in (("linked.jpg", "a.JPG"), ("none.jpg", "none"), ("more.jpg", "deep"), ("pip.jpg", "pipe.jpg")):
         (folder / name).symlink_to(target)
-    found = [os.path.relpath(path, folder) for path in bulk.find_files([str(folder)])]
+    found = [os.path.relpath(path, folder) for path in bulk.find_files([str(folder)], LeftOut())]
     assert found == ["a.JPG", "broken.png", "deep/b.Jpeg", "deep/er/c.jpe", "linked.jpg", "none.jpg"]
 
 
@@ -81,12 +81,12 @@ def test_a_folder_that_cannot_be_read_is_named(folder: Path, monkeypatch: pytest
 
     whole = os.scandir
     monkeypatch.setattr(os, "scandir", scandir)
-    found = [os.path.relpath(path, folder) for path in bulk.find_files([str(folder)])]
+    found = [os.path.relpath(path, folder) for path in bulk.find_files([str(folder)], LeftOut())]
     assert found == ["a.JPG", "broken.png", "deep"]
 
 
 def test_one_bad_file_is_a_failure_line(folder: Path, detector: Detector) -> None:
-    files = [*bulk.find_files([str(folder)]), str(folder / "missing.jpg"), str(folder)]
+    files = [*bulk.find_files([str(folder)], LeftOut()), str(folder / "missing.jpg"), str(folder)]
     records = list(bulk.scan(detector, detector.policy(None), files, 2))
     assert [record.file for record in records] == files
     codes = {os.path.basename(r.file): r.error.code for r in records if isinstance(r, FileFailure)}
@@ -161,7 +161,7 @@ def test_folders_lie_deeper_in_each_other_than_python_calls(tmp_path: Path) -> N
             os.mkdir("a")
             os.chdir("a")
         Path("b.jpg").touch()
-        found = [os.path.relpath(path, tmp_path) for path in bulk.find_files([str(tmp_path)])]
+        found = [os.path.relpath(path, tmp_path) for path in bulk.find_files([str(tmp_path)], LeftOut())]
         os.remove("b.jpg")
         for _ in range(depth):
             os.chdir("..")

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from numpy.typing import NDArray
 from PIL import Image
 
 from service.detector import Detector
@@ -18,17 +19,21 @@ from training.measuring import thresholds
 STREAM = Stream(photos_per_day=1_000_000, prevalence=0.001)
 
 
+def _alone(positive: NDArray[np.bool_]) -> list[str]:
+    """Every photo an instance of its own."""
+    return [str(number) for number in range(len(positive))]
+
+
 def _table() -> list[Point]:
     rng = np.random.default_rng(0)
     positive = np.arange(4000) < 200
-    return points(
-        "ivory", np.where(positive, rng.normal(0.7, 0.15, 4000), rng.normal(0.2, 0.1, 4000)), positive, STREAM
-    )
+    scores = np.where(positive, rng.normal(0.7, 0.15, 4000), rng.normal(0.2, 0.1, 4000))
+    return points("ivory", scores, positive, STREAM, _alone(positive))
 
 
 def test_points_by_hand() -> None:
     scores, positive = np.array([0.9, 0.5, 0.4, 0.3, 0.2, 0.1]), np.array([1, 1, 0, 0, 0, 0], dtype=bool)
-    last = points("ivory", scores, positive, Stream(1000, 0.01))[-1]
+    last = points("ivory", scores, positive, Stream(1000, 0.01), _alone(positive))[-1]
     assert last.threshold == pytest.approx(0.4, abs=1e-3)
     assert (last.recall, last.false_positive_rate, last.precision) == (1.0, 0.0, 1.0)
     assert last.reviews_per_day == pytest.approx(10)
@@ -38,7 +43,7 @@ def test_points_by_hand() -> None:
 def test_what_the_bound_means_is_told() -> None:
     scores, positive = np.arange(60.0) / 60, np.arange(60) >= 50
     stream = Stream(1000, 0.01)
-    last = points("ivory", scores, positive, stream)[-1]
+    last = points("ivory", scores, positive, stream, _alone(positive))[-1]
     upper = upper_bound(0, 50)
     assert (last.precision, last.false_positive_rate_upper) == (1.0, upper)
     assert last.reviews_per_day_upper == pytest.approx(10 * last.recall + 990 * upper)
@@ -83,7 +88,7 @@ def test_too_little_capacity_is_an_error() -> None:
 
 def test_a_score_at_the_threshold_is_a_finding_as_the_service_has_it() -> None:
     scores, positive = np.array([1.0, 1.0, 1.0, 0.2]), np.array([1, 1, 0, 0], dtype=bool)
-    last = points("ivory", scores, positive, STREAM)[-1]
+    last = points("ivory", scores, positive, STREAM, _alone(positive))[-1]
     assert last.threshold == 1.0, "no policy takes more"
     assert (last.recall, last.false_positive_rate) == (1.0, 0.5)
 
@@ -198,7 +203,9 @@ def test_more_prevalence_is_more_work_and_more_precision() -> None:
     rng = np.random.default_rng(0)
     positive = np.arange(4000) < 200
     scores = np.where(positive, rng.normal(0.7, 0.15, 4000), rng.normal(0.2, 0.1, 4000))
-    rare, common = (points("ivory", scores, positive, Stream(10_000, share)) for share in (0.001, 0.05))
+    rare, common = (
+        points("ivory", scores, positive, Stream(10_000, share), _alone(positive)) for share in (0.001, 0.05)
+    )
     for one, other in zip(rare, common, strict=True):
         assert (one.threshold, one.recall) == (other.threshold, other.recall)
         assert other.precision >= one.precision

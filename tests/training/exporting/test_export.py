@@ -17,8 +17,8 @@ from service.imaging import prepare
 from training.exporting.export import export, largest_difference, score
 from training.fitting.network import Network
 from training.fitting.refit import refit
-from training.photos.dataset import LIMITS
 from training.photos.manifest import Photo, select
+from training.photos.readable import LIMITS
 from training.recipe import Kernel, Recipe
 
 pytestmark = pytest.mark.training

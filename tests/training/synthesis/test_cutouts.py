@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from training.synthesis.cutouts import crop_to, cut_out, paste
+from training.synthesis.cutouts import crop_to, paste, silhouette
 
 pytestmark = pytest.mark.training
 RED = (200, 40, 30)
@@ -14,8 +14,14 @@ def _on_white(size: tuple[int, int] = (160, 120)) -> Image.Image:
     return image
 
 
+def _cut_out(image: Image.Image) -> Image.Image | None:
+    opacity = silhouette(image)
+    assert opacity is not None
+    return crop_to(image, opacity)
+
+
 def test_an_object_on_white_is_cut_along_its_outline() -> None:
-    cut = cut_out(_on_white())
+    cut = _cut_out(_on_white())
     assert cut is not None
     assert cut.mode == "RGBA"
     assert abs(cut.width - 61) <= 3
@@ -29,14 +35,14 @@ def test_an_object_on_white_is_cut_along_its_outline() -> None:
 def test_specks_are_left_behind() -> None:
     image = _on_white()
     ImageDraw.Draw(image).rectangle((4, 100, 8, 104), fill=(10, 10, 10))
-    cut = cut_out(image)
+    cut = _cut_out(image)
     assert cut is not None
     assert cut.width < 70
 
 
 def test_a_busy_photo_has_no_cutout() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (120, 160, 3)).astype(np.uint8)
-    assert cut_out(Image.fromarray(noise)) is None
+    assert silhouette(Image.fromarray(noise)) is None
 
 
 def test_masks_that_keep_nearly_nothing_or_everything_are_refused() -> None:

@@ -7,7 +7,7 @@ once when
   (:mod:`service.runtime.slots`);
 - or its turn would come later than ``max_wait`` seconds, or ``max_ratio`` mean times of a picture. The expected wait is
   the turns before it, times the mean time of a picture, divided by the threads. With a ratio of 3, four requests a
-  thread are always taken, and the longest answer takes four times as long as one that did not wait.
+  thread are taken, and the longest answer takes four times as long as one that did not wait.
 
 Not thread-safe: all calls come from the event loop. Only ``running`` and :meth:`Admission.learn` belong to the threads,
 under their lock (:mod:`service.runtime.workers`).

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from service.api.app import create_app
 from service.api.rules import OPEN
+from service.bulk.webhooks import TRIES, pause
 from service.cli import main
 from service.errors import ErrorCode
 from service.settings import Settings
@@ -114,6 +115,22 @@ def test_commands_shown_exist_with_their_options() -> None:
         known = {name for parameter in command.params for name in parameter.opts}
         wrong = [word for word in words if word.startswith("--") and word.split("=")[0] not in known]
         assert wrong == [], f"{page}: {line}"
+
+
+def test_hours_for_which_a_webhook_is_tried() -> None:
+    hours = sum(pause(tried, spread=0) for tried in range(1, TRIES)) / 3600
+    text = (DOCS / "batches.md").read_text(encoding="utf-8").replace("\n", " ")
+    assert f"{TRIES} times in all (about {hours:.0f} hours)" in text
+
+
+def test_no_help_names_a_bound_that_is_none() -> None:
+    context = click.Context(main)
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        assert command is not None
+        for path, option in options(name, command):
+            row = option.get_help_record(context)
+            assert row is None or "None" not in row[1], f"{path} {row}"
 
 
 @pytest.mark.parametrize("model", [Recipe, Kernel, Augmentation])

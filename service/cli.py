@@ -103,7 +103,11 @@ def serve(host: str | None, port: int | None) -> None:
 @click.option("--output", type=_FILE, help="Write records here instead of standard output.")
 @click.option("--resume", "resumed", type=_FILE, help="Go on with an interrupted run: append to this JSON-lines file.")
 @click.option("--policy", help="Name of the policy (default: FAUNALENS_POLICY, or 'default').")
-@click.option("--threads", type=click.IntRange(1, 256), help="Pictures worked on at once (default: one per core).")
+@click.option(
+    "--threads",
+    type=click.IntRange(1, 256),
+    help="Pictures worked on at once (default: FAUNALENS_THREADS, or all cores).",
+)
 @click.option("--tolerate-truncated", is_flag=True, help="Judge files that break off as far as they go; mark them.")
 def scan(
     paths: tuple[str, ...],

@@ -30,7 +30,7 @@ EXTRA_HELP = "Folder of more training photos with manifest.csv, such as composit
 @click.option("--size", type=int, help="Input size in pixels; replaces the recipe's.")
 @click.option("--epochs", type=int, help="Number of epochs; replaces the recipe's.")
 @click.option("--seed", type=int, help="Seed; replaces the recipe's.")
-@click.option("--kind-weight", type=FiniteRange(), help="Weight of the auxiliary kind loss; replaces the recipe's.")
+@click.option("--kind-weight", type=FiniteRange(0), help="Weight of the auxiliary kind loss; replaces the recipe's.")
 @click.option("--leave-out-source", multiple=True, help="Leave every photo of this source out of training; repeatable.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="cpu or cuda; default: cuda when there is one.")
 @click.option(
@@ -183,7 +183,7 @@ def export(
 @click.option("--photos", "count", type=click.IntRange(1), default=300, show_default=True, help="Photos of train that give the ranges.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Which photos.")
 def quantize(model: Path | None, data: Path, labels: Path | None, out: Path, count: int, seed: int) -> None:
-    """Write a network in 8-bit integers beside a shipped one: faster on CPUs, a little less exact.
+    """Write a network in 8-bit integers beside a given one: faster on CPUs, a little less exact.
 
     Calibration and thresholds are chosen anew on the val split, or kept where the weights were fitted on it. Compare both with `faunalens evaluate` before you use it.
     """

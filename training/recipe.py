@@ -100,7 +100,7 @@ class Recipe(BaseModel):
     warmup_epochs: float = Field(1.0, ge=0)
     ema_decay: float = Field(0.998, ge=0, le=1, description="decay of the averaged weights, per step")
     label_smoothing: float = Field(0.0, ge=0, le=1)
-    kind_weight: float = Field(0.0, description="weight of the auxiliary loss that names the photo's kind")
+    kind_weight: float = Field(0.0, ge=0, description="weight of the auxiliary loss that names the photo's kind")
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     interpolation: float = Field(
         1.0, ge=0, le=1, description="share of the fine-tuned trunk in the final one; the rest is the pretrained one"

@@ -71,6 +71,7 @@ def test_a_recipe_that_cannot_be_used(tree: Path, file: str, reason: str) -> Non
         ("", ("--seed", "-1"), "greater than or equal to 0"),
         ("[kernel]\nfolds = 1\n", (), "folds is 0, or 2 and more"),
         ("group_shares = { listings = 1.0 }\n", (), "what is no group: listings"),
+        ("kind_weight = -0.5\n", (), "kind_weight: Input should be greater than or equal to 0"),
     ],
 )
 def test_a_trunk_or_value_that_cannot_be_used(

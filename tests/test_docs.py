@@ -26,6 +26,10 @@ from training.recipe import Augmentation, Kernel, Recipe
 DOCS = ROOT / "docs"
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def headings(page: str) -> set[str]:
     text = (DOCS / page).read_text(encoding="utf-8")
     return {line.lstrip("# ").replace("`", "").strip() for line in text.splitlines() if line.startswith("#")}
@@ -39,6 +43,25 @@ def test_every_setting_has_a_heading() -> None:
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     required = set(re.findall(r"\bTESTS_REQUIRE_[A-Z]+", ci))
     assert required and required == {title for title in headings("settings.md") if title.startswith("TESTS_REQUIRE_")}
+
+
+@pytest.mark.parametrize("name", [name for name, field in Settings.model_fields.items() if _is_number(field.default)])
+def test_defaults_and_ranges_of_settings_are_those_of_the_page(name: str) -> None:
+    field = Settings.model_fields[name]
+    text = (DOCS / "settings.md").read_text(encoding="utf-8").split(f"## FAUNALENS_{name.upper()}\n", 1)[1]
+    section = " ".join(text.split("\n## ", 1)[0].split()).replace("10^15", str(10**15))
+    default = re.search(r"Default: `([^`]+)`", section)
+    assert default is not None and float(default[1]) == field.default
+    told = re.search(r"Range: (above )?([\d,]+)(?: to ([\d,]+)| or more)?", section)
+    assert told is not None
+    least, most = (float(number.replace(",", "")) if number else None for number in (told[2], told[3]))
+    bounds = {
+        kind: getattr(part, kind) for part in field.metadata for kind in ("gt", "ge", "le") if hasattr(part, kind)
+    }
+    # of whole numbers above 0 is from 1 on
+    above = "gt" in bounds and isinstance(field.default, float)
+    assert (least, bool(told[1])) == ((bounds["gt"] + (not above)) if "gt" in bounds else bounds["ge"], above)
+    assert most == bounds.get("le")
 
 
 def test_every_error_code_has_a_heading_and_its_status() -> None:

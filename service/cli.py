@@ -132,16 +132,12 @@ def scan(
     from service.runtime.providers import pictures_at_once
     from service.scanning import scan as bulk
     from service.scanning.entries import LeftOut
-    from service.scanning.objects import unread_scheme
     from service.scanning.records import WRITERS
     from service.scanning.sources import expand
 
     if resumed and (output or kind not in (None, "jsonl")):
         raise click.UsageError("--resume names the output itself and writes jsonl")
-    if not paths and sys.stdin.isatty():
-        raise click.UsageError("give files or folders, or paths on standard input")
-    for reason in filter(None, map(unread_scheme, paths)):
-        raise click.UsageError(reason)
+    _check_paths(paths)
     try:
         settings = load_settings(policy=policy, threads=threads)
         detector = Detector(settings)
@@ -165,6 +161,16 @@ def scan(
     counts = f"{tally.priority} priority, {tally.review} review, {tally.clear} clear, {tally.failures} failed"
     click.echo("\n".join(filter(None, (counts, str(left_out)))), err=True)
     sys.exit(tally.exit_code)
+
+
+def _check_paths(paths: tuple[str, ...]) -> None:
+    """Raises :class:`click.UsageError` where nothing is named to be scanned, or what cannot be read."""
+    from service.scanning.objects import unread_scheme
+
+    if not paths and sys.stdin.isatty():
+        raise click.UsageError("give files or folders, or paths on standard input")
+    for reason in filter(None, map(unread_scheme, paths)):
+        raise click.UsageError(reason)
 
 
 def _open_standard_streams() -> None:

@@ -60,9 +60,7 @@ def evaluate(
     everything = read_for(detector.contract, data, labels)
     photos = of_split(everything, split)
     if positives_from:
-        photos = [p for p in photos if not p.labels] + [
-            p for p in everything if p.labels and p.source == positives_from
-        ]
+        photos = _without_products(photos) + [p for p in everything if p.labels and p.source == positives_from]
     if (robustness or sizes) and (lack := _lacking(photos)):
         raise click.ClickException(f"{lack.format(split)}: nothing to measure evasions or sizes on")
     scored = evaluation.score_photos(detector, photos, policy)
@@ -143,10 +141,14 @@ def _warn(contract: "Contract", split: str) -> None:
         click.echo(f"{fitted}: on these it looks too good; take --split test, or new photos", err=True)
 
 
+def _without_products(photos: "list[Photo]") -> "list[Photo]":
+    return [photo for photo in photos if not photo.labels]
+
+
 def _lacking(photos: "list[Photo]") -> str | None:
     if not any(photo.labels for photo in photos):
         return "no photo of {} shows a product"
-    return None if any(not photo.labels for photo in photos) else "every photo of {} shows a product"
+    return None if _without_products(photos) else "every photo of {} shows a product"
 
 
 def _robustness(scored: "Scored", detector: "Detector", main: str, out: Path, negatives: int) -> None:

@@ -89,12 +89,7 @@ def export_evidence(
         f"{click.format_filename(out)}: {written.photos} photos, {written.decisions} decisions, "
         f"signed by {fingerprint(private.public_key())}"
     )
-    if written.gone:
-        click.echo(f"{written.gone} photos are not in the store any more and are missing", err=True)
-    if unjudged:
-        click.echo(f"{unjudged} photos were not judged, or not yet, and are left out", err=True)
-    if written.gone or unjudged:
-        sys.exit(4)
+    _end(written.gone, unjudged)
 
 
 @evidence.command("verify")
@@ -140,6 +135,16 @@ def _found(store: Store, listing: str | None, items: tuple[int, ...], batch: str
         click.echo(f"faunalens: there is no judged {what}", err=True)
         sys.exit(1)
     return found
+
+
+def _end(gone: int, unjudged: int) -> None:
+    """Say what the package lacks, and end with 4 if it lacks anything."""
+    if gone:
+        click.echo(f"{gone} photos are not in the store any more and are missing", err=True)
+    if unjudged:
+        click.echo(f"{unjudged} photos were not judged, or not yet, and are left out", err=True)
+    if gone or unjudged:
+        sys.exit(4)
 
 
 def _subject(listing: str | None, items: tuple[int, ...], batch: str | None) -> str:

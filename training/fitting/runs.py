@@ -14,7 +14,7 @@ from training.fitting.checkpoints import write
 from training.fitting.network import Network
 from training.fitting.refit import refit
 from training.fitting.trainer import Hardware, Trainer, load_network
-from training.kept import kept
+from training.folder_lock import locked
 from training.photos.manifest import Photo
 from training.recipe import Recipe
 
@@ -25,9 +25,9 @@ def run_recipe(recipe: Recipe, photos: Sequence[Photo], out: Path, hardware: Har
     """Train every run of ``recipe`` below ``out``, and return the path of the file to export.
 
     An interrupted call goes on where it stopped. The file is ``final.pt``, or ``checkpoint.pt`` for one run without
-    the last step. Raises :class:`~training.kept.FolderTakenError` while another process trains there.
+    the last step. Raises :class:`~training.folder_lock.FolderTakenError` while another process trains there.
     """
-    with kept(out):
+    with locked(out):
         return _run(recipe, photos, out, hardware)
 
 

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from service.runtime.cores import available_cores
-from training.kept import kept
+from training.folder_lock import locked
 from training.photos.manifest import ManifestError
 from training.photos.readable import LIMITS, check_readable
 from training.scenes import pool
@@ -135,7 +135,7 @@ def _make(given: argparse.Namespace) -> int:
         contact_sheet(given.out / "scenes.png", settings, jobs)
         return 0
     photos = find_photos(given.backgrounds) if given.backgrounds else []
-    with kept(given.out):
+    with locked(given.out):
         return _render(given, settings, jobs, photos)
 
 

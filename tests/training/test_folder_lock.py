@@ -7,26 +7,26 @@ from pathlib import Path
 import pytest
 
 import training.scenes.__main__ as scenes
-from training.kept import FolderTakenError, kept
+from training.folder_lock import FolderTakenError, locked
 
 KEEP = """
 import sys
 from pathlib import Path
-from training.kept import kept
-with kept(Path(sys.argv[1])):
-    print("kept", flush=True)
+from training.folder_lock import locked
+with locked(Path(sys.argv[1])):
+    print("locked", flush=True)
     sys.stdin.read()
 """
 
 
-def test_a_folder_is_kept_by_one_process(tmp_path: Path) -> None:
+def test_a_folder_is_locked_by_one_process(tmp_path: Path) -> None:
     words = [sys.executable, "-c", KEEP, str(tmp_path / "out")]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout and process.stdout.readline() == "kept\n"
-        with pytest.raises(FolderTakenError, match="another run is under way"), kept(tmp_path / "out"):
+        assert process.stdout and process.stdout.readline() == "locked\n"
+        with pytest.raises(FolderTakenError, match="another run is under way"), locked(tmp_path / "out"):
             pass
         process.kill()
-    with kept(tmp_path / "out"):
+    with locked(tmp_path / "out"):
         pass
 
 
@@ -38,7 +38,7 @@ def test_scenes_are_rendered_to_a_folder_by_one_command(
     monkeypatch.setattr(scenes.pool, "run", lambda *_: pytest.fail("rendering began"))
     words = [sys.executable, "-c", KEEP, str(tmp_path)]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout and process.stdout.readline() == "kept\n"
+        assert process.stdout and process.stdout.readline() == "locked\n"
         assert scenes.main([str(tmp_path), "--count", "2"]) == 1
         process.kill()
     assert "another run is under way" in capsys.readouterr().err

@@ -13,8 +13,8 @@ class FolderTakenError(OSError):
 
 
 @contextmanager
-def kept(folder: Path) -> Iterator[None]:
-    """Keep ``folder`` for the run of this process; raises :class:`FolderTakenError` while another process has it."""
+def locked(folder: Path) -> Iterator[None]:
+    """Lock ``folder`` for the run of this process; raises :class:`FolderTakenError` while another process has it."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / _LOCK).open("a") as stream:
         try:

@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from service.contract import Contract
     from training.photos.manifest import Photo
 
-EXCLUSIONS = Path(__file__).parent / "exclusions.csv"
 MODEL = click.option(
     "--model", type=click.Path(exists=True, path_type=Path), envvar="FAUNALENS_MODEL",
     help="The contract, weights/<name>.json; default: the shipped one.",
@@ -33,7 +32,7 @@ def read(data: Path, labels: Path | None, extra: tuple[Path, ...] = ()) -> "list
     """
     from training.photos.copies import told
     from training.photos.intake import read_photos
-    from training.photos.manifest import ends, select
+    from training.photos.manifest import EXCLUSIONS, ends, select
 
     photos = read_photos(data, labels, EXCLUSIONS)
     held = {name for photo in photos if photo.split != "train" for name in ends(photo.file)}

@@ -15,6 +15,8 @@ SPLITS = ("train", "val", "test")
 GROUPS = ("product", "listing", "lookalike", "live_animal")
 NONE = "none"
 COLUMNS = ("file", "split", "label", "group", "kind", "instance", "source")
+EXCLUSIONS = Path(__file__).parents[1] / "exclusions.csv"
+"""The shipped list of photos whose label is wrong."""
 
 
 class ManifestError(ValueError):

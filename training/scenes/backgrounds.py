@@ -7,11 +7,10 @@ from pathlib import Path
 from random import Random
 
 from training.photos.intake import plain_name, read_photos
-from training.photos.manifest import GROUPS, NONE, select
+from training.photos.manifest import EXCLUSIONS, GROUPS, NONE, select
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 USES = ("floor", "wall")
-EXCLUSIONS = Path(__file__).parents[1] / "exclusions.csv"
 
 
 class BackgroundError(ValueError):

@@ -1,4 +1,4 @@
-"""A fixed number of slots, shared so that a newcomer finds one: a flow that holds more than are free gets no other.
+"""A fixed number of slots, of which a few flows leave some to a newcomer: who holds more than are free gets no other.
 
 This is the dynamic threshold of Choudhury and Hahne (IEEE/ACM Transactions on Networking 6(2), 1998): one flow alone
 gets half, two get a third each. Who is a flow, see :mod:`service.runtime.fairline`.

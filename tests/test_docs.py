@@ -177,10 +177,32 @@ def options(name: str, command: click.Command) -> Iterator[tuple[str, click.Opti
             yield from options(f"{name} {below}", inner)
 
 
-def test_readme_names_real_files() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    for target in re.findall(r"\]\(([^)#:]+)\)", text):
-        assert (ROOT / target).exists(), target
+def anchors(page: Path) -> set[str]:
+    """What a link to a heading of ``page`` ends in, as GitHub makes it."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    titles = re.findall(r"^#+ (.*)", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "README.md",
+        "SECURITY.md",
+        "CHANGELOG.md",
+        "weights/MODEL_CARD.md",
+        *(f"docs/{p.name}" for p in DOCS.glob("*.md")),
+    ],
+)
+def test_links_lead_to_files_and_headings(page: str) -> None:
+    path = ROOT / page
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+        if "://" in target:
+            continue
+        file, _, heading = target.partition("#")
+        linked = path.parent / file if file else path
+        assert linked.exists(), target
+        assert not heading or heading in anchors(linked), target
 
 
 def blocks(language: str) -> list[str]:

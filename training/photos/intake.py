@@ -24,7 +24,7 @@ from training.photos.manifest import GROUPS, NONE, SPLITS, ManifestError, Photo,
 
 _LABELS = ("choices", "rectanglelabels", "ellipselabels", "polygonlabels", "keypointlabels", "brushlabels", "labels",
            "taxonomy")  # fmt: skip
-_DEAL = ("train", "val", "test", *("train",) * 6, "val", "test", *("train",) * 6, "val", "test", *("train",) * 2)
+_DEAL = ("train", "val", "test", *("train",) * 6, "val", "test", *("train",) * 6, "val", "test", "train")
 
 
 @dataclass(slots=True)

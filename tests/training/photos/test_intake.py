@@ -54,11 +54,11 @@ def test_a_tree_has_every_file_that_a_scan_finds(tmp_path: Path) -> None:
 
 
 def test_splits_are_dealt_within_each_label_and_stay(tmp_path: Path) -> None:
-    _touch(tmp_path, *(f"{label}/{i}.jpg" for label in ("ivory", "coral", "listing") for i in range(40)))
+    _touch(tmp_path, *(f"{label}/{i}.jpg" for label in ("ivory", "coral", "listing") for i in range(200)))
     photos = read_photos(tmp_path)
     for label in ("ivory", "coral", ""):
         counts = Counter(photo.split for photo in photos if "".join(photo.labels) == label)
-        assert counts == {"train": 28, "val": 6, "test": 6}
+        assert counts == {"train": 140, "val": 30, "test": 30}
     assert read_photos(tmp_path) == photos
 
 

@@ -65,13 +65,7 @@ def page_faults(process: int) -> int:
     return int(fields[7])
 
 
-def large_pages() -> bool:
-    """Whether the system gives large pages to programs that ask for them."""
-    setting = Path("/sys/kernel/mm/transparent_hugepage/enabled")
-    return setting.exists() and "[never]" not in setting.read_text() and platform.libc_ver()[0] == "glibc"
-
-
-@pytest.mark.skipif(not large_pages(), reason="no large pages here")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
 def test_a_large_picture_does_not_cost_thousands_of_page_faults() -> None:
     decoders = Decoders(1, Limits(), Bounds())
     data = encoded(scene(1600, 1200), "WEBP")
@@ -79,7 +73,7 @@ def test_a_large_picture_does_not_cost_thousands_of_page_faults() -> None:
     before = page_faults(only_process(decoders))
     for _ in range(3):
         decoders.prepare(data, RULE)
-    assert page_faults(only_process(decoders)) - before < 3 * 1600 * 1200 * 4 / 4096, "fewer than the pixels take"
+    assert page_faults(only_process(decoders)) - before < 1600 * 1200 * 4 / 4096, "fewer than the pixels of one take"
     decoders.close()
 
 
@@ -162,7 +156,7 @@ def test_a_lower_limit_that_is_there_already_is_kept() -> None:
 def test_a_decoder_reaches_nothing(decoders: Decoders) -> None:
     pid = only_process(decoders)
     names = {entry.split(b"=")[0] for entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")}
-    assert names - {b""} == {b"PYTHONPATH", b"OPENBLAS_NUM_THREADS", b"MALLOC_ARENA_MAX", b"GLIBC_TUNABLES"}
+    assert names - {b""} == {b"PYTHONPATH", b"OPENBLAS_NUM_THREADS", b"GLIBC_TUNABLES"}
     limits = Path(f"/proc/{pid}/limits").read_text()
     assert [line.split()[3] for line in limits.splitlines() if line.startswith("Max file size")] == ["0"]
     sockets = [fd for fd in Path(f"/proc/{pid}/fd").iterdir() if os.readlink(fd).startswith("socket:")]

@@ -1,4 +1,5 @@
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -58,6 +59,24 @@ def test_one_process_serves_many_pictures(decoders: Decoders) -> None:
     assert only_process(decoders) == before
 
 
+def page_faults(process: int) -> int:
+    """Page faults of a process so far."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2].split()
+    return int(fields[7])
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_a_large_picture_does_not_cost_thousands_of_page_faults() -> None:
+    decoders = Decoders(1, Limits(), Bounds())
+    data = encoded(scene(1600, 1200), "WEBP")
+    decoders.prepare(data, RULE)
+    before = page_faults(only_process(decoders))
+    for _ in range(3):
+        decoders.prepare(data, RULE)
+    assert page_faults(only_process(decoders)) - before < 1600 * 1200 * 4 / 4096, "fewer than the pixels of one take"
+    decoders.close()
+
+
 def test_a_crash_costs_one_picture(decoders: Decoders) -> None:
     before, picture = only_process(decoders), many_scans(4_000, 3_000, 5_000)
     idle = ticks(before)
@@ -111,13 +130,15 @@ def test_who_gets_no_processor_is_not_late_and_takes_no_more_of_it() -> None:
     decoders.close()
 
 
-def test_memory_is_bounded(decoders: Decoders) -> None:
+def test_memory_is_bounded() -> None:
+    decoders = Decoders(1, Limits(), Bounds(seconds=20.0, memory=200_000_000))
     with pytest.raises(FaunalensError) as caught:
         decoders.prepare(encoded(flat(7_000, 7_000, "RGBA"), "PNG", compress_level=1), RULE)
     assert caught.value.code is ErrorCode.DECODER_STOPPED
     status = Path(f"/proc/{only_process(decoders)}/status").read_text()
     peak = int(status.split("VmHWM:")[1].split()[0]) * 1024
     assert peak < 400_000_000
+    decoders.close()
 
 
 def test_a_lower_limit_that_is_there_already_is_kept() -> None:
@@ -135,7 +156,7 @@ def test_a_lower_limit_that_is_there_already_is_kept() -> None:
 def test_a_decoder_reaches_nothing(decoders: Decoders) -> None:
     pid = only_process(decoders)
     names = {entry.split(b"=")[0] for entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")}
-    assert names - {b""} == {b"PYTHONPATH", b"OPENBLAS_NUM_THREADS", b"MALLOC_ARENA_MAX"}
+    assert names - {b""} == {b"PYTHONPATH", b"OPENBLAS_NUM_THREADS", b"GLIBC_TUNABLES"}
     limits = Path(f"/proc/{pid}/limits").read_text()
     assert [line.split()[3] for line in limits.splitlines() if line.startswith("Max file size")] == ["0"]
     sockets = [fd for fd in Path(f"/proc/{pid}/fd").iterdir() if os.readlink(fd).startswith("socket:")]

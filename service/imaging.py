@@ -101,6 +101,8 @@ def decode(data: bytes, limits: Limits, least: int | None = None) -> Picture:
             ErrorCode.UNSUPPORTED_FORMAT,
             f"The file is not one of the supported formats ({', '.join(FORMATS)}); its content decides, not its name.",
         )
+    # Pillow's own limit of 89 megapixels would stand above a larger one of ours; it is global, and so is ours
+    Image.MAX_IMAGE_PIXELS = limits.max_pixels
     try:
         with Image.open(io.BytesIO(data), formats=(kind,)) as image:
             header = _read_header(image, data, kind, limits)
@@ -211,7 +213,10 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     image.load()
     if image.mode in _DEEP_MODES:
         image = _scale_to_8_bits(image)
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+    if image.mode == "La":
+        # Pillow takes it no further in one step
+        image = image.convert("LA")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         canvas = Image.new("RGB", image.size, _BACKGROUND)
         canvas.paste(rgba, mask=rgba.getchannel("A"))

@@ -103,6 +103,13 @@ def test_a_transparent_grey_of_16_bits_is_white() -> None:
     assert [rgb.getpixel((x, 0)) for x in (0, 1)] == [(255, 255, 255), (117, 117, 117)]
 
 
+def test_a_grey_that_was_multiplied_by_its_opacity_lies_on_white() -> None:
+    data = encoded(Image.new("LA", (8, 8), (100, 128)), "TIFF")
+    separate, multiplied = (struct.pack("<HHIHH", 338, 3, 1, kind, 0) for kind in (2, 1))
+    assert separate in data
+    assert decode(data.replace(separate, multiplied), LIMITS).rgb.getpixel((4, 4)) == (227, 227, 227)
+
+
 def test_palette_with_transparent_colour_is_white() -> None:
     image = Image.new("P", (8, 8), 1)
     image.putpalette([0, 0, 0, 10, 20, 30])
@@ -142,6 +149,14 @@ def test_pixels_are_refused_from_the_header_alone(side: int) -> None:
     assert refused(bomb) is ErrorCode.TOO_MANY_PIXELS
     assert refused(encoded(corners(), "PNG"), Limits(max_pixels=64 * 32 - 1)) is ErrorCode.TOO_MANY_PIXELS
     assert decode(encoded(corners(), "PNG"), Limits(max_pixels=64 * 32)).header.width == 64
+
+
+def test_a_limit_above_pillows_own_holds() -> None:
+    data = bytearray(encoded(Image.new("L", (16, 16)), "JPEG"))
+    frame = data.index(b"\xff\xc0")
+    data[frame + 5 : frame + 9] = struct.pack(">HH", 20_000, 20_000)
+    assert decode(bytes(data), Limits(max_pixels=400_000_000), least=64).rgb.size == (2_500, 2_500)
+    assert refused(bytes(data), Limits(max_pixels=399_999_999)) is ErrorCode.TOO_MANY_PIXELS
 
 
 def test_bytes_empty_and_truncated() -> None:

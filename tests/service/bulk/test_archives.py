@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import re
 import stat
 import struct
 import tarfile
@@ -192,6 +193,13 @@ def test_damaged_members_spoil_no_other(tmp_path: Path) -> None:
     data[data.index(b"data")] ^= 1
     first, second = read(tmp_path, "zip", bytes(data))
     assert json.loads(first.refusal or "")["code"] == "corrupt_archive" and second.refusal is None
+
+
+def test_damaged_members_count_to_what_is_unpacked(tmp_path: Path) -> None:
+    """They cost as much as others, and a zip of nothing else would be unpacked without a bound."""
+    data = packed(list("abcd"), bytes(900))
+    (checksum,) = set(re.findall(rb"PK\x01\x02.{12}(.{4})", data, re.DOTALL))
+    assert code(tmp_path, "zip", data.replace(checksum, b"\xff" * 4)) is ErrorCode.TOO_MANY_BYTES
 
 
 def test_members_under_a_password_are_refused(tmp_path: Path) -> None:

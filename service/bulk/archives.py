@@ -25,8 +25,8 @@ _TABLE_ENTRY = 512
 _TABLE_LEAST = 1_048_576
 _HEADERS, _HEADERS_LEAST = 10, 1_000
 _GZIP = b"\x1f\x8b"
-_BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError, NotImplementedError,
-           RuntimeError, OverflowError)  # fmt: skip
+# RuntimeError: a member under a password, or of an encryption that zipfile lacks
+_BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError, RuntimeError)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,11 @@
 
 import datetime
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from service.contract import Contract, Maturity
 from service.errors import ErrorCode, FaunalensError, StartError, problems
@@ -62,9 +64,20 @@ class Catalog(_Frozen):
     """The whole catalogue file."""
 
     version: str
-    languages: tuple[str, ...]
+    languages: tuple[Annotated[str, Field(pattern="^[a-z]+$")], ...]
     instead: dict[str, str]
     category: tuple[CatalogCategory, ...]
+
+    @model_validator(mode="after")
+    def _speaks(self) -> "Catalog":
+        """Raises :class:`ValueError` where words lack one of the languages, or these English, which answers are in."""
+        words: dict[str, Iterable[str]] = {"languages": self.languages, "instead": self.instead}
+        words |= {f"the notice of {entry.id}": entry.notice for entry in self.category}
+        needed = {DEFAULT_LANGUAGE, *self.languages}
+        lacks = [f"{what} lacks {one}" for what, spoken in words.items() for one in sorted(needed - set(spoken))]
+        if lacks:
+            raise ValueError("; ".join(lacks))
+        return self
 
     def __getitem__(self, category: str) -> CatalogCategory:
         for entry in self.category:

@@ -247,7 +247,7 @@ class Detector:
         try:
             found = self.see(path.read_bytes()).probabilities
         except OSError as error:
-            raise StartError(f"the self-test picture {path} is missing") from error
+            raise StartError(f"the self-test picture {path} cannot be read: {error.strerror}") from error
         except FaunalensError as error:
             raise StartError(f"the self-test picture {path} cannot be judged: {error}") from error
         if set(test.probabilities) != set(found):

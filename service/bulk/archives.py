@@ -19,15 +19,14 @@ from service.bulk.spool import Spool
 from service.errors import ErrorCode, FaunalensError
 from service.scanning.archives import METHODS, is_file, name_of
 from service.scanning.entries import is_hidden
-from service.scanning.tapes import Tape
+from service.scanning.tapes import Tape, up_to
 
-_CHUNK = 65_536
 _TABLE_ENTRY = 512
 _TABLE_LEAST = 1_048_576
 _HEADERS, _HEADERS_LEAST = 10, 1_000
 _GZIP = b"\x1f\x8b"
-_BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError, NotImplementedError,
-           RuntimeError, OverflowError)  # fmt: skip
+# RuntimeError: a member under a password, or of an encryption that zipfile lacks
+_BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError, RuntimeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +89,16 @@ def _zip(spool: Spool, bounds: Bounds) -> Iterator[Member]:
             if info.compress_type not in METHODS:
                 yield Member(name, b"", refusal(_corrupt("compression")))
                 continue
+            # zipfile unpacks no more than that, also of a member that turns out to be damaged
+            left -= min(info.file_size, bounds.single + 1)
+            if left < 0:
+                raise too_many_bytes(bounds.total)
             try:
                 with archive.open(info) as stream:
-                    data = _read(stream, bounds, left)
+                    data = up_to(stream, bounds.single + 1)
             except _BROKEN:
                 yield Member(name, b"", refusal(_corrupt("member")))
                 continue
-            left -= len(data)
             yield _member(name, data, bounds)
 
 
@@ -113,7 +115,7 @@ def _tar(spool: Spool, bounds: Bounds) -> Iterator[Member]:
             stream = archive.extractfile(info) if info.isreg() and not _is_clutter(info.name) else None
             if stream is not None:
                 with stream:
-                    yield _member(info.name, _read(stream, bounds, bounds.total), bounds)
+                    yield _member(info.name, up_to(stream, bounds.single + 1), bounds)
 
 
 def _unpacked(spool: Spool) -> IO[bytes]:
@@ -122,16 +124,6 @@ def _unpacked(spool: Spool) -> IO[bytes]:
     packed = spool.read(len(_GZIP)) == _GZIP
     spool.seek(0)
     return cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if packed else raw
-
-
-def _read(stream: IO[bytes], bounds: Bounds, left: int) -> bytes:
-    """The bytes of a member, one more than allowed when there are more; raises ``too_many_bytes`` past ``left``."""
-    data, most = bytearray(), bounds.single
-    while len(data) <= most and (chunk := stream.read(min(_CHUNK, most + 1 - len(data)))):
-        data += chunk
-        if len(data) > left:
-            raise too_many_bytes(bounds.total)
-    return bytes(data)
 
 
 def _member(name: str, data: bytes, bounds: Bounds) -> Member:

@@ -5,7 +5,7 @@ import os
 import stat
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -51,7 +51,7 @@ def load_key(path: Path) -> Ed25519PrivateKey:
         key = load_pem_private_key(text, password=None)
     except FileNotFoundError as error:
         raise StartError(f"there is no key at {path}; `faunalens evidence key` makes it") from error
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise StartError(f"the key {path} cannot be read") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise StartError(f"the key {path} is not an Ed25519 key")
@@ -65,7 +65,10 @@ def public_pem(key: Ed25519PublicKey) -> str:
 
 def read_public(text: str) -> Ed25519PublicKey:
     """The public key of a PEM text; raises :class:`ValueError`."""
-    key = load_pem_public_key(text.encode())
+    try:
+        key = load_pem_public_key(text.encode())
+    except UnsupportedAlgorithm as error:
+        raise ValueError("a key of another kind") from error
     if not isinstance(key, Ed25519PublicKey):
         raise ValueError("not an Ed25519 key")
     return key

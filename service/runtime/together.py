@@ -69,7 +69,8 @@ class Together:
         start = 0
         for part in parts:
             end = start + len(part.pixels)
-            part.outputs = [output[start:end] for output in outputs]
+            # not a view: who keeps one of it for a while would keep the whole batch
+            part.outputs = [output[start:end].copy() for output in outputs]
             start = end
 
 

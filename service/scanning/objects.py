@@ -31,11 +31,14 @@ _BLOCK = 1_048_576
 _PATIENCE: "RetryConfig" = {"max_retries": 4, "retry_timeout": datetime.timedelta(seconds=30)}
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _STATUS = re.compile(r"status code: (\d{3})")
+_ODD_NAME = "an object's name has an empty part, '.' or '..'"
 _REASONS = {
     "FileNotFoundError": "there is no such object",
     "PermissionDeniedError": "the store refuses access",
     "UnauthenticatedError": "the store refuses access",
-    "InvalidPathError": "an object's name has an empty part, '.' or '..'",
+    # where it is listed, and where it is asked for
+    "InvalidPathError": _ODD_NAME,
+    "ValueError": _ODD_NAME,
 }
 
 
@@ -116,10 +119,10 @@ def _open(address: str) -> "tuple[ObjectStore, str, str]":
 
 
 def _parts(address: str) -> tuple[str, str]:
-    """The bucket as ``s3://bucket``, and the key."""
+    """The bucket as ``s3://bucket``, and the key, of which stores are asked without a slash at its beginning."""
     scheme, _, rest = address.partition("://")
     bucket, _, key = rest.partition("/")
-    return f"{scheme}://{bucket}", key
+    return f"{scheme}://{bucket}", key.removeprefix("/")
 
 
 def open_bucket(top: str) -> "ObjectStore":

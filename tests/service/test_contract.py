@@ -103,6 +103,9 @@ def test_self_test_must_pass(weights: Path) -> None:
     (weights / "faunalens-2.selftest.png").write_bytes(b"no picture")
     with pytest.raises(StartError, match=r"self-test picture .* cannot be judged"):
         start(path)
+    (weights / "faunalens-2.selftest.png").unlink()
+    with pytest.raises(StartError, match=r"self-test picture .* cannot be read: No such file"):
+        start(path)
 
 
 def test_scores_that_are_no_numbers_fail_the_self_test(weights: Path) -> None:

@@ -1,6 +1,7 @@
 import csv
 import gc
 import weakref
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,23 @@ def test_heatmap_of_a_category(detector: Detector, tusk: bytes) -> None:
     assert detector.heatmap(tusk) == detector.heatmap(tusk, detector._nearest(detector.see(tusk)))
     with pytest.raises(FaunalensError, match="unicorn"):
         detector.heatmap(tusk, "unicorn")
+
+
+def test_the_nearest_category_lacks_least_of_its_threshold(detector: Detector, tusk: bytes) -> None:
+    reviews = {category.id: category.thresholds["review"] for category in detector.contract.categories}
+    low, high = min(reviews, key=reviews.__getitem__), max(reviews, key=reviews.__getitem__)
+    probabilities = {name: review * 0.5 for name, review in reviews.items()} | {
+        low: reviews[low] * 0.9,
+        high: reviews[high] * 0.8,
+    }
+    assert probabilities[low] < probabilities[high]
+    seen = replace(detector.see(tusk), probabilities=probabilities)
+    assert detector._nearest(seen) == low
+    policy = replace(detector.policy(None), thresholds={name: (review, 2.0) for name, review in reviews.items()})
+    found = detector.candidate(seen, policy)
+    assert (found.category, found.probability, found.threshold) == (low, probabilities[low], reviews[low])
+    nothing = replace(policy, thresholds=dict.fromkeys(reviews, (2.0, 2.0)))
+    assert detector.candidate(seen, nothing).threshold == 1
 
 
 def test_a_picture_without_a_finding_needs_no_map(detector: Detector, tusk: bytes) -> None:

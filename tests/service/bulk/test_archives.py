@@ -1,8 +1,11 @@
 """Archives, honest and hostile."""
 
+import contextlib
 import gzip
 import io
 import json
+import random
+import re
 import stat
 import struct
 import tarfile
@@ -64,13 +67,17 @@ def all_kinds(names: list[str]) -> list[tuple[str, bytes]]:
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
 def test_members_come_in_order_and_names_touch_nothing(kind: str, tmp_path: Path) -> None:
     data = dict(all_kinds(NAMES))[kind]
-    assert [(member.name, member.data) for member in read(tmp_path, kind, data)] == [(name, b"data") for name in NAMES]
+    exactly = Bounds(files=len(NAMES), single=4, total=4 * len(NAMES))
+    found = read(tmp_path, kind, data, exactly)
+    assert [(member.name, member.data) for member in found] == [(name, b"data") for name in NAMES]
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
 def test_clutter_and_folders_are_left_out(kind: str, tmp_path: Path) -> None:
-    data = dict(all_kinds(["__MACOSX/a.jpg", "x/.DS_Store", "x/._b.jpg", ".thumbnails/a.jpg", "./c.jpg"]))[kind]
+    data = dict(
+        all_kinds(["__MACOSX/a.jpg", "x\\.hidden.jpg", "x/.DS_Store", "x/._b.jpg", ".thumbnails/a.jpg", "./c.jpg"])
+    )[kind]
     assert [member.name for member in read(tmp_path, kind, data)] == ["./c.jpg"]
     assert read(tmp_path, "zip", packed(["folder/"])) == []
     link = zipfile.ZipInfo("link.jpg")
@@ -157,6 +164,7 @@ def test_compressions_without_a_bound_are_refused(method: int, tmp_path: Path) -
 def test_a_long_table_of_contents_is_not_read(tmp_path: Path) -> None:
     data = packed([f"{number:0200d}" for number in range(6000)], b"")
     assert code(tmp_path, "zip", data) is ErrorCode.CORRUPT_ARCHIVE
+    assert len(read(tmp_path, "zip", data, Bounds(files=6000, single=1000, total=3000))) == 6000
 
 
 def test_links_and_devices_are_left_out(tmp_path: Path) -> None:
@@ -194,6 +202,13 @@ def test_damaged_members_spoil_no_other(tmp_path: Path) -> None:
     assert json.loads(first.refusal or "")["code"] == "corrupt_archive" and second.refusal is None
 
 
+def test_damaged_members_count_to_what_is_unpacked(tmp_path: Path) -> None:
+    """They cost as much as others, and a zip of nothing else would be unpacked without a bound."""
+    data = packed(list("abcd"), bytes(900))
+    (checksum,) = set(re.findall(rb"PK\x01\x02.{12}(.{4})", data, re.DOTALL))
+    assert code(tmp_path, "zip", data.replace(checksum, b"\xff" * 4)) is ErrorCode.TOO_MANY_BYTES
+
+
 def test_members_under_a_password_are_refused(tmp_path: Path) -> None:
     data = bytearray(packed(["a"]))
     for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
@@ -216,10 +231,14 @@ def test_a_tar_that_leads_back_ends(kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["tar", "tar.gz"])
 def test_headers_of_what_is_no_picture_are_bounded(kind: str, tmp_path: Path) -> None:
-    data = file("folder", 0, tarfile.DIRTYPE).tobuf() * 2_000 + bytes(1024)
+    folder, end = file("folder", 0, tarfile.DIRTYPE).tobuf(), bytes(1024)
+    data = folder * 2_000 + end
     wide = Bounds(files=5, single=1000, total=10_000_000)
     assert code(tmp_path, kind, data if kind == "tar" else gzip.compress(data)) is ErrorCode.TOO_MANY_BYTES
     assert code(tmp_path, kind, data if kind == "tar" else gzip.compress(data), wide) is ErrorCode.TOO_MANY_FILES
+    if kind == "tar":
+        assert read(tmp_path, kind, folder * 1_000 + end, wide) == []
+        assert read(tmp_path, kind, data, Bounds(files=200, single=1000, total=10_000_000)) == []
 
 
 def test_a_zip_that_names_the_same_bytes_again_and_again_is_refused(tmp_path: Path) -> None:
@@ -250,3 +269,14 @@ def test_garbage_is_refused_with_a_code(kind: str, tmp_path: Path) -> None:
             assert read(tmp_path, kind, data) == []
         except FaunalensError as error:
             assert error.code is ErrorCode.CORRUPT_ARCHIVE
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
+def test_any_bytes_give_members_or_a_typed_error(kind: str, tmp_path: Path) -> None:
+    rng, good = random.Random(0), dict(all_kinds(["\u00e9.jpg", *NAMES]))[kind]
+    for _ in range(200):
+        data = bytearray(good)
+        for place in rng.sample(range(len(data)), 3):
+            data[place] = rng.randrange(256)
+        with contextlib.suppress(FaunalensError):
+            read(tmp_path, kind, bytes(data))

@@ -49,6 +49,7 @@ def test_what_waits_is_taken_together_and_each_gets_its_own() -> None:
     for value, future in zip(values, calls(network, values), strict=True):
         doubled, squared = future.result()
         assert doubled.tolist() == [2 * x for x in value] and squared.tolist() == [x * x for x in value]
+        assert doubled.base is None and squared.base is None, "what is kept of it keeps nothing of the others"
     assert network.sizes == [1, 4, 2]
 
 

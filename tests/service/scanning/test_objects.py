@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import traceback
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from service.answer import FileAnswer
 from service.detector import Detector
 from service.errors import FaunalensError, StartError
+from service.scanning import objects
 from service.scanning.entries import Entry, LeftOut
 from service.scanning.scan import scan
 from service.scanning.sources import expand
@@ -30,6 +32,8 @@ OBJECTS = {
     "day/notes.txt": b"no picture",
     "day/sub/3.webp": b"\xff" * (MOST + 50),
     "days.jpg": TUSK,
+    ".top.jpg": TUSK,
+    ".kept/a.jpg": TUSK,
 }
 BELOW = ["day/1.jpg", "day/2 ü+%.JPG", "day/empty.png", "day/sub/3.webp"]
 
@@ -112,6 +116,24 @@ def test_a_bucket_and_a_single_object() -> None:
     assert read("s3://photos/days.jpg") == [Entry("s3://photos/days.jpg", TUSK)]
 
 
+def test_what_is_hidden_is_read_where_it_is_named() -> None:
+    assert read("s3://photos/.kept") == [Entry("s3://photos/.kept/a.jpg", TUSK)]
+
+
+def test_what_a_store_said_is_in_no_traceback() -> None:
+    buckets = {"s3://odd": objects.open_bucket("s3://odd")}
+    with pytest.raises(FaunalensError) as caught:
+        objects.read("s3://odd/a//b.jpg", buckets, MOST)
+    assert "empty part" in caught.value.details["reason"]
+    assert "contained empty" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("address", ["s3://photos//", "s3://photos//day"])
+def test_a_slash_too_many_takes_nothing_off_the_names(address: str) -> None:
+    """It took the dot of ``.top.jpg``."""
+    assert read(address) == read(address.replace("s//", "s/"))
+
+
 @pytest.mark.parametrize("kind", ["zip", "tgz"])
 def test_an_archive_is_read_where_it_lies(kind: str) -> None:
     assert read(f"s3://photos/a.{kind}") == [Entry(f"s3://photos/a.{kind}!in/a.jpg", TUSK)]
@@ -131,7 +153,8 @@ def test_what_was_recorded_is_not_fetched_again() -> None:
         ("s3://missing/day", "status 404"),
         ("s3://odd", "empty part"),
         ("gs://odd/a", "empty part"),
-        ("s3://odd/a//b.jpg", "cannot be reached or used"),
+        ("s3://odd/a//b.jpg", "empty part"),
+        ("s3://photos/days.jpg/", "no such object"),
     ],
 )
 def test_what_cannot_be_listed_is_one_failure(address: str, words: str) -> None:

@@ -95,12 +95,14 @@ def test_headers_do_not_fill_the_memory(made: Callable[[], Iterator[bytes]]) -> 
     assert peak < 12_000_000
 
 
-@pytest.mark.parametrize("kind", [tarfile.REGTYPE, b"Z"])
+@pytest.mark.parametrize("kind", [tarfile.REGTYPE, b"Z", tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
 @pytest.mark.parametrize("size", [-1, -BLOCK, -2 * BLOCK, -3 * BLOCK])
 def test_a_negative_size_leads_nowhere(kind: bytes, size: int) -> None:
-    data = header("a", 1) + bytes(BLOCK) + header("b", size, kind) + bytes(2 * BLOCK)
-    with pytest.raises(tarfile.ReadError), Tape(io.BytesIO(data)) as tape:
+    data = header("a", 1) + bytes(BLOCK) + header("b", size, kind) + bytes(1 << 21)
+    stream = io.BytesIO(data)
+    with pytest.raises(tarfile.ReadError), Tape(stream) as tape:
         list(tape)
+    assert stream.tell() < 1 << 20, "a negative size would read all that is left"
     told = attributes(record(b"size", b"%d" % size)) + header("b", 0, kind) + bytes(2 * BLOCK)
     with pytest.raises(tarfile.ReadError), Tape(io.BytesIO(data[: 2 * BLOCK] + told)) as tape:
         list(tape)
@@ -133,6 +135,13 @@ def test_honest_tars_are_read_whole() -> None:
         stream.seek(0)
         with Tape(stream) as tape:
             assert [info.name for info in tape] == names
+
+
+def test_a_member_may_be_larger_than_headers_may_be() -> None:
+    size = 2 << 20
+    with Tape(io.BytesIO(header("large.jpg", size) + bytes(size + 2 * BLOCK))) as tape:
+        stream = tape.extractfile(next(iter(tape)))
+        assert stream is not None and len(up_to(stream, size + 1)) == size
 
 
 def test_a_sparse_file_has_its_holes() -> None:

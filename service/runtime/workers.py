@@ -82,6 +82,9 @@ class Workers:
         finally:
             late.cancel()
             self._leave(ticket, job)
+            # an error's traceback leads to these names, and they to the error: a ring that holds the photo until a
+            # collection finds it
+            del job
 
     def close(self) -> None:
         """Wait for running jobs; drop waiting ones."""
@@ -125,6 +128,8 @@ class Workers:
             # the loop may have ended without waiting for its jobs
             with contextlib.suppress(RuntimeError):
                 job.done.get_loop().call_soon_threadsafe(_deliver, job.done, result, error)
+            # the same ring; and the next job, which would push this one's photo out, may be long in coming
+            del job, result, error
 
     def _next(self) -> _Job | None:
         """The job whose turn it is, once there is one; None when this is closed."""

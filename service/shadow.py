@@ -60,6 +60,8 @@ class Shadow:
                 self._metrics.pictures.labels("dropped").inc()
             else:
                 self._compare(*item)
+            # the next one may be long in coming
+            del item
 
     def _compare(self, data: bytes, live: Answer) -> None:
         try:

@@ -1,9 +1,11 @@
 """Applications that are ready: for a client in this process, or on a real port, where tests can still reach inside."""
 
 import contextlib
+import gc
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -61,3 +63,24 @@ def until(condition: Callable[[], object], seconds: float = 120) -> None:
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.005)
+
+
+class Photo(bytearray):
+    """Bytes that tell when nothing holds them any more."""
+
+    @property
+    def gone(self) -> Callable[[], bool]:
+        """Says so; holds them no more than the others."""
+        found = weakref.ref(self)
+        return lambda: found() is None
+
+
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Without collections of rings: what is gone here was let go of."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

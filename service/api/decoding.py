@@ -37,13 +37,21 @@ class Decoding:
         self.pending += 1
         try:
             await self._turn(ticket.flow)
-            work = self._pool.submit(_decode_in_time, detector, ticket, data, heatmap)
-            loop = asyncio.get_running_loop()
-            # not when its client hangs up: the thread goes on until it is done
-            work.add_done_callback(lambda done: self._done(loop, done))
-            return await asyncio.wrap_future(work)
+            return await self._decoded(detector, ticket, data, heatmap)
         finally:
             self.pending -= 1
+
+    def _decoded(self, detector: Detector, ticket: Ticket, data: bytes, heatmap: bool) -> "asyncio.Future[Decoded]":
+        """What a thread makes of ``data``.
+
+        Whoever waits has no name for the thread's future: an error's traceback would lead to it, and it to the error,
+        in a ring that holds the photo until a collection finds it.
+        """
+        loop = asyncio.get_running_loop()
+        work = self._pool.submit(_decode_in_time, detector, ticket, data, heatmap)
+        # not when its client hangs up: the thread goes on until it is done
+        work.add_done_callback(lambda done: self._done(loop, done))
+        return asyncio.wrap_future(work, loop=loop)
 
     def close(self) -> None:
         """Wait for running decoders; drop what waits."""

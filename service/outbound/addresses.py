@@ -50,7 +50,7 @@ def is_global(text: str) -> bool:
 
 
 def _is_global_4(address: IPv4Address) -> bool:
-    return address.is_global and not any(address in network for network in _REFUSED_4)
+    return not any(address in network for network in _REFUSED_4)
 
 
 def _is_global_6(address: IPv6Address) -> bool:

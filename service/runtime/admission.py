@@ -41,8 +41,8 @@ class Ticket:
 class Admission:
     """The bookkeeping of the door.
 
-    ``max_wait`` in seconds, ``max_ratio`` in mean times of a picture; ``ahead(flow)``: turns before a newcomer of
-    ``flow``.
+    ``max_wait`` in seconds, ``max_ratio`` in mean times of a picture; ``before(flow)``: the pictures that run, and the
+    turns before a newcomer of ``flow``.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Admission:
         queue: int,
         max_wait: float,
         max_ratio: float,
-        ahead: Callable[[str], int],
+        before: Callable[[str], int],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.threads = threads
@@ -60,7 +60,7 @@ class Admission:
         self.clock = clock
         self.service_seconds = _FIRST_GUESS
         self.running = 0
-        self._ahead = ahead
+        self._before = before
         self._slots = Slots(queue)
         self._busy = False
 
@@ -99,9 +99,7 @@ class Admission:
 
     def wait(self, flow: str) -> float:
         """Seconds until a newcomer of ``flow`` would begin, as expected now."""
-        if self.running < self.threads:
-            return 0.0
-        return (self._ahead(flow) + 1) * self.service_seconds / self.threads
+        return self._rounds(flow) * self.service_seconds
 
     def learn(self, seconds: float) -> None:
         """Take the time of one finished picture into the mean (exponentially weighted, 0.1)."""
@@ -117,25 +115,24 @@ class Admission:
 
     def _pressure(self, waiting: int) -> float:
         """How near the nearer of the two bounds is; 1: newcomers are refused."""
-        line = 0.0
-        if self.running >= self.threads:
-            rounds = (waiting + 1) / self.threads
-            nearest = max(rounds / self.max_ratio, rounds * self.service_seconds / self.max_wait)
-            line = min(nearest, waiting / self.threads)
+        # threads that have not yet seen that there is work take theirs out of the line
+        left = waiting + self.running - self.threads
+        rounds = (left + 1) / self.threads
+        nearest = max(rounds / self.max_ratio, rounds * self.service_seconds / self.max_wait)
+        line = min(nearest, left / self.threads)
         room = self._slots.of_largest / (self._slots.most - self._slots.taken + 1)
         return max(line, room)
 
+    def _rounds(self, flow: str) -> float:
+        """How many times the threads take pictures until a newcomer of ``flow`` has its turn; 0: one is free."""
+        return max(0, self._before(flow) + 1 - self.threads) / self.threads
+
     def _check_wait(self, flow: str, seconds: float) -> None:
         """One round of waiting is always allowed, so that slow pictures do not leave threads without work."""
-        # in this order: a thread that takes a picture meanwhile makes the line shorter, never the newcomer one too many
-        if self.running < self.threads:
-            return
-        ahead = self._ahead(flow)
-        if ahead < self.threads:
-            return
-        rounds = (ahead + 1) / self.threads
-        if rounds > self.max_ratio or rounds * self.service_seconds > min(self.max_wait, seconds):
-            raise self._full(rounds * self.service_seconds)
+        rounds = self._rounds(flow)
+        wait = rounds * self.service_seconds
+        if rounds > 1 and (rounds > self.max_ratio or wait > min(self.max_wait, seconds)):
+            raise self._full(wait)
 
     def _full(self, wait: float) -> FaunalensError:
         details = {"queue": self._slots.most, "inside": self._slots.taken, "expected_wait_ms": round(wait * 1e3)}

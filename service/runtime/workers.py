@@ -43,7 +43,7 @@ class Workers:
         self._line: FairLine[_Job] = FairLine()
         self._running: list[threading.Thread] = []
         self._closed = False
-        self.admission = Admission(self.threads, queue, max_wait, max_ratio, self._ahead)
+        self.admission = Admission(self.threads, queue, max_wait, max_ratio, self._before)
 
     @property
     def waiting(self) -> int:
@@ -59,7 +59,8 @@ class Workers:
     @property
     def ready(self) -> bool:
         """Whether more work should be sent here; see :meth:`service.runtime.admission.Admission.ready`."""
-        return self.admission.ready(len(self._line))
+        with self._turn:
+            return self.admission.ready(len(self._line))
 
     async def run(self, ticket: Ticket, work: Callable[[], Result]) -> Result:
         """Run ``work`` on a thread when its turn comes; raises ``overloaded`` or ``deadline_exceeded`` before that.
@@ -81,6 +82,9 @@ class Workers:
         finally:
             late.cancel()
             self._leave(ticket, job)
+            # an error's traceback leads to these names, and they to the error: a ring that holds the photo until a
+            # collection finds it
+            del job
 
     def close(self) -> None:
         """Wait for running jobs; drop waiting ones."""
@@ -90,9 +94,10 @@ class Workers:
         for thread in self._running:
             thread.join()
 
-    def _ahead(self, flow: str) -> int:
+    def _before(self, flow: str) -> int:
+        # both at once: a thread may take a picture out of the line meanwhile
         with self._turn:
-            return self._line.ahead(flow)
+            return self._line.ahead(flow) + self.admission.running
 
     def _leave(self, ticket: Ticket, job: _Job) -> bool:
         with self._turn:
@@ -123,6 +128,8 @@ class Workers:
             # the loop may have ended without waiting for its jobs
             with contextlib.suppress(RuntimeError):
                 job.done.get_loop().call_soon_threadsafe(_deliver, job.done, result, error)
+            # the same ring; and the next job, which would push this one's photo out, may be long in coming
+            del job, result, error
 
     def _next(self) -> _Job | None:
         """The job whose turn it is, once there is one; None when this is closed."""

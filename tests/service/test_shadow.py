@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from fastapi.testclient import TestClient
@@ -16,7 +17,7 @@ from service.settings import Settings
 from service.shadow import Shadow
 from service.telemetry.metrics import ShadowMetrics
 from tests.conftest import SAMPLES
-from tests.live import ready, until
+from tests.live import Photo, ready, until
 from tests.models import second_model
 
 GRAVE = ("review", "priority")
@@ -104,6 +105,18 @@ def test_it_drops_rather_than_waits(detector: Detector, tusk: bytes) -> None:
     assert value(text, 'faunalens_shadow_pictures_total{outcome="dropped"}') == 20
     assert value(text, 'faunalens_shadow_pictures_total{outcome="failed"}') == slow.calls == 1
     assert slow.nice == 19 and not shadow._thread.is_alive()
+
+
+def test_no_photo_outlives_its_turn(detector: Detector, tusk: bytes) -> None:
+    photo, answer = Photo(tusk), detector.answer(tusk, "r", detector.policy(None))
+    stand_in = SimpleNamespace(policy=detector.policy, answer=lambda *_: answer)
+    shadow = Shadow(stand_in, 1.0, lambda: False, ShadowMetrics(CollectorRegistry()))  # type: ignore[arg-type]
+    asyncio.run(shadow.offer(photo, answer))  # type: ignore[arg-type]
+    gone = photo.gone
+    del photo
+    until(gone, seconds=30)
+    shadow.close()
+    shadow._thread.join(10)
 
 
 def test_where_niceness_is_a_process_no_other_one_is_touched(monkeypatch: pytest.MonkeyPatch) -> None:

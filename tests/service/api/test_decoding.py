@@ -13,10 +13,11 @@ from fastapi.testclient import TestClient
 from service.api.app import create_app
 from service.api.decoding import Decoding
 from service.detector import Detector
+from service.errors import FaunalensError
 from service.runtime.admission import Ticket
 from service.settings import Settings
 from tests.conftest import encoded
-from tests.live import children, ticks, until
+from tests.live import Photo, children, ticks, uncollected, until
 from tests.service.hostile import many_scans, scene
 
 JPEG = {"Content-Type": "image/jpeg"}
@@ -139,6 +140,20 @@ def test_who_hangs_up_leaves_the_line_and_frees_no_thread_that_still_works() -> 
         decoding.close()
 
     asyncio.run(scene())
+
+
+def test_a_photo_that_cannot_be_decoded_is_gone_with_its_error() -> None:
+    async def scene() -> None:
+        decoding, photo = Decoding(1, 10), Photo()
+        gone = photo.gone
+        with pytest.raises(FaunalensError):
+            await decoding.decode(cast(Detector, Slow()), Ticket("a", 0), photo, False)
+        del photo
+        await asyncio.to_thread(until, gone, 30)
+        decoding.close()
+
+    with uncollected():
+        asyncio.run(scene())
 
 
 def test_a_thread_that_is_freed_as_its_next_picture_is_given_up_goes_to_the_one_after() -> None:

@@ -110,7 +110,7 @@ def test_a_refusal_for_another_reason_costs_nothing() -> None:
     for _ in range(3):
         allowances.take(limited)
         allowances.give_back(limited)
-    assert allowances.used("k") == 0
+    assert allowances.used("k") == 0 and allowances.unwritten() == {}
     allowances.take(limited)
     assert allowances.used("k") == 1
 

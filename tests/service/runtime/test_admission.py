@@ -22,7 +22,8 @@ def door(
 ) -> tuple[Admission, FairLine[Ticket], Clock]:
     line: FairLine[Ticket] = FairLine()
     clock = clock or Clock()
-    return Admission(2, queue, max_wait, max_ratio, line.ahead, clock), line, clock
+    admission = Admission(2, queue, max_wait, max_ratio, lambda flow: line.ahead(flow) + admission.running, clock)
+    return admission, line, clock
 
 
 def refused(admission: Admission, flow: str, seconds: float = 30) -> FaunalensError:
@@ -192,14 +193,15 @@ def test_readiness_counts_requests_whose_bodies_are_still_coming() -> None:
     assert admission.ready(0)
 
 
-def test_a_picture_taken_while_the_door_looks_refuses_nobody() -> None:
-    """Eight requests on two threads are always taken, also in the moment in which a thread takes its next picture."""
-    admission, _, _ = door(max_ratio=3)
-    admission.running = 1
-
-    def taken_meanwhile(_: str) -> int:
-        admission.running = 2
-        return 6
-
-    admission._ahead = taken_meanwhile
-    admission.enter("a", 30)
+def test_a_burst_meets_the_bounds_before_a_thread_has_seen_it() -> None:
+    admission, line, _ = door(max_ratio=3)
+    for _ in range(8):
+        line.push("a", admission.enter("a", 30))
+    assert refused(admission, "a").details["expected_wait_ms"] == 350
+    assert not admission.ready(len(line)), "of the eight the threads will take two"
+    admission.running, _ = 1, line.pop()
+    refused(admission, "a")
+    assert not admission.ready(len(line))
+    idle, _, _ = door(queue=1)
+    idle.enter("a", 30)
+    assert refused(idle, "b").details["expected_wait_ms"] == 0

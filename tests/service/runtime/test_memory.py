@@ -25,6 +25,15 @@ def test_keeps_for_a_while_and_no_more_than_allowed() -> None:
     assert memory.recall(("c", b"")) is None and len(memory) == 1
 
 
+def test_what_is_kept_again_is_as_good_as_new() -> None:
+    clock = Clock()
+    clock.now = 1_000.0
+    memory = Memory[str](2, 60, clock)
+    for name in "abac":
+        memory.keep((name, b""), name.upper())
+    assert [memory.recall((name, b"")) for name in "abc"] == ["A", None, "C"]
+
+
 def test_keeps_no_picture_and_gives_the_same_boxes(detector: Detector, tusk: bytes) -> None:
     seen = detector.see(tusk, heatmap=True)
     kept = seen.to_keep()

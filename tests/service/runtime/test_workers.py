@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import os
 import threading
 from collections.abc import Awaitable, Callable
@@ -8,6 +9,7 @@ import pytest
 from service.errors import ErrorCode, FaunalensError
 from service.runtime.admission import Ticket
 from service.runtime.workers import Workers
+from tests.live import Photo, uncollected, until
 
 
 def played(scene: Callable[[Workers, threading.Event], Awaitable[None]], queue: int = 64) -> Workers:
@@ -112,6 +114,20 @@ def test_what_nobody_waits_for_does_not_run() -> None:
     assert ran == ["last"]
 
 
+def test_the_line_is_asked_again_when_a_job_joins_it() -> None:
+    async def scene(workers: Workers, gate: threading.Event) -> None:
+        workers.admission.max_ratio = 1
+        tickets = [enter(workers) for _ in range(3)]
+        jobs = [asyncio.create_task(workers.run(ticket, gate.wait)) for ticket in tickets]
+        with pytest.raises(FaunalensError) as caught:
+            await jobs[2]
+        assert caught.value.code is ErrorCode.OVERLOADED and workers.pending == 2
+        gate.set()
+        await asyncio.gather(*jobs[:2])
+
+    played(scene)
+
+
 def test_a_deadline_stops_nothing_that_runs() -> None:
     async def scene(workers: Workers, gate: threading.Event) -> None:
         job = asyncio.create_task(workers.run(enter(workers, seconds=1), lambda: gate.wait() and "done"))
@@ -138,6 +154,25 @@ def test_a_cancelled_job_keeps_its_thread_until_it_ends() -> None:
         assert workers.admission.running == 0
 
     played(scene)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_photo_is_gone_with_its_answer(fails: bool) -> None:
+    def judge(photo: Photo) -> Photo:
+        if fails:
+            raise ZeroDivisionError
+        return photo
+
+    async def scene(workers: Workers, _: threading.Event) -> None:
+        photo = Photo()
+        with contextlib.suppress(ZeroDivisionError):
+            await workers.run(enter(workers), lambda photo=photo: judge(photo))
+        gone = photo.gone
+        del photo
+        await asyncio.to_thread(until, gone, 30)
+
+    with uncollected():
+        played(scene)
 
 
 def test_threads_keep_to_their_cores_while_all_of_them_work() -> None:

@@ -73,6 +73,13 @@ def test_how_far_a_share_moves_before_it_is_told(photos: int, findings: int, tol
     assert one(counts("d", photos, findings, flat), before).alerts == (("share",) if told else ())
 
 
+@pytest.mark.parametrize(("photos", "told"), [(199, ()), (200, ("scores", "share"))])
+def test_below_200_photos_nothing_is_told(photos: int, told: tuple[str, ...]) -> None:
+    few = counts("d", photos, photos // 2, np.full(photos, 0.9))
+    many = counts("c", 8_000, 80, np.full(8_000, 0.5))
+    assert one(few, many).alerts == one(many, few).alerts == told
+
+
 def test_days_without_photos_or_findings_are_quiet() -> None:
     flat = np.full(300, 0.5)
     nothing = one(Counter(), counts("c", 8_000, 80, flat))

@@ -24,9 +24,17 @@ def test_recall_by_hand() -> None:
     none_missed = recall(10_000, 100, Part(80, 100), Part(0, 990))
     assert none_missed is not None and none_missed.value == 1.0 and none_missed.low < 0.95
     assert recall(10_000, 100, Part(80, 100), Part(0, 0)) is None
-    assert recall(10_000, 100, Part(0, 0), Part(0, 10)) is None
+    assert recall(10_000, 100, Part(0, 0), Part(1, 10)) is None
     assert recall(10_000, 100, Part(0, 10), Part(0, 10)) is None, "no product was seen at all"
     assert recall(0, 0, Part(80, 100), Part(2, 990)) is None, "no photo was"
+
+
+def test_the_ends_of_recall_by_hand() -> None:
+    """Nearly all that is uncertain is the share missed: 5.14 and 17.74 of 10,001, by half of chi-squared with 21."""
+    found = recall(1_000_000, 10_000, Part(5_000, 10_000), Part(10, 10_000))
+    assert found is not None
+    ends = (5_000 / (5_000 + 990_000 * missed / 10_001) for missed in (17.74, 5.14))
+    assert (found.low, found.high) == pytest.approx(tuple(ends), abs=0.005)
 
 
 def test_fall_by_hand() -> None:
@@ -68,7 +76,9 @@ def _flow(service: tuple[int, int, Part, Part]) -> tuple[Part, Part]:
 
 
 def test_draws_are_of_the_jeffreys_posterior() -> None:
-    assert np.percentile(jeffreys(0, 10, np.random.default_rng(0)), 97.5) == pytest.approx(0.2172, abs=0.01)
+    none, all_of_them = (jeffreys(count, 10, np.random.default_rng(0)) for count in (0, 10))
+    assert np.percentile(none, 97.5) == pytest.approx(0.2172, abs=0.01)
+    assert np.percentile(all_of_them, 2.5) == pytest.approx(1 - 0.2172, abs=0.01)
 
 
 def test_what_was_not_flagged_is_lost_and_no_more() -> None:

@@ -2,7 +2,8 @@
 
 from typing import overload
 
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+# OWASP, CSV injection: full-width ones too, which some settings of spreadsheets take for the narrow ones
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def harmless(text: str) -> str:

@@ -1,5 +1,6 @@
 """Request bodies: bytes counted on the stream, kept in memory, never on disk."""
 
+import logging
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
@@ -9,6 +10,9 @@ from starlette.requests import ClientDisconnect, Request
 
 from service.errors import ErrorCode, FaunalensError
 from service.settings import Settings
+
+# its warnings quote bytes of the body; what it raises is answered
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 MULTIPART = "multipart/form-data"
 # what the API page says of a body: bytes, or files

@@ -3,8 +3,9 @@
 A head is the request line and the headers. uvicorn waits for it without end and keeps however much arrives.
 Bodies are limited in :mod:`service.api.intake`. uvicorn's bound on connections answers outside the application, to
 probes too; here the application is told which connection is one too many, and it is closed once it is answered. What is
-not HTTP gets an error in the shape of all others. A request that offers another protocol, as Java's client does with
-HTTP/2, is read without the offer: uvicorn's parser would skip its body.
+not HTTP gets an error in the shape of all others. Who sends many requests without waiting for an answer is cut off, and
+a request is told that its client is gone even if another came after it. A request that offers another protocol, as
+Java's client does with HTTP/2, is read without the offer: uvicorn's parser would skip its body.
 """
 
 import asyncio
@@ -13,12 +14,14 @@ from collections.abc import Callable
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from service.api.headers import LINES
 from service.api.joined import Joined
 from service.errors import ErrorCode, FaunalensError
 
+# a request that waits for those before it takes a hundred times the memory that it had on the way
+_MOST_AHEAD = 64
 SURPLUS = "faunalens.surplus"
 ANSWERED = "faunalens.answered"
 Refusal = Callable[[bytes, Any], tuple[int, bytes] | None]
@@ -40,6 +43,7 @@ class GuardedProtocol(HttpToolsProtocol):
     _surplus = False
     _turned_away = False
     _offers = False
+    _answering: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first head."""
@@ -81,6 +85,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._offers = any(name == b"upgrade" for name, _ in self.headers) and self.parser.should_upgrade()
         if self._offers:
             return
+        if len(self.pipeline) >= _MOST_AHEAD:
+            raise OverflowError("too many requests ahead of their answers")
         self._in_head, self._received = False, 0
         self._stop_waiting()
         self._unset_keepalive_if_required()
@@ -89,6 +95,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._turned_away = self._is_plain() and self._turn_away()
         if not self._turned_away:
             super().on_headers_complete()
+            if not self.pipeline:
+                self._answering = self.cycle
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body; one that was refused is thrown away."""
@@ -114,6 +122,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """What is left of a body that was refused may still arrive, but not for ever."""
+        if self.pipeline:
+            self._answering = self.pipeline[-1][0]
         super().on_response_complete()
         if not self._in_head:
             self._within(self.transport.close)
@@ -131,23 +141,30 @@ class GuardedProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop waiting."""
+        """Stop waiting. uvicorn tells the request that came last only, which may not have begun."""
         self._stop_waiting()
         self._stop_waiting_for_reader()
+        self.pipeline.clear()
+        if self._answering is not None and not self._answering.response_complete:
+            self._answering.disconnected = True
+            self._answering.message_event.set()
         super().connection_lost(exc)
 
     def _parse(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            self.send_400_response(str(error))
-        except httptools.HttpParserUpgrade as offer:
-            if self._offers:
-                again = self._head_without_offer() + data[offer.args[0] :]
+        while data:
+            try:
+                self.parser.feed_data(data)
+                return
+            except httptools.HttpParserError as error:
+                self.send_400_response(str(error))
+                return
+            except httptools.HttpParserUpgrade as offer:
+                if not self._offers:
+                    return
+                data = self._head_without_offer() + data[offer.args[0] :]
                 self.parser = httptools.HttpRequestParser(self)
                 self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-                self._parse(again)
 
     def _head_without_offer(self) -> bytes:
         version = self.parser.get_http_version().encode("ascii")

@@ -17,7 +17,7 @@ from typing import IO, cast
 
 from service.bulk.spool import Spool
 from service.errors import ErrorCode, FaunalensError
-from service.scanning.archives import METHODS, is_file, name_of
+from service.scanning.archives import METHODS, is_file, name_of, overlaps
 from service.scanning.entries import is_hidden
 from service.scanning.tapes import Tape, up_to
 
@@ -78,11 +78,9 @@ def members(kind: str, spool: Spool, bounds: Bounds) -> Iterator[Member]:
 def _zip(spool: Spool, bounds: Bounds) -> Iterator[Member]:
     left = bounds.total
     with zipfile.ZipFile(cast(IO[bytes], spool)) as archive:
-        entries = archive.infolist()
-        if sum(info.compress_size for info in entries) > spool.size:
-            # the same bytes, named again and again: each time they would be unpacked
+        if overlaps(archive):
             raise _corrupt("overlap")
-        for info in entries:
+        for info in archive.infolist():
             name = name_of(info)
             if not is_file(info) or _is_clutter(name):
                 continue

@@ -13,6 +13,9 @@ _MAX_BASELINE_PIXELS = 100_000_000
 _MAX_PASSES_TIMES_PIXELS = 100_000_000
 # a progressive JPEG holds every coefficient of the picture: 2 bytes a sample
 _MAX_COEFFICIENT_PIXELS = 16_000_000
+# Pillow reads directories of tags in Python, version 12.3 in the square of their length; cameras write shorter ones
+_MAX_EXIF, _MAX_PICTURES = 65_535, 1_024
+_EXIF, _PICTURES = b"Exif\0\0", b"MPF\0"
 _BASELINE, _EXTENDED, _PROGRESSIVE = 0xC0, 0xC1, 0xC2
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SCAN = 0xDA
@@ -31,7 +34,7 @@ def proven_cheap(data: bytes) -> bool:
 
 
 def _cheap_jpeg(data: bytes) -> bool:
-    position, frame = 2, None
+    position, frame, exif = 2, None, 0
     for _ in range(_MAX_SEGMENTS):
         prefix, marker, length = struct.unpack_from(">BBH", data, position)
         if prefix != 0xFF or marker not in _SEGMENTS or length < 2 or position > _MAX_METADATA:
@@ -42,6 +45,10 @@ def _cheap_jpeg(data: bytes) -> bool:
             if frame is not None:
                 return False
             frame = position
+        # Pillow joins several
+        exif += length * data.startswith(_EXIF, position + 4)
+        if exif > _MAX_EXIF or (length > _MAX_PICTURES and data.startswith(_PICTURES, position + 4)):
+            return False
         position += 2 + length
     return False
 

@@ -1,8 +1,8 @@
 """A decoder process: pictures in, small RGB pixels out, nothing else within reach.
 
 Started by :mod:`service.decoding.decoders` with an empty environment and a socket as standard input. Its memory is
-bounded, it may not write files, and it ends when the service closes the socket. A picture that crashes it, or takes too
-long, costs this process and nothing more.
+bounded; it can open no file and no connection and, unless root runs it, start no process or thread; and it ends when
+the service closes the socket. A picture that crashes it, or takes too long, costs this process and nothing more.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import AvifImagePlugin, ImageFile
+from PIL import AvifImagePlugin, Image, ImageCms, ImageFile, MpoImagePlugin, TiffImagePlugin, WebPImagePlugin
 
 from service import imaging
 from service.contract import Preprocessing
@@ -23,6 +23,9 @@ from service.decoding import wire
 from service.errors import FaunalensError
 
 _GRACE_SECONDS = 5
+# Pillow would look for these at the first picture that needs them, when no file can be opened any more
+Image.preinit()
+_AT_HAND = (ImageCms, MpoImagePlugin, TiffImagePlugin, WebPImagePlugin)
 
 
 def main() -> None:
@@ -55,7 +58,7 @@ def _restrict(memory: int) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     most = used + memory if hard == resource.RLIM_INFINITY else min(used + memory, hard)
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    for kind in (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE):
+    for kind in (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE, resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC):
         resource.setrlimit(kind, (0, 0))
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 

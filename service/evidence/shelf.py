@@ -93,7 +93,7 @@ class _Zip:
             # zipfile unpacks others without a bound
             raise NotImplementedError(f"{path} is neither stored nor deflated")
         with self._archive.open(path) as stream:
-            return stream.read(most + 1)
+            return stream.read(max(most, 0) + 1)
 
 
 class _Folder:
@@ -108,8 +108,11 @@ class _Folder:
         place = (self._root / path).resolve()
         if not place.is_relative_to(self._root.resolve()):
             raise OSError(40, "it leads out of the package", path)
+        if not place.is_file():
+            # nobody may ever write into a pipe
+            raise OSError(2, "there is no such file", path)
         with place.open("rb") as stream:
-            return stream.read(most + 1)
+            return stream.read(max(most, 0) + 1)
 
 
 def open_shelf(path: Path) -> Shelf:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from service.cells import harmless
 from service.exports import kept
 from service.instances import joined
 from service.store.cases import Case
@@ -62,8 +63,8 @@ def _row(case: Case, decision: dict[str, Any], path: str) -> dict[str, Any]:
     group = "product" if category else "lookalike" if case.record["findings"] else "listing"
     return {
         "file": path, "label": category or _NONE, "group": group, "kind": category or group,
-        "source": case.source or _SOURCE, "sha256": case.sha256, "listing_id": case.listing_id or "", "item": case.id,
-        "decided_at": decision["decided_at"],
+        "source": harmless(case.source) or _SOURCE, "sha256": case.sha256, "item": case.id,
+        "listing_id": harmless(case.listing_id or ""), "decided_at": decision["decided_at"],
     }  # fmt: skip
 
 

@@ -166,3 +166,11 @@ def webp_canvas(width: int, height: int) -> bytes:
     whole = encoded(scene().convert("RGBA"), "WEBP", exif=Image.Exif(), save_all=True, append_images=[flat(64, 48)])
     at = whole.index(b"VP8X") + 12
     return whole[:at] + struct.pack("<I", width - 1)[:3] + struct.pack("<I", height - 1)[:3] + whole[at + 6 :]
+
+
+def overlapping(data: bytes, times: int) -> bytes:
+    """A zip of one entry, which its table of contents names ``times`` times."""
+    directory, end = data.index(b"PK\x01\x02"), data.index(b"PK\x05\x06")
+    entry = data[directory:end]
+    counts = struct.pack("<HHI", times, times, len(entry) * times)
+    return data[:directory] + entry * times + data[end : end + 8] + counts + data[end + 16 :]

@@ -2,8 +2,8 @@ from service.cells import encodable, harmless, storable, visible
 
 
 def test_no_cell_is_a_formula() -> None:
-    assert [harmless(text) for text in ("=1", "+1", "-1", "@x", "\tx", "\rx")] == [
-        "'=1", "'+1", "'-1", "'@x", "'\tx", "'\rx",
+    assert [harmless(text) for text in ("=1", "+1", "-1", "@x", "\tx", "\rx", "\nx", "＝1", "＠x")] == [
+        "'=1", "'+1", "'-1", "'@x", "'\tx", "'\rx", "'\nx", "'＝1", "'＠x",
     ]  # fmt: skip
     assert harmless("a=1") == "a=1" and harmless("") == ""
 

@@ -27,9 +27,9 @@ def export(out: Path) -> tuple[int, str]:
     return done.exit_code, done.output
 
 
-def more(filled: Filled, detector: Detector, pictures: list[tuple[str, bytes]]) -> None:
+def more(filled: Filled, detector: Detector, pictures: list[tuple[str, bytes]], source: str = "uploads") -> None:
     """A further batch: pictures with their listings, each with a finding."""
-    new = NewBatch("", "sensitive", source="uploads")
+    new = NewBatch("", "sensitive", source=source)
     for position, (_, data) in enumerate(pictures):
         filled.photos.write(new.id, position, data)
     Batches(filled.database).add(new, [Entry(f"{n}.png", name, photo=True) for n, (name, _) in enumerate(pictures)])
@@ -70,6 +70,15 @@ def test_confirmed_and_rejected_become_rows(filled: Filled, detector: Detector, 
     assert rows["L-9", "none"]["instance"] == rows["L-9", "ivory"]["instance"]
     assert {row["source"] for row in rows.values()} == {"uploads"}
     assert all(photo.path.is_file() for photo in photos.values())
+
+
+def test_what_a_seller_or_a_client_named_is_no_formula(filled: Filled, detector: Detector, tmp_path: Path) -> None:
+    more(filled, detector, [("=HYPERLINK(1)", noise(0))], source="@SUM(1)")
+    filled.decide("=HYPERLINK(1)/0", "ann", Kind.CONFIRM, "ivory")
+    assert export(tmp_path / "set")[0] == 0
+    with (tmp_path / "set" / "manifest.csv").open(newline="") as stream:
+        (row,) = csv.DictReader(stream)
+    assert (row["listing_id"], row["source"]) == ("'=HYPERLINK(1)", "'@SUM(1)")
 
 
 def test_the_split_of_an_instance_stays_when_the_set_grows(filled: Filled, detector: Detector, tmp_path: Path) -> None:

@@ -44,6 +44,9 @@ class Wire(asyncio.Transport):
     def pause_reading(self) -> None:
         self.reads = False
 
+    def resume_reading(self) -> None:
+        self.reads = True
+
 
 class Connection:
     """A connection whose requests for a judgement are refused by their heads.
@@ -177,3 +180,48 @@ async def test_what_a_client_does_not_read_is_not_heaped_up() -> None:
     found = connection.refused, connection.wire.written, connection.wire.reads
     connection.protocol.connection_lost(None)
     assert found == (0, b"", False)
+
+
+@pytest.mark.parametrize("offer", [b"", b"Connection: upgrade\r\nUpgrade: x\r\n"], ids=["plain", "offer"])
+@pytest.mark.parametrize("first", [GET, CHUNKED % b"/x"], ids=["head", "body"])
+async def test_who_sends_on_without_waiting_for_answers_is_cut_off(offer: bytes, first: bytes) -> None:
+    """Two thousand heads in one piece, after a head or a body: each would be kept, or read inside the one before."""
+    connection = Connection(silent)
+    connection.protocol.data_received(first)
+    connection.protocol.data_received(b"0\r\n\r\n" * (first != GET) + (GET[:-2] + offer + b"\r\n") * 2_000)
+    found = connection.wire.closed, connection.wire.written, len(connection.protocol.pipeline)
+    connection.protocol.connection_lost(None)
+    assert found[:2] == (True, b"") and 0 < found[2] <= 64
+
+
+async def test_requests_ahead_of_their_answers_are_answered_in_turn() -> None:
+    connection = Connection()
+    connection.protocol.data_received(GET * 60)
+    for _ in range(200):
+        await asyncio.sleep(0)
+    assert connection.wire.written.count(b" 200 ") == 60 and not connection.wire.closed
+
+
+@pytest.mark.parametrize("before", [0, 1, 2])
+async def test_a_client_that_leaves_is_missed_by_the_request_that_is_being_answered(before: int) -> None:
+    """Not by the one that it sent last, which has not begun."""
+    seen: list[str] = []
+
+    async def patient(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope["path"])
+        if scope["path"] != "/slow":
+            await Response()(scope, receive, send)
+            return
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        seen.append("gone")
+
+    connection = Connection(patient)
+    slow, after = GET.replace(b"/v1/model", b"/slow"), GET.replace(b"/v1/model", b"/after")
+    connection.protocol.data_received(GET * before + slow + after)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    connection.protocol.connection_lost(None)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert seen == ["/v1/model"] * before + ["/slow", "gone"]

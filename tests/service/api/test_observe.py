@@ -1,6 +1,7 @@
 import json
 import logging
 import signal
+import urllib.error
 import urllib.request
 from typing import Any
 
@@ -79,11 +80,14 @@ def test_what_a_real_process_writes_at_debug(tusk: bytes) -> None:
     )
     with urllib.request.urlopen(request, timeout=60) as response:
         assert response.status == 200
+    request.data = form.replace(b"--b", b"-secret")
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        urllib.request.urlopen(request, timeout=60)
     with Load(port, tusk, clients=1) as load:
         load.until(2)
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=60)
     written = [json.loads(line) for line in output.splitlines()]
     requests = [line for line in written if line["logger"] == "faunalens.request" and line["route"] == "/v1/detect"]
-    assert len(requests) == 1 + len(load.answers)
-    assert "secret" not in output
+    assert len(requests) == 2 + len(load.answers)
+    assert "secret" not in output and "multipart" not in output

@@ -19,6 +19,7 @@ import pytest
 from service.bulk.archives import Bounds, Member, members
 from service.bulk.spool import Spool
 from service.errors import ErrorCode, FaunalensError
+from tests.service.hostile import overlapping
 from tests.service.scanning.test_archives import OldInfo
 
 BOUNDS = Bounds(files=5, single=1000, total=3000)
@@ -243,14 +244,8 @@ def test_headers_of_what_is_no_picture_are_bounded(kind: str, tmp_path: Path) ->
 
 def test_a_zip_that_names_the_same_bytes_again_and_again_is_refused(tmp_path: Path) -> None:
     """Deflated nothing costs as much to unpack as it is long, and adds nothing to what was unpacked."""
-    data = bytearray(packed(["a"], bytes(range(256)) * 3, zipfile.ZIP_STORED))
-    directory = data.index(b"PK\x01\x02")
-    end = data.index(b"PK\x05\x06")
-    entry = bytes(data[directory:end])
-    overlapping = bytes(data[:end]) + entry * 99 + bytes(data[end:])
-    tail = len(overlapping) - (len(data) - end)
-    overlapping = overlapping[: tail + 8] + struct.pack("<HHI", 100, 100, len(entry) * 100) + overlapping[tail + 16 :]
-    assert code(tmp_path, "zip", overlapping, Bounds(1000, 1000, 3000)) is ErrorCode.CORRUPT_ARCHIVE
+    again = overlapping(packed(["a"], bytes(range(256)) * 3, zipfile.ZIP_STORED), 100)
+    assert code(tmp_path, "zip", again, Bounds(1000, 1000, 3000)) is ErrorCode.CORRUPT_ARCHIVE
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])

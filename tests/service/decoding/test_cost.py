@@ -17,6 +17,11 @@ def framed(data: bytes, kind: int) -> bytes:
     return data.replace(b"\xff\xc0", bytes((0xFF, kind)), 1)
 
 
+def segment(marker: int, name: bytes, length: int) -> bytes:
+    """A segment of ``length``, which counts itself."""
+    return bytes((0xFF, marker)) + length.to_bytes(2) + name.ljust(length - 2, b"\0")
+
+
 @pytest.mark.parametrize(
     ("data", "cheap"),
     [
@@ -30,12 +35,17 @@ def framed(data: bytes, kind: int) -> bytes:
         (LARGE[: SCAN + 4] + b"\1" + LARGE[SCAN + 5 :], False),
         (many_segments(200), True),
         (BASELINE[:2] + (b"\xff\xe1\xff\xff" + bytes(65_533)) * 5 + BASELINE[2:], False),
+        (BASELINE[:2] + segment(0xE1, b"Exif\0\0", 65_535) + BASELINE[2:], True),
+        (BASELINE[:2] + segment(0xE1, b"Exif\0\0", 65_535) + segment(0xE1, b"Exif\0\0", 10) + BASELINE[2:], False),
+        (BASELINE[:2] + segment(0xE2, b"MPF\0", 1_024) + BASELINE[2:], True),
+        (BASELINE[:2] + segment(0xE2, b"MPF\0", 1_025) + BASELINE[2:], False),
         (BASELINE[:2] + BASELINE[SCAN:], False),
         (b"\0" + BASELINE[1:], False),
     ],
     ids=(
         "100 megapixels", "more", "16 megapixels progressive", "more of them", "extended", "lossless", "arithmetic",
-        "a scan of one component", "200 segments", "320 kB of metadata", "no frame", "no JPEG",
+        "a scan of one component", "200 segments", "320 kB of metadata", "64 kB of Exif",
+        "more of it", "an index of many pictures", "a longer one", "no frame", "no JPEG",
     ),
 )  # fmt: skip
 def test_bounds(data: bytes, cheap: bool) -> None:

@@ -158,9 +158,30 @@ def test_a_decoder_reaches_nothing(decoders: Decoders) -> None:
     names = {entry.split(b"=")[0] for entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")}
     assert names - {b""} == {b"PYTHONPATH", b"OPENBLAS_NUM_THREADS", b"GLIBC_TUNABLES"}
     limits = Path(f"/proc/{pid}/limits").read_text()
-    assert [line.split()[3] for line in limits.splitlines() if line.startswith("Max file size")] == ["0"]
-    sockets = [fd for fd in Path(f"/proc/{pid}/fd").iterdir() if os.readlink(fd).startswith("socket:")]
-    assert len(sockets) == 1, "its own channel; no listening socket"
+    for name in ("Max file size", "Max core file size", "Max open files", "Max processes"):
+        assert f"{name} 0 0" in " ".join(limits.split()), name
+
+
+def test_who_takes_a_decoder_over_opens_neither_files_nor_connections() -> None:
+    """The keys, the photos and the network are the same user's; code that a picture brings would go for them."""
+    code = (
+        "import os, socket; from service.decoding import decoder_process; decoder_process._restrict(10**9)\n"
+        "for reach in (lambda: os.open('/etc/passwd', 0), socket.socket, os.pipe, lambda: os.dup(0)):\n"
+        "    try: print('reached', reach())\n"
+        "    except OSError: print('no')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout == "no\n" * 4, done.stderr
+
+
+def test_pillow_has_at_hand_what_a_picture_may_need(decoders: Decoders) -> None:
+    """It imports some of its parts for the first picture that needs them, and would call that picture corrupt."""
+    for mode in ("1", "L", "LA", "P", "RGBA", "CMYK", "YCbCr", "LAB", "I;16", "F"):
+        data = encoded(scene().convert("L" if mode in ("I;16", "F") else "RGB").convert(mode), "TIFF")
+        assert np.array_equal(decoders.prepare(data, RULE)[1], imaging.prepare(data, Limits(), RULE)[1]), mode
+    several = encoded(scene(), "MPO", save_all=True, append_images=[scene()])
+    expected = imaging.view(several, Limits(), 64).rgb
+    assert np.array_equal(np.asarray(decoders.view(several, 64, tolerate_truncated=True)), np.asarray(expected))
 
 
 def test_a_worn_process_is_replaced(decoders: Decoders, monkeypatch: pytest.MonkeyPatch) -> None:

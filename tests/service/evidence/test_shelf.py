@@ -1,10 +1,11 @@
 import errno
+import os
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from service.evidence.shelf import new_package
+from service.evidence.shelf import new_package, open_shelf
 
 
 def test_a_package_that_the_disk_has_no_room_for_leaves_nothing(
@@ -22,3 +23,16 @@ def test_a_package_that_the_disk_has_no_room_for_leaves_nothing(
             writer.add("manifest.json", b"{}")
     close(opened[0])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pipe_in_a_package_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "manifest.json")
+    with pytest.raises(OSError, match="no such file"):
+        open_shelf(tmp_path).read("manifest.json")
+
+
+def test_a_size_below_nothing_does_not_ask_for_everything(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "case.zip", "w") as archive:
+        archive.writestr("a", b"1234")
+    (tmp_path / "a").write_bytes(b"1234")
+    assert {open_shelf(path).read("a", -2) for path in (tmp_path, tmp_path / "case.zip")} == {b"1"}

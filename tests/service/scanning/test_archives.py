@@ -18,6 +18,7 @@ from service.scanning import scan as bulk
 from service.scanning.entries import Entry, LeftOut
 from service.scanning.sources import expand
 from tests.conftest import SAMPLES
+from tests.service.hostile import overlapping
 
 NAMES = ("in/tusks.JPG", "bananas.jpg", "in/notes.txt", "in/.hidden.jpg", "__MACOSX/in/tusks.jpg", "../../etc/x.jpg")
 READ = ("in/tusks.JPG", "bananas.jpg", "../../etc/x.jpg")
@@ -207,6 +208,17 @@ def test_names_that_are_no_text_can_be_printed(tmp_path: Path) -> None:
         archive.addfile(info, io.BytesIO(b"x"))
     (entry,) = expand([str(path)], everything, MOST, LeftOut())
     assert isinstance(entry, Entry) and entry.file.encode().endswith(b"!caf\\udce9.jpg")
+
+
+def test_a_zip_that_names_the_same_bytes_again_and_again_is_not_read(tmp_path: Path) -> None:
+    """Three megabytes would be unpacked to more than a terabyte."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("a.jpg", bytes(MOST))
+    (tmp_path / "a.zip").write_bytes(overlapping(stream.getvalue(), 1_000))
+    (entry,) = expand([str(tmp_path / "a.zip")], everything, MOST)
+    assert isinstance(entry, Entry) and isinstance(entry.data, FaunalensError)
+    assert entry.data.details == {"reason": "its entries lie over each other"}
 
 
 def test_scores_are_those_of_the_files(archive: str, detector: Detector) -> None:

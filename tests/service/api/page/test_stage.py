@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import text
 
@@ -70,6 +71,34 @@ def test_names_that_turn_the_direction_of_writing(open_page: Visit, folder: Path
     name = "\u2068\u202egpj.horn\u2069"
     expect(page.locator("#last")).to_have_text(f"Rejected: {name}.")
     expect(page.locator("#similar small").first).to_contain_text(f"listing {name} · from \u2068uploads\u2069")
+
+
+def test_names_that_are_markup_are_text_everywhere(open_page: Visit, folder: Path) -> None:
+    """In the details, what was seen before, the last decision, tiles, chips, the list of batches, and statistics."""
+    markup = "\"'><img src=x id=planted onerror=alert(1)><script id=planted>alert(1)</script>"
+    with stored(folder) as session:
+        session.execute(text("UPDATE items SET name = :name, listing_id = :name"), {"name": markup})
+        session.execute(text("UPDATE batches SET source = :name"), {"name": markup})
+    page, planted = open_page(), "document.querySelectorAll('#planted, [onerror]').length"
+    page.on("dialog", lambda dialog: pytest.fail(f"a name ran: {dialog.message}"))
+    settled(page)
+    expect(page.locator("#facts")).to_contain_text(markup)
+    page.click("details:has(#facts) summary")
+    page.click("#facts button")
+    expect(page.locator("#chips")).to_contain_text(markup)
+    settled(page)
+    page.keyboard.press("r")
+    expect(page.locator("#last")).to_contain_text(markup)
+    expect(page.locator("#similar small").first).to_contain_text(markup)
+    page.keyboard.press("g")
+    assert markup in str(page.locator("#tiles button").first.get_attribute("aria-label"))
+    page.click("header [data-act=add]")
+    expect(page.locator("#batches")).to_contain_text(markup)
+    assert page.evaluate(planted) == 0
+    page.keyboard.press("Escape")
+    page.click("header a[href='stats']")
+    expect(page.locator("#report")).to_contain_text(markup)
+    assert page.evaluate(planted) == 0
 
 
 def test_a_tag_leaves_a_small_piece_in_sight(open_page: Visit, folder: Path) -> None:

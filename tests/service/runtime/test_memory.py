@@ -25,6 +25,14 @@ def test_keeps_for_a_while_and_no_more_than_allowed() -> None:
     assert memory.recall(("c", b"")) is None and len(memory) == 1
 
 
+def test_a_full_one_is_emptied_bit_by_bit_when_nobody_wants_it_any_more() -> None:
+    memory = Memory[str](2, 60)
+    memory.keep(("a", b""), "A")
+    kept = memory._kept
+    del memory
+    assert not kept, "all at once they would go with the dictionary, and keep the interpreter's lock"
+
+
 def test_keeps_no_picture_and_gives_the_same_boxes(detector: Detector, tusk: bytes) -> None:
     seen = detector.see(tusk, heatmap=True)
     kept = seen.to_keep()

@@ -128,6 +128,7 @@ class Runner:
         except FaunalensError as error:
             if error.code in _OURS:
                 log.error("batches wait: %s", told(error))
+                self._around.metrics.failures(error.code.code).inc()
                 self._claims.put_back(claimed, _OURS[error.code], counted=False)
                 return
             if error.code in _PASSING and claimed.attempts < _FETCHES:
@@ -173,6 +174,7 @@ class Runner:
         return self._around.fetch(claimed.url)
 
     def _count(self, claimed: Claimed, outcome: Outcome) -> None:
+        self._around.metrics.batch_results.inc()
         if outcome.error:
             self._around.metrics.failures(outcome.error["code"]).inc()
         if answer := outcome.answer:

@@ -6,16 +6,18 @@ id stays the same over all tries, so a receiver can leave out what it has seen; 
 
 import asyncio
 import base64
+import collections
 import hashlib
 import hmac
 import logging
 import random
 import time
-from collections import Counter
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from service.errors import ErrorCode, FaunalensError
+from prometheus_client import Counter
+
+from service.errors import ErrorCode, FaunalensError, told
 from service.outbound.locations import Location, parse
 from service.outbound.requests import Outbound
 from service.store.clock import now
@@ -57,14 +59,18 @@ LONGEST = tuple(max(_LEASE_SECONDS, pause(attempts, _SPREAD)) for attempts in ra
 
 
 class Webhooks:
-    """Works through the outbox. ``secret``: bytes that sign; ``hosts``: where webhooks may go."""
+    """Works through the outbox. ``secret``: bytes that sign; ``hosts``: where webhooks may go.
 
-    def __init__(self, outbox: Outbox, outbound: Outbound, hosts: Sequence[str], secret: bytes) -> None:
+    ``sent`` counts by outcome: ``delivered``, ``refused`` (and sent again later), ``abandoned``.
+    """
+
+    def __init__(self, outbox: Outbox, outbound: Outbound, hosts: Sequence[str], secret: bytes, sent: Counter) -> None:
         self._outbox = outbox
         self._outbound = outbound
         self._hosts = hosts
         self._secret = secret
-        self._under_way = Counter[str]()
+        self.sent = sent
+        self._under_way = collections.Counter[str]()
         self._catch_up_at = 0.0
 
     async def run(self) -> None:
@@ -76,7 +82,8 @@ class Webhooks:
                 except Exception as error:
                     # what nobody thought of must not end it either: no webhook would be sent any more
                     known = isinstance(error, FaunalensError)
-                    log.error("webhooks wait: %s", error, exc_info=not known)
+                    why = told(error) if isinstance(error, FaunalensError) else error
+                    log.error("webhooks wait: %s", why, exc_info=not known)
                     started = 0
                 if not started:
                     await asyncio.sleep(_LOOK_SECONDS)
@@ -109,13 +116,16 @@ class Webhooks:
     def _settle(self, due: Due, status: int | None) -> None:
         if status is not None and 200 <= status < 300:
             self._outbox.delivered(due.id)
+            self.sent.labels("delivered").inc()
         elif status == _GONE or due.attempts >= TRIES:
             log.error("webhook %s: given up after %d tries, last %s", due.id, due.attempts, _shown(status))
             self._outbox.abandon(due.id)
+            self.sent.labels("abandoned").inc()
         else:
             seconds = pause(due.attempts)
             log.warning("webhook %s: %s, again in %.0f seconds", due.id, _shown(status), seconds)
             self._outbox.again(due.id, seconds)
+            self.sent.labels("refused").inc()
 
     async def _post(self, due: Due) -> int | None:
         """The receiver's status; None when it could not be reached, or may not be."""

@@ -1,11 +1,12 @@
 """Prometheus metrics: requests, latency by stage, verdicts, findings by category, queue. No photo, name or address."""
 
 import functools
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.metrics_core import CounterMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from service.answer import ModelName
@@ -24,6 +25,15 @@ class _DroppedLines(Collector):
 
     def collect(self) -> Iterable[Metric]:
         yield CounterMetricFamily("faunalens_log_lines_dropped", "Log lines lost", value=logs.dropped_lines())
+
+
+class Backlog(Protocol):
+    """How many wait, and since when the oldest does (seconds since the epoch, None: none waits)."""
+
+    @property
+    def count(self) -> int: ...
+    @property
+    def since(self) -> float | None: ...
 
 
 class Shifted(Protocol):
@@ -68,6 +78,42 @@ class DriftMetrics:
                 self._alert.labels(shift.category, what).set(what in shift.alerts)
 
 
+class BacklogMetrics(Collector):
+    """What waits in the store of batches; nothing is said where batches are off, and while the store is away."""
+
+    def __init__(self) -> None:
+        self._batches: Backlog | None = None
+        self._photos: Mapping[str, Backlog] = {}
+
+    def tell_pictures(self, waiting: Backlog | None) -> None:
+        """Pictures of batches without a result; None: not known."""
+        self._batches = waiting
+
+    def tell_photos(self, waiting: Mapping[str, Backlog]) -> None:
+        """Photos without a decision, by state; empty: not known."""
+        self._photos = waiting
+
+    def collect(self) -> Iterable[Metric]:
+        """Ages are those of this moment."""
+        count = GaugeMetricFamily("faunalens_batch_pictures_waiting", "Pictures of batches without a result")
+        age = GaugeMetricFamily("faunalens_batch_oldest_seconds", "Since the oldest of these came; 0: none waits")
+        if self._batches:
+            count.add_metric([], self._batches.count)
+            age.add_metric([], _age(self._batches))
+        photos = GaugeMetricFamily("faunalens_review_photos", "Photos without a decision", labels=["state"])
+        ages = GaugeMetricFamily(
+            "faunalens_review_oldest_seconds", "Since the oldest of these was judged; 0: none", labels=["state"]
+        )
+        for state, waiting in self._photos.items():
+            photos.add_metric([state], waiting.count)
+            ages.add_metric([state], _age(waiting))
+        return count, age, photos, ages
+
+
+def _age(waiting: Backlog) -> float:
+    return 0.0 if waiting.since is None else max(0.0, time.time() - waiting.since)
+
+
 class ShadowMetrics:
     """How the shadow model differs from the live one; the categories are those of the catalogue."""
 
@@ -106,12 +152,23 @@ class Metrics:
         self.verdicts = Counter("faunalens_verdicts", "Pictures by verdict", ["verdict"], registry=self.registry)
         self.findings = Counter("faunalens_findings", "Findings by category", ["category"], registry=self.registry)
         self.failures = functools.cache(
-            Counter("faunalens_failures", "Pictures not judged, by error", ["code"], registry=self.registry).labels
+            Counter(
+                "faunalens_failures",
+                "Pictures not judged, requests refused, chores failed",
+                ["code"],
+                registry=self.registry,
+            ).labels
         )
         self.reloads = Counter("faunalens_reloads", "Reloads of the model", ["outcome"], registry=self.registry)
         self.cache = Counter(
             "faunalens_cache", "Pictures looked up among those seen a moment ago", ["outcome"], registry=self.registry
         )
+        self.batch_results = Counter(
+            "faunalens_batch_results", "Pictures of batches that got a result here", registry=self.registry
+        )
+        self.webhooks = Counter("faunalens_webhooks", "Webhooks sent", ["outcome"], registry=self.registry)
+        self.backlog = BacklogMetrics()
+        self.registry.register(self.backlog)
         self.shadow = ShadowMetrics(self.registry)
         self.drift = DriftMetrics(self.registry)
         self._model = Gauge("faunalens_model", "1: this model answers", ["name", "sha256"], registry=self.registry)
@@ -133,6 +190,8 @@ class Metrics:
             self.reloads.labels(outcome)
         for outcome in ("hit", "miss"):
             self.cache.labels(outcome)
+        for outcome in ("delivered", "refused", "abandoned"):
+            self.webhooks.labels(outcome)
 
     def _gauge(self, name: str, words: str, value: Callable[[], float]) -> None:
         Gauge(name, words, registry=self.registry).set_function(value)

@@ -93,16 +93,15 @@ class Runner:
     def _work(self) -> None:
         step_back(LAST)
         while not self._stopping.is_set():
+            pause = _AGAIN_SECONDS
             try:
-                worked = self._one()
+                pause = 0.0 if self._one() else _IDLE_SECONDS
             except FaunalensError as error:
                 log.error("batches wait: %s", told(error))
-                worked = False
             except Exception:
                 log.exception("batches wait")
-                worked = False
-            if not worked:
-                self._news.wait(_IDLE_SECONDS)
+            if pause:
+                self._news.wait(pause)
                 self._news.clear()
 
     def _one(self) -> bool:

@@ -27,7 +27,7 @@ log = logging.getLogger("faunalens.webhooks")
 TRIES = 15
 _FIRST_SECONDS, _LONGEST_SECONDS = 5.0, 6 * 3600.0
 _SPREAD = 0.2
-_ANSWER_SECONDS, _LEASE_SECONDS, _LOOK_SECONDS, _CATCH_UP_SECONDS = 10.0, 60.0, 0.5, 60.0
+_ANSWER_SECONDS, _LEASE_SECONDS, _LOOK_SECONDS, _AGAIN_SECONDS, _CATCH_UP_SECONDS = 10.0, 60.0, 0.5, 5.0, 60.0
 _PLACES, _OF_ONE_HOST, _BITE = 32, 8, 4
 _GONE = 410
 
@@ -77,16 +77,16 @@ class Webhooks:
         """Send what is due until cancelled, each as soon as there is a place for it."""
         async with asyncio.TaskGroup() as sending:
             while True:
+                pause = _AGAIN_SECONDS
                 try:
-                    started = await self.start_due(sending)
+                    pause = 0.0 if await self.start_due(sending) else _LOOK_SECONDS
                 except Exception as error:
                     # what nobody thought of must not end it either: no webhook would be sent any more
                     known = isinstance(error, FaunalensError)
                     why = told(error) if isinstance(error, FaunalensError) else error
                     log.error("webhooks wait: %s", why, exc_info=not known)
-                    started = 0
-                if not started:
-                    await asyncio.sleep(_LOOK_SECONDS)
+                if pause:
+                    await asyncio.sleep(pause)
 
     async def start_due(self, sending: asyncio.TaskGroup) -> int:
         """Begin to send a few of those that are due, as far as there are places; returns how many."""

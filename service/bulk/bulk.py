@@ -138,12 +138,9 @@ class Bulk:
         self._runner.start()
         if self.settings.webhook_hosts:
             sender = Webhooks(
-                Outbox(self.database),
-                self.outbound,
-                self.settings.webhook_hosts,
-                self.settings.webhook_bytes,
+                Outbox(self.database), self.outbound, self.settings.webhook_hosts, self.settings.webhook_bytes,
                 self._metrics.webhooks,
-            )
+            )  # fmt: skip
             self._sending = asyncio.create_task(sender.run())
 
     async def close(self) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
+from service.store.clock import now
 from service.store.database import Database
 from service.store.states import BatchState, ReviewState
 from service.store.tables import Batch, Review
@@ -11,10 +12,10 @@ from service.store.tables import Batch, Review
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """How many wait, and since when the oldest does (seconds since the epoch, None: none waits)."""
+    """How many wait, and for how many seconds the oldest does, 0 where none waits."""
 
-    count: int
-    since: float | None
+    count: int = 0
+    seconds: float = 0.0
 
 
 def pictures(database: Database) -> Waiting:
@@ -22,7 +23,7 @@ def pictures(database: Database) -> Waiting:
     query = select(func.sum(Batch.total - Batch.finished), func.min(Batch.created_at))
     with database.reading() as session:
         count, since = session.execute(query.where(Batch.state == BatchState.RUNNING)).one()
-    return Waiting(int(count or 0), since)
+    return _waiting(count, since)
 
 
 def photos(database: Database) -> dict[str, Waiting]:
@@ -31,5 +32,9 @@ def photos(database: Database) -> dict[str, Waiting]:
     query = select(Review.state, func.count(), func.min(Review.judged_at)).where(Review.state.in_(states))
     with database.reading() as session:
         rows = session.execute(query.group_by(Review.state)).all()
-    found = {state: Waiting(count, since) for state, count, since in rows}
-    return {state: found.get(state, Waiting(0, None)) for state in states}
+    found = {state: _waiting(count, since) for state, count, since in rows}
+    return {state: found.get(state, Waiting()) for state in states}
+
+
+def _waiting(count: int | None, since: float | None) -> Waiting:
+    return Waiting() if count is None or since is None else Waiting(int(count), max(0.0, now() - since))

@@ -3,6 +3,7 @@
 import functools
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Protocol, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -28,12 +29,12 @@ class _DroppedLines(Collector):
 
 
 class Backlog(Protocol):
-    """How many wait, and since when the oldest does (seconds since the epoch, None: none waits)."""
+    """How many wait, and for how many seconds the oldest does, 0 where none waits."""
 
     @property
     def count(self) -> int: ...
     @property
-    def since(self) -> float | None: ...
+    def seconds(self) -> float: ...
 
 
 class Shifted(Protocol):
@@ -78,40 +79,49 @@ class DriftMetrics:
                 self._alert.labels(shift.category, what).set(what in shift.alerts)
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """``waiting`` as it was at ``moment`` of the monotonic clock."""
+
+    waiting: Backlog
+    moment: float
+
+    @property
+    def age(self) -> float:
+        """For how many seconds the oldest waits now."""
+        return self.waiting.seconds + time.monotonic() - self.moment if self.waiting.count else 0.0
+
+
 class BacklogMetrics(Collector):
     """What waits in the store of batches; nothing is said where batches are off, and while the store is away."""
 
     def __init__(self) -> None:
-        self._batches: Backlog | None = None
-        self._photos: Mapping[str, Backlog] = {}
+        self._pictures: _Told | None = None
+        self._photos: dict[str, _Told] = {}
 
     def tell_pictures(self, waiting: Backlog | None) -> None:
         """Pictures of batches without a result; None: not known."""
-        self._batches = waiting
+        self._pictures = _Told(waiting, time.monotonic()) if waiting else None
 
     def tell_photos(self, waiting: Mapping[str, Backlog]) -> None:
         """Photos without a decision, by state; empty: not known."""
-        self._photos = waiting
+        self._photos = {state: _Told(of_state, time.monotonic()) for state, of_state in waiting.items()}
 
     def collect(self) -> Iterable[Metric]:
         """Ages are those of this moment."""
         count = GaugeMetricFamily("faunalens_batch_pictures_waiting", "Pictures of batches without a result")
         age = GaugeMetricFamily("faunalens_batch_oldest_seconds", "Since the oldest of these came; 0: none waits")
-        if self._batches:
-            count.add_metric([], self._batches.count)
-            age.add_metric([], _age(self._batches))
+        if told := self._pictures:
+            count.add_metric([], told.waiting.count)
+            age.add_metric([], told.age)
         photos = GaugeMetricFamily("faunalens_review_photos", "Photos without a decision", labels=["state"])
         ages = GaugeMetricFamily(
             "faunalens_review_oldest_seconds", "Since the oldest of these was judged; 0: none", labels=["state"]
         )
-        for state, waiting in self._photos.items():
-            photos.add_metric([state], waiting.count)
-            ages.add_metric([state], _age(waiting))
+        for state, told in self._photos.items():
+            photos.add_metric([state], told.waiting.count)
+            ages.add_metric([state], told.age)
         return count, age, photos, ages
-
-
-def _age(waiting: Backlog) -> float:
-    return 0.0 if waiting.since is None else max(0.0, time.time() - waiting.since)
 
 
 class ShadowMetrics:
@@ -153,12 +163,10 @@ class Metrics:
         self.findings = Counter("faunalens_findings", "Findings by category", ["category"], registry=self.registry)
         self.failures = functools.cache(
             Counter(
-                "faunalens_failures",
-                "Pictures not judged, requests refused, chores failed",
-                ["code"],
+                "faunalens_failures", "Pictures not judged, requests refused, chores failed", ["code"],
                 registry=self.registry,
             ).labels
-        )
+        )  # fmt: skip
         self.reloads = Counter("faunalens_reloads", "Reloads of the model", ["outcome"], registry=self.registry)
         self.cache = Counter(
             "faunalens_cache", "Pictures looked up among those seen a moment ago", ["outcome"], registry=self.registry

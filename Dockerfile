@@ -6,13 +6,13 @@ WORKDIR /build
 COPY requirements.lock requirements-build.lock ./
 RUN python -m venv /opt/faunalens && python -m venv /opt/build \
     && /opt/build/bin/pip install --no-cache-dir --require-hashes -r requirements-build.lock \
-    && /opt/faunalens/bin/pip install --no-cache-dir --no-compile --require-hashes -r requirements.lock
+    && /opt/faunalens/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY service ./service
 COPY training ./training
 COPY weights ./weights
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --no-index -w dist . \
-    && /opt/faunalens/bin/pip install --no-deps --no-index --no-compile dist/*.whl \
+    && /opt/faunalens/bin/pip install --no-deps --no-index dist/*.whl \
     && cd /opt/faunalens/lib/python3.11/site-packages \
     && rm -rf pip* setuptools* pkg_resources _distutils_hack distutils-precedence.pth /opt/faunalens/bin/pip*
 

@@ -21,7 +21,7 @@ from service.errors import ErrorCode, FaunalensError, StartError
 from service.policy import SHIPPED as SHIPPED_POLICIES
 from service.policy import Judgement, Policy, find_policy, load_policies, verdict_of
 from service.runtime.cores import available_cores
-from service.runtime.heap import give_back
+from service.runtime.heap import free_aside, give_back
 from service.runtime.memory import Memory
 from service.settings import Settings
 
@@ -87,6 +87,10 @@ class Detector:
         except Exception as error:
             # a service that waits for its model would wait without end, and say nothing
             raise StartError(f"the model cannot be loaded: {type(error).__name__}: {error}") from error
+
+    def __del__(self) -> None:
+        """After a reload it is mostly the event loop that lets go of the old model last."""
+        free_aside(self)
 
     def _load(self) -> None:
         settings = self.settings

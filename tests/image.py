@@ -152,6 +152,8 @@ def check(stage: Stage) -> None:
     added, whole = megabytes(stage.root / "opt/faunalens"), megabytes(stage.root)
     print(f"installed {added:.0f} MB, with the system {whole:.0f} MB")
     assert added < _MOST_MB
+    # nothing can be written there later: each start would compile everything anew
+    assert any(stage.root.glob("opt/faunalens/lib/python*/site-packages/service/__pycache__/server.*.pyc"))
     packages = {
         path.name.split("-")[0].lower() for path in stage.root.glob("opt/faunalens/lib/python*/site-packages/*")
     }

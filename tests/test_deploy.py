@@ -105,7 +105,8 @@ def prometheus(tmp_path: Path, tusk: bytes) -> Iterator[str]:
     (tmp_path / "faunalens.key").write_text("not-checked-here")
     shutil.copy(DEPLOY / "alerts.yml", tmp_path)
     command = ["prometheus", "--config.file=prometheus.yml", f"--web.listen-address=127.0.0.1:{own}"]
-    with running() as (service, _), Load(service, tusk, clients=1), (tmp_path / "log").open("w") as log:
+    batches = {"FAUNALENS_BATCHES": "on", "FAUNALENS_STORE": str(tmp_path / "store")}
+    with running(**batches) as (service, _), Load(service, tusk, clients=1), (tmp_path / "log").open("w") as log:
         config = (DEPLOY / "prometheus.yml").read_text().replace("15s", "1s")
         (tmp_path / "prometheus.yml").write_text(config.replace("127.0.0.1:8000", f"127.0.0.1:{service}"))
         server = subprocess.Popen([*command, "--storage.tsdb.path=data"], cwd=tmp_path, stdout=log, stderr=log)
@@ -144,5 +145,5 @@ def test_a_real_prometheus_scrapes_and_answers_every_query(prometheus: str) -> N
     assert [text for text in empty if not any(word in text for word in quiet)] == []
     with urllib.request.urlopen(f"{prometheus}/api/v1/rules") as response:
         rules = [rule for group in json.load(response)["data"]["groups"] for rule in group["rules"]]
-    assert len(rules) == 9 and {rule["health"] for rule in rules} <= {"ok", "unknown"}
+    assert len(rules) == 13 and {rule["health"] for rule in rules} <= {"ok", "unknown"}
     assert not [rule["name"] for rule in rules if rule["state"] == "firing"]

@@ -17,7 +17,7 @@ from service.api.failures import error_docs
 from service.api.rules import BATCHES
 from service.api.state import State, bulk_of, state_of
 from service.errors import ErrorCode, FaunalensError
-from service.store.batches import Batches, Status
+from service.store.progress import Progress, Status
 
 router = APIRouter(prefix=BATCHES, tags=["batches"])
 _EVENT_SECONDS, _KEEP_ALIVE_SECONDS = 0.5, 15.0
@@ -34,13 +34,14 @@ async def batch_events(request: Request, batch_id: BatchId) -> StreamingResponse
 
     At most 64 clients watch at a time; more get `overloaded`, and may ask for the status now and then.
     """
-    state, owner, batches = state_of(request), owner_of(request), bulk_of(request).batches
-    first = await asyncio.to_thread(batches.status, batch_id, owner)
+    state = state_of(request)
+    progress = bulk_of(request).batches.watch(batch_id, owner_of(request))
+    first = await asyncio.to_thread(progress.look)
     place = contextlib.ExitStack()
     place.enter_context(state.watchers.held(flow_of(request.scope), "Too many batches are being watched"))
     # nginx would keep the events back until it has four kilobytes of them
     headers = {"X-Accel-Buffering": "no"}
-    return _Watched(place, _events(state, batches, owner, first), headers=headers, media_type="text/event-stream")
+    return _Watched(place, _events(state, progress, first), headers=headers, media_type="text/event-stream")
 
 
 class _Watched(StreamingResponse):
@@ -55,7 +56,7 @@ class _Watched(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-async def _events(state: State, batches: Batches, owner: str | None, status: Status) -> AsyncIterator[bytes]:
+async def _events(state: State, progress: Progress, status: Status) -> AsyncIterator[bytes]:
     told, spoken = "", time.monotonic()
     while not state.draining:
         data = shown_status(status).model_dump_json()
@@ -72,4 +73,4 @@ async def _events(state: State, batches: Batches, owner: str | None, status: Sta
         await asyncio.sleep(_EVENT_SECONDS)
         # while the store is away there is nothing new
         with contextlib.suppress(FaunalensError):
-            status = await asyncio.to_thread(batches.status, status.batch.id, owner)
+            status = await asyncio.to_thread(progress.look)

@@ -11,7 +11,7 @@ from service.api.failures import error_docs
 from service.cells import storable
 from service.errors import ErrorCode
 from service.keys.key import Scope
-from service.store.batches import Status
+from service.store.progress import Status
 from service.store.tables import Batch
 
 BatchId = Annotated[str, AfterValidator(storable)]

@@ -146,7 +146,7 @@ class State:
                 Detector, self.settings.model_copy(update={"model": path, "decoders": 1})
             )
         except StartError as error:
-            log.error("no shadow model: %s", error)
+            log.error("%s: %s", "the old shadow model stays" if self.shadow else "no shadow model", error)
             return
         if self.shadow:
             self.shadow.close()

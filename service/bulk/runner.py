@@ -93,16 +93,15 @@ class Runner:
     def _work(self) -> None:
         step_back(LAST)
         while not self._stopping.is_set():
+            pause = _AGAIN_SECONDS
             try:
-                worked = self._one()
+                pause = 0.0 if self._one() else _IDLE_SECONDS
             except FaunalensError as error:
                 log.error("batches wait: %s", told(error))
-                worked = False
             except Exception:
                 log.exception("batches wait")
-                worked = False
-            if not worked:
-                self._news.wait(_IDLE_SECONDS)
+            if pause:
+                self._news.wait(pause)
                 self._news.clear()
 
     def _one(self) -> bool:
@@ -128,6 +127,7 @@ class Runner:
         except FaunalensError as error:
             if error.code in _OURS:
                 log.error("batches wait: %s", told(error))
+                self._around.metrics.failures(error.code.code).inc()
                 self._claims.put_back(claimed, _OURS[error.code], counted=False)
                 return
             if error.code in _PASSING and claimed.attempts < _FETCHES:
@@ -173,6 +173,7 @@ class Runner:
         return self._around.fetch(claimed.url)
 
     def _count(self, claimed: Claimed, outcome: Outcome) -> None:
+        self._around.metrics.batch_results.inc()
         if outcome.error:
             self._around.metrics.failures(outcome.error["code"]).inc()
         if answer := outcome.answer:

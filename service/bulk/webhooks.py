@@ -6,16 +6,18 @@ id stays the same over all tries, so a receiver can leave out what it has seen; 
 
 import asyncio
 import base64
+import collections
 import hashlib
 import hmac
 import logging
 import random
 import time
-from collections import Counter
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from service.errors import ErrorCode, FaunalensError
+from prometheus_client import Counter
+
+from service.errors import ErrorCode, FaunalensError, told
 from service.outbound.locations import Location, parse
 from service.outbound.requests import Outbound
 from service.store.clock import now
@@ -25,7 +27,7 @@ log = logging.getLogger("faunalens.webhooks")
 TRIES = 15
 _FIRST_SECONDS, _LONGEST_SECONDS = 5.0, 6 * 3600.0
 _SPREAD = 0.2
-_ANSWER_SECONDS, _LEASE_SECONDS, _LOOK_SECONDS, _CATCH_UP_SECONDS = 10.0, 60.0, 0.5, 60.0
+_ANSWER_SECONDS, _LEASE_SECONDS, _LOOK_SECONDS, _AGAIN_SECONDS, _CATCH_UP_SECONDS = 10.0, 60.0, 0.5, 5.0, 60.0
 _PLACES, _OF_ONE_HOST, _BITE = 32, 8, 4
 _GONE = 410
 
@@ -57,29 +59,34 @@ LONGEST = tuple(max(_LEASE_SECONDS, pause(attempts, _SPREAD)) for attempts in ra
 
 
 class Webhooks:
-    """Works through the outbox. ``secret``: bytes that sign; ``hosts``: where webhooks may go."""
+    """Works through the outbox. ``secret``: bytes that sign; ``hosts``: where webhooks may go.
 
-    def __init__(self, outbox: Outbox, outbound: Outbound, hosts: Sequence[str], secret: bytes) -> None:
+    ``sent`` counts by outcome: ``delivered``, ``refused`` (and sent again later), ``abandoned``.
+    """
+
+    def __init__(self, outbox: Outbox, outbound: Outbound, hosts: Sequence[str], secret: bytes, sent: Counter) -> None:
         self._outbox = outbox
         self._outbound = outbound
         self._hosts = hosts
         self._secret = secret
-        self._under_way = Counter[str]()
+        self.sent = sent
+        self._under_way = collections.Counter[str]()
         self._catch_up_at = 0.0
 
     async def run(self) -> None:
         """Send what is due until cancelled, each as soon as there is a place for it."""
         async with asyncio.TaskGroup() as sending:
             while True:
+                pause = _AGAIN_SECONDS
                 try:
-                    started = await self.start_due(sending)
+                    pause = 0.0 if await self.start_due(sending) else _LOOK_SECONDS
                 except Exception as error:
                     # what nobody thought of must not end it either: no webhook would be sent any more
                     known = isinstance(error, FaunalensError)
-                    log.error("webhooks wait: %s", error, exc_info=not known)
-                    started = 0
-                if not started:
-                    await asyncio.sleep(_LOOK_SECONDS)
+                    why = told(error) if isinstance(error, FaunalensError) else error
+                    log.error("webhooks wait: %s", why, exc_info=not known)
+                if pause:
+                    await asyncio.sleep(pause)
 
     async def start_due(self, sending: asyncio.TaskGroup) -> int:
         """Begin to send a few of those that are due, as far as there are places; returns how many."""
@@ -109,13 +116,16 @@ class Webhooks:
     def _settle(self, due: Due, status: int | None) -> None:
         if status is not None and 200 <= status < 300:
             self._outbox.delivered(due.id)
+            self.sent.labels("delivered").inc()
         elif status == _GONE or due.attempts >= TRIES:
             log.error("webhook %s: given up after %d tries, last %s", due.id, due.attempts, _shown(status))
             self._outbox.abandon(due.id)
+            self.sent.labels("abandoned").inc()
         else:
             seconds = pause(due.attempts)
             log.warning("webhook %s: %s, again in %.0f seconds", due.id, _shown(status), seconds)
             self._outbox.again(due.id, seconds)
+            self.sent.labels("refused").inc()
 
     async def _post(self, due: Due) -> int | None:
         """The receiver's status; None when it could not be reached, or may not be."""

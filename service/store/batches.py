@@ -7,17 +7,14 @@ from dataclasses import dataclass, field
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
-from service.errors import ErrorCode, FaunalensError
 from service.store import outbox
 from service.store.clock import now
 from service.store.database import Database, is_postgresql
+from service.store.progress import Progress, Status, unknown_batch
 from service.store.states import BatchState, ItemState
 from service.store.tables import Batch, Decision, Item
-from service.store.tallies import RANKS
 
-_RECENT = 100
 _ROWS = 500
-_VERDICTS = tuple(RANKS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +38,6 @@ class NewBatch:
     webhook: str | None = None
     listing_id: str | None = None
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """A batch and its counts. ``rate``: results a second, lately; ``left``: items without a result."""
-
-    batch: Batch
-    counts: dict[str, int]
-    rate: float | None
-    left: int
 
 
 class Batches:
@@ -93,7 +80,7 @@ class Batches:
         with self._database.reading() as session:
             batch = session.get(Batch, batch_id)
         if batch is None or owner not in (None, batch.owner):
-            raise FaunalensError(ErrorCode.UNKNOWN_BATCH, "There is no such batch, or it is not yours.")
+            raise unknown_batch()
         return batch
 
     def newest(self, owner: str | None, limit: int, before: float) -> list[Batch]:
@@ -104,24 +91,13 @@ class Batches:
         with self._database.reading() as session:
             return list(session.scalars(query))
 
+    def watch(self, batch_id: str, owner: str | None) -> Progress:
+        """The batch with its counts, to be looked at again and again."""
+        return Progress(self._database, batch_id, owner)
+
     def status(self, batch_id: str, owner: str | None) -> Status:
-        """The batch with its counts; raises ``unknown_batch``."""
-        batch = self.get(batch_id, owner)
-        by_kind = select(Item.state, Item.rank, func.count()).where(Item.batch_id == batch_id)
-        with self._database.reading() as session:
-            found = session.execute(by_kind.group_by(Item.state, Item.rank)).all()
-            since = session.execute(
-                select(Item.seq, Item.judged_at)
-                .where(Item.batch_id == batch_id, Item.seq > batch.finished - _RECENT)
-                .order_by(Item.seq)
-            ).all()
-        counts = dict.fromkeys(("waiting", "running", *_VERDICTS, "failed", "cancelled"), 0)
-        for state, rank, count in found:
-            counts[state if rank is None else _VERDICTS[rank]] += count
-        ended = batch.finished_at or now()
-        seconds = ended - since[0].judged_at if len(since) > 1 else 0.0
-        rate = (len(since) - 1) / seconds if seconds > 0 else None
-        return Status(batch, counts, rate, counts["waiting"] + counts["running"])
+        """The same once; raises ``unknown_batch``."""
+        return self.watch(batch_id, owner).look()
 
     def cancel(self, batch_id: str) -> bool:
         """Judge no further item; those under way get their result. False: it had ended already."""

@@ -1,11 +1,13 @@
 """Prometheus metrics: requests, latency by stage, verdicts, findings by category, queue. No photo, name or address."""
 
 import functools
+import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Protocol, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.metrics_core import CounterMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from service.answer import ModelName
@@ -24,6 +26,15 @@ class _DroppedLines(Collector):
 
     def collect(self) -> Iterable[Metric]:
         yield CounterMetricFamily("faunalens_log_lines_dropped", "Log lines lost", value=logs.dropped_lines())
+
+
+class Backlog(Protocol):
+    """How many wait, and for how many seconds the oldest does, 0 where none waits."""
+
+    @property
+    def count(self) -> int: ...
+    @property
+    def seconds(self) -> float: ...
 
 
 class Shifted(Protocol):
@@ -68,6 +79,51 @@ class DriftMetrics:
                 self._alert.labels(shift.category, what).set(what in shift.alerts)
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """``waiting`` as it was at ``moment`` of the monotonic clock."""
+
+    waiting: Backlog
+    moment: float
+
+    @property
+    def age(self) -> float:
+        """For how many seconds the oldest waits now."""
+        return self.waiting.seconds + time.monotonic() - self.moment if self.waiting.count else 0.0
+
+
+class BacklogMetrics(Collector):
+    """What waits in the store of batches; nothing is said where batches are off, and while the store is away."""
+
+    def __init__(self) -> None:
+        self._pictures: _Told | None = None
+        self._photos: dict[str, _Told] = {}
+
+    def tell_pictures(self, waiting: Backlog | None) -> None:
+        """Pictures of batches without a result; None: not known."""
+        self._pictures = _Told(waiting, time.monotonic()) if waiting else None
+
+    def tell_photos(self, waiting: Mapping[str, Backlog]) -> None:
+        """Photos without a decision, by state; empty: not known."""
+        self._photos = {state: _Told(of_state, time.monotonic()) for state, of_state in waiting.items()}
+
+    def collect(self) -> Iterable[Metric]:
+        """Ages are those of this moment."""
+        count = GaugeMetricFamily("faunalens_batch_pictures_waiting", "Pictures of batches without a result")
+        age = GaugeMetricFamily("faunalens_batch_oldest_seconds", "Since the oldest of these came; 0: none waits")
+        if told := self._pictures:
+            count.add_metric([], told.waiting.count)
+            age.add_metric([], told.age)
+        photos = GaugeMetricFamily("faunalens_review_photos", "Photos without a decision", labels=["state"])
+        ages = GaugeMetricFamily(
+            "faunalens_review_oldest_seconds", "Since the oldest of these was judged; 0: none", labels=["state"]
+        )
+        for state, told in self._photos.items():
+            photos.add_metric([state], told.waiting.count)
+            ages.add_metric([state], told.age)
+        return count, age, photos, ages
+
+
 class ShadowMetrics:
     """How the shadow model differs from the live one; the categories are those of the catalogue."""
 
@@ -106,12 +162,21 @@ class Metrics:
         self.verdicts = Counter("faunalens_verdicts", "Pictures by verdict", ["verdict"], registry=self.registry)
         self.findings = Counter("faunalens_findings", "Findings by category", ["category"], registry=self.registry)
         self.failures = functools.cache(
-            Counter("faunalens_failures", "Pictures not judged, by error", ["code"], registry=self.registry).labels
-        )
+            Counter(
+                "faunalens_failures", "Pictures not judged, requests refused, chores failed", ["code"],
+                registry=self.registry,
+            ).labels
+        )  # fmt: skip
         self.reloads = Counter("faunalens_reloads", "Reloads of the model", ["outcome"], registry=self.registry)
         self.cache = Counter(
             "faunalens_cache", "Pictures looked up among those seen a moment ago", ["outcome"], registry=self.registry
         )
+        self.batch_results = Counter(
+            "faunalens_batch_results", "Pictures of batches that got a result here", registry=self.registry
+        )
+        self.webhooks = Counter("faunalens_webhooks", "Webhooks sent", ["outcome"], registry=self.registry)
+        self.backlog = BacklogMetrics()
+        self.registry.register(self.backlog)
         self.shadow = ShadowMetrics(self.registry)
         self.drift = DriftMetrics(self.registry)
         self._model = Gauge("faunalens_model", "1: this model answers", ["name", "sha256"], registry=self.registry)
@@ -133,6 +198,8 @@ class Metrics:
             self.reloads.labels(outcome)
         for outcome in ("hit", "miss"):
             self.cache.labels(outcome)
+        for outcome in ("delivered", "refused", "abandoned"):
+            self.webhooks.labels(outcome)
 
     def _gauge(self, name: str, words: str, value: Callable[[], float]) -> None:
         Gauge(name, words, registry=self.registry).set_function(value)

@@ -59,6 +59,18 @@ def test_the_shadow_changes_no_answer_and_reports_disagreement(
     assert "request r-1: clear by" in caplog.text
 
 
+def test_a_shadow_that_breaks_before_a_reload_stays_as_it_was(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    other = second_model(tmp_path)
+    app = create_app(Settings(shadow_model=other, shadow_share=1.0))
+    with TestClient(app, raise_server_exceptions=False) as client:
+        until(lambda: app.state.faunalens.shadow)
+        shadow = app.state.faunalens.shadow
+        other.write_text("{")
+        assert client.post("/v1/model:reload").status_code == 200
+        assert app.state.faunalens.shadow is shadow
+    assert "the old shadow model stays: " in caplog.text and "no shadow model" not in caplog.text
+
+
 def test_a_broken_shadow_stops_nothing(tmp_path: Path, tusk: bytes, caplog: pytest.LogCaptureFixture) -> None:
     app = create_app(Settings(shadow_model=tmp_path / "none.json", shadow_share=1.0))
     with caplog.at_level(logging.ERROR, "faunalens"), ready(app) as client:

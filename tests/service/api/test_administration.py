@@ -3,7 +3,9 @@ import hashlib
 import json
 import shutil
 import signal
+import threading
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -157,6 +159,23 @@ def test_one_reload_at_a_time(application: FastAPI) -> None:
     first, second = asyncio.run(twice())
     assert first is None and getattr(second, "code", None) is not None
     assert second.code.code == "reload_running"  # type: ignore[union-attr]
+    state.close()
+
+
+def test_the_event_loop_does_not_free_the_old_model(application: FastAPI) -> None:
+    state, freed_by = application.state.faunalens, list[str]()
+
+    async def once() -> None:
+        await state.load()
+        old = state.detector
+        for part in (old.classifier, old.decoders):
+            weakref.finalize(part, lambda: freed_by.append(threading.current_thread().name))
+        await state.reload()
+        del part, old
+        await asyncio.to_thread(until, lambda: len(freed_by) == 2)
+
+    asyncio.run(once())
+    assert set(freed_by) == {"freeing"}, "networks and processes take long to free"
     state.close()
 
 

@@ -1,14 +1,13 @@
 """Progress of bulk jobs, over real HTTP."""
 
 import json
-from typing import cast
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
 from service.errors import ErrorCode, FaunalensError
-from service.store.batches import Status
+from service.store.progress import Progress, Status
 from tests.live import until
 from tests.service.api.batches import (
     PICTURES,
@@ -44,19 +43,17 @@ def test_few_watch_at_a_time(http: httpx.Client, batch_app: FastAPI, monkeypatch
     until(lambda: state.watchers.taken == 0)
 
 
-def test_a_store_that_is_away_for_a_moment_ends_nothing(
-    http: httpx.Client, batch_app: FastAPI, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    batches, batch = batch_app.state.faunalens.bulk.batches, post(http, as_files(["leaves.jpg"]))
+def test_a_store_that_is_away_for_a_moment_ends_nothing(http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = post(http, as_files(["leaves.jpg"]))
     ended(http, batch)
-    look, looks = batches.status, iter(("running", "away"))
+    look, looks = Progress.look, iter(("running", "away"))
 
-    def status(batch_id: str, owner: str | None) -> Status:
-        kind, found = next(looks, ""), look(batch_id, owner)
+    def status(progress: Progress) -> Status:
+        kind, found = next(looks, ""), look(progress)
         if kind == "away":
             raise FaunalensError(ErrorCode.STORE_UNAVAILABLE, "away")
         found.batch.state = kind or found.batch.state
-        return cast(Status, found)
+        return found
 
-    monkeypatch.setattr(batches, "status", status)
+    monkeypatch.setattr(Progress, "look", status)
     assert "event: finished" in http.get(f"/v1/batches/{batch}/events").text

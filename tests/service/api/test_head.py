@@ -3,6 +3,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from service.store.progress import Progress, Status
 from tests.live import until
 from tests.service.api.batches import as_files, ended, post
 
@@ -47,14 +48,14 @@ def test_a_connection_goes_on_and_no_stream_does(
     batch = post(http, as_files(["leaves.jpg"]))
     ended(http, batch)
     state = batch_app.state.faunalens
-    look = state.bulk.batches.status
+    look = Progress.look
 
-    def running(batch_id: str, owner: str | None) -> object:
-        found = look(batch_id, owner)
+    def running(progress: Progress) -> Status:
+        found = look(progress)
         found.batch.state = "running"
         return found
 
-    monkeypatch.setattr(state.bulk.batches, "status", running)
+    monkeypatch.setattr(Progress, "look", running)
     head = http.head(f"/v1/batches/{batch}/events", timeout=10)
     assert head.status_code == 200 and head.headers["content-type"].startswith("text/event-stream")
     until(lambda: state.watchers.taken == 0)

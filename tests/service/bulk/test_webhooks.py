@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from prometheus_client import Counter
 
 from service.bulk.webhooks import LONGEST, TRIES, Webhooks, pause, target
 from service.errors import ErrorCode, FaunalensError
@@ -77,7 +78,13 @@ def database(tmp_path: Path) -> Database:
 
 def sender(database: Database, port: int, address: str = PUBLIC, hosts: tuple[str, ...] = (HOST,)) -> Webhooks:
     outbound = Outbound(Resolver([address]), Network(port), TRUST)
-    return Webhooks(Outbox(database), outbound, hosts, SECRET)
+    return Webhooks(Outbox(database), outbound, hosts, SECRET, Counter("sent", "", ["outcome"], registry=None))
+
+
+def counted(webhooks: Webhooks) -> dict[str, float]:
+    """How often each outcome was counted."""
+    samples = [sample for metric in webhooks.sent.collect() for sample in metric.samples]
+    return {sample.labels["outcome"]: sample.value for sample in samples if sample.name == "sent_total"}
 
 
 async def send_due(webhooks: Webhooks) -> int:
@@ -128,6 +135,7 @@ async def test_a_refused_one_is_sent_again_with_the_same_id_and_body(database: D
     (_, first, body), (_, second, again) = receiver.seen
     assert first["webhook-id"] == second["webhook-id"] and body == again
     assert row(database).state == "delivered" and row(database).attempts == 2
+    assert counted(webhooks) == {"refused": 1.0, "delivered": 1.0}
 
 
 async def test_after_a_clock_was_put_back_it_is_sent(database: Database) -> None:
@@ -186,8 +194,9 @@ async def test_a_receiver_that_hangs_holds_up_nobody_else(database: Database) ->
 
 async def test_a_receiver_that_is_gone_is_left_alone(database: Database) -> None:
     async with receiving(410) as receiver:
-        await send_due(sender(database, receiver.port))
-    assert row(database).state == "abandoned"
+        webhooks = sender(database, receiver.port)
+        await send_due(webhooks)
+    assert row(database).state == "abandoned" and counted(webhooks) == {"abandoned": 1.0}
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::1"])

@@ -34,6 +34,14 @@ def test_what_is_kept_again_is_as_good_as_new() -> None:
     assert [memory.recall((name, b"")) for name in "abc"] == ["A", None, "C"]
 
 
+def test_a_full_one_is_emptied_bit_by_bit_when_nobody_wants_it_any_more() -> None:
+    memory = Memory[str](2, 60)
+    memory.keep(("a", b""), "A")
+    kept = memory._kept
+    del memory
+    assert not kept, "all at once they would go with the dictionary, and keep the interpreter's lock"
+
+
 def test_keeps_no_picture_and_gives_the_same_boxes(detector: Detector, tusk: bytes) -> None:
     seen = detector.see(tusk, heatmap=True)
     kept = seen.to_keep()

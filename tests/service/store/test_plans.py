@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
+from service.store import backlog
 from service.store.batches import Batches, Entry, NewBatch
 from service.store.claims import Claims
 from service.store.database import Database, open_database
@@ -58,6 +59,8 @@ CALLS: dict[str, Callable[[Database, Path], object]] = {
     "any_due": lambda database, _: Outbox(database).any_due(),
     "catch_up": lambda database, _: Outbox(database).catch_up([60, 60, 100]),
     "purge": lambda database, folder: purge(database, Photos(folder, None)),
+    "waiting pictures": lambda database, _: backlog.pictures(database),
+    "waiting photos": lambda database, _: backlog.photos(database),
     "status": lambda database, _: Batches(database).status(BATCH, None),
     "results": lambda database, _: page(database, BATCH, 0, 10),
     "claim": lambda database, _: Reviews(database, 60).claim("a", Wanted(), 1),

@@ -101,3 +101,28 @@ def test_a_store_that_fails_for_a_moment_loses_nothing(
         until(lambda: client.get(f"/v1/batches/{batch}").json()["state"] == "done")
         status = client.get(f"/v1/batches/{batch}").json()
     assert failures == [3] and status["finished"] == len(PICTURES) and status["counts"]["failed"] == 0
+
+
+def test_what_waits_is_told_and_nothing_while_the_store_is_away(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = create_app(settings(database, tmp_path))
+    bulk, told = app.state.faunalens.bulk, app.state.faunalens.metrics.registry.get_sample_value
+    bulk.batches.add(NewBatch("", "default"), [Entry(name) for name in "ab"])
+    bulk._look()
+    assert told("faunalens_batch_pictures_waiting") == 2 and told("faunalens_batch_oldest_seconds") >= 0
+    assert (
+        told("faunalens_review_photos", {"state": "open"})
+        == told("faunalens_review_oldest_seconds", {"state": "open"})
+        == 0
+    )
+
+    def away(_: Database) -> None:
+        raise FaunalensError(ErrorCode.STORE_UNAVAILABLE, "away") from OSError("the disk is full")
+
+    monkeypatch.setattr("service.bulk.bulk.backlog.pictures", away)
+    with serving(app):
+        until(lambda: told("faunalens_failures_total", {"code": "store_unavailable"}))
+        assert told("faunalens_batch_pictures_waiting") is None, "what it was is not what it is"
+        assert told("faunalens_review_photos", {"state": "open"}) is None
+    assert "housekeeping failed: away (the disk is full)" in caplog.text

@@ -10,12 +10,13 @@ from starlette.background import BackgroundTasks
 from starlette.responses import Response
 
 from service.answer import Answer, Answers, FileAnswer, FileFailure
-from service.api.bodies import BINARY, FILES, MULTIPART, Upload, is_multipart, read_image, read_uploads
+from service.api.bodies import BINARY, FILES, MULTIPART, is_multipart, read_image
 from service.api.connection import while_connected
 from service.api.door import Visit, visit_of
 from service.api.failures import error_docs
 from service.api.links import is_link, read_link
 from service.api.observe import REQUEST_ID, note
+from service.api.parts import Upload, read_uploads
 from service.api.rules import DETECT, HEATMAP
 from service.api.state import State, state_of
 from service.detector import Detector, Seen

@@ -23,7 +23,10 @@ router = APIRouter(prefix="/v1", tags=["review"])
 KEYED = (
     ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN, ErrorCode.STORE_UNAVAILABLE, ErrorCode.INVALID_PARAMETER,
 )  # fmt: skip
-WITH_BODY = (*KEYED, ErrorCode.MALFORMED_BODY, ErrorCode.REQUEST_TIMEOUT, ErrorCode.TOO_MANY_BYTES)
+WITH_BODY = (
+    *KEYED, ErrorCode.MALFORMED_BODY, ErrorCode.UNSUPPORTED_CONTENT_TYPE, ErrorCode.REQUEST_TIMEOUT,
+    ErrorCode.TOO_MANY_BYTES,
+)  # fmt: skip
 ItemId = Annotated[int, Path(ge=0, le=LARGEST)]
 Window = Annotated[
     str,

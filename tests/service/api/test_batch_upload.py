@@ -158,6 +158,17 @@ def test_bodies_that_are_refused(
     assert batch_app.state.faunalens.uploads.taken == 0
 
 
+def test_a_tar_may_be_called_packed_and_nothing_else(http: httpx.Client) -> None:
+    packed = {"Content-Encoding": "gzip"}
+    tar = as_packed_tar(["leaves.jpg"])["content"]
+    for kind in ("application/x-tar", "application/gzip"):
+        post(http, {"content": tar, "headers": {**packed, "Content-Type": kind}})
+    for kind in ("application/zip", "application/jsonl", "multipart/form-data; boundary=b"):
+        refused = http.post("/v1/batches", content=tar, headers={**packed, "Content-Type": kind})
+        assert problem(refused) == (415, "unsupported_content_type")
+        assert refused.json()["error"]["details"] == {"content_encoding": "gzip"}
+
+
 @pytest.mark.parametrize(
     ("params", "wanted"),
     [

@@ -1,6 +1,7 @@
 """Request bodies: bytes counted on the stream, kept in memory, never on disk."""
 
 from collections.abc import AsyncGenerator, Iterable
+from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -8,8 +9,10 @@ from service.errors import ErrorCode, FaunalensError
 from service.settings import Settings
 
 MULTIPART = "multipart/form-data"
-# what the API page says of a body: bytes, or files
+LINES = "application/jsonl"
+# what the API page says of a body: bytes, text, or files
 BINARY = {"schema": {"type": "string", "format": "binary"}}
+TEXT = {"schema": {"type": "string"}}
 FILES = {
     "schema": {
         "type": "object",
@@ -17,6 +20,20 @@ FILES = {
         "required": ["file"],
     }
 }
+
+
+def lines_of(*shapes: str) -> dict[str, Any]:
+    """What the API page says of JSON lines, each of one of these shapes."""
+    of = [{"$ref": f"#/components/schemas/{shape}"} for shape in shapes]
+    shape = of[0] if len(of) == 1 else {"anyOf": of}
+    described = f"JSON lines, each a {' or '.join(shapes)}"
+    return {
+        LINES: {
+            "schema": {
+                "type": "string", "description": described, "contentMediaType": LINES, "contentSchema": shape,
+            }
+        }
+    }  # fmt: skip
 
 
 def content_kind(request: Request) -> str:

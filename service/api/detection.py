@@ -95,7 +95,7 @@ async def detect(
     response_class=Response,
     openapi_extra=_HEATMAP_BODY,
     responses={
-        200: {"content": {"image/png": {}}, "description": "The picture under its heat map"},
+        200: {"content": {"image/png": BINARY}, "description": "The picture under its heat map"},
         **error_docs(*_IMAGE_ERRORS, ErrorCode.UNKNOWN_CATEGORY),
     },
 )

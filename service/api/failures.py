@@ -22,14 +22,23 @@ from service.errors import ErrorCode, FaunalensError, reason_of
 
 log = logging.getLogger("faunalens")
 RETRY_SECONDS = 1
+_RETRY = {"Retry-After": {"description": "Seconds", "required": True, "schema": {"type": "integer", "minimum": 1}}}
+_CHALLENGE = {"WWW-Authenticate": {"description": "Bearer", "required": True, "schema": {"type": "string"}}}
+_HEADERS = {401: _CHALLENGE, 429: _RETRY, 503: _RETRY}
 
 
 def error_docs(*codes: ErrorCode) -> dict[int | str, dict[str, Any]]:
     """The ``responses`` of a route, for the API page: error codes by status."""
-    by_status: dict[int | str, list[str]] = {}
+    by_status: dict[int, list[str]] = {}
     for code in codes:
         by_status.setdefault(code.status, []).append(code.code)
-    return {status: {"model": ErrorAnswer, "description": ", ".join(names)} for status, names in by_status.items()}
+    return {
+        status: {
+            "model": ErrorAnswer, "description": ", ".join(names),
+            **({"headers": _HEADERS[status]} if status in _HEADERS else {}),
+        }
+        for status, names in by_status.items()
+    }  # fmt: skip
 
 
 def respond(request: Request, error: FaunalensError) -> JSONResponse:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.encoders import jsonable_encoder
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
@@ -79,5 +80,6 @@ def _add_to_answers(answers: dict[str, Any], is_open: bool) -> None:
 
 def _definitions(models: Iterable[type[BaseModel]]) -> dict[str, Any]:
     _, schema = models_json_schema([(model, "serialization") for model in models], ref_template=_REFERENCE)
-    found: dict[str, Any] = schema["$defs"]
+    # as the framework has its own: generators take a default of null for a field that is always there
+    found: dict[str, Any] = jsonable_encoder(schema["$defs"], exclude_none=True)
     return found

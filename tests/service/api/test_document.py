@@ -152,6 +152,12 @@ def test_webhooks(described: Described, tusk: bytes) -> None:
         described.check(request["content"]["application/json"]["schema"], body)
 
 
+def test_what_may_be_left_out_has_no_default(described: Described) -> None:
+    for shape in described.document["components"]["schemas"].values():
+        for field, kind in shape.get("properties", {}).items():
+            assert kind.get("default", "") is not None, field
+
+
 def test_every_address_says_what_may_befall_it(described: Described) -> None:
     for path, methods in described.document["paths"].items():
         for operation in methods.values():

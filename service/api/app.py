@@ -111,5 +111,5 @@ def _cors(origins: str) -> dict[str, Any]:
         "allow_headers": [
             "Authorization", "Content-Type", DEADLINE_HEADER, KEY_HEADER, REQUEST_ID_HEADER, SESSION_HEADER,
         ],
-        "expose_headers": [REQUEST_ID_HEADER, "Retry-After"],
+        "expose_headers": ["Location", REQUEST_ID_HEADER, "Retry-After"],
     }  # fmt: skip

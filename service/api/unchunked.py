@@ -1,6 +1,6 @@
 """Answers to HTTP/1.0, which knows no chunks: the end of the connection is the end of a body of unknown length.
 
-uvicorn sends such bodies in chunks to everybody, which RFC 9112 (6.1) forbids: the client takes the lengths of the chunks
+uvicorn sends such bodies in chunks to everybody, which RFC 9112 (6.1) forbids: the client takes the lengths of chunks
 for content.
 """
 

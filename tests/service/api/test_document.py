@@ -94,7 +94,9 @@ def test_information_and_detection(described: Described, tusk: bytes) -> None:
     for path in ("/livez", "/readyz", "/metrics", "/v1/model", "/v1/categories?lang=pt-BR", "/v1/notices/ivory"):
         described.ask("GET", path, 200)
     described.ask("GET", "/v1/categories?lang=xx", 422)
-    described.ask("GET", "/v1/notices/nothing", 422)
+    unknown = [described.ask("GET", "/v1/notices/nothing", 422)]
+    unknown.append(described.ask("POST", "/v1/heatmap?category=nothing", 422, content=tusk, headers=JPEG))
+    assert all("ivory" in response.json()["error"]["details"]["categories"] for response in unknown)
     described.ask("POST", "/v1/detect", 200, content=tusk, headers=JPEG)
     described.ask("POST", "/v1/detect?heatmap=true&policy=sensitive", 200, content=tusk, headers=JPEG)
     described.ask("POST", "/v1/detect", 200, files=[("f", ("a.jpg", tusk)), ("f", ("b.jpg", b"x"))])
@@ -156,6 +158,12 @@ def test_what_may_be_left_out_has_no_default(described: Described) -> None:
     for shape in described.document["components"]["schemas"].values():
         for field, kind in shape.get("properties", {}).items():
             assert kind.get("default", "") is not None, field
+
+
+def test_headers_that_a_request_may_carry_are_told(described: Described) -> None:
+    for path in ("detect", "heatmap"):
+        names = [one["name"] for one in described.document["paths"][f"/v1/{path}"]["post"]["parameters"]]
+        assert "X-Request-Deadline-Ms" in names and len(names) > 1
 
 
 def test_every_address_says_what_may_befall_it(described: Described) -> None:

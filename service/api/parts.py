@@ -17,7 +17,7 @@ from service.settings import Settings
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
-_MAX_FIELDS = 16
+_MAX_FIELDS, _MAX_FIELD_BYTES = 16, 65_536
 # not allowed in forms (RFC 7578, 4.2), and still what .NET and older clients send for names that are not ASCII
 _EXTENDED = re.compile(rb"(?:^|;)\s*filename\*\s*=\s*\"?(utf-8|iso-8859-1)'[^']*'([^;\"\s]+)", re.IGNORECASE)
 
@@ -44,6 +44,7 @@ class _Parts:
         self._headers: dict[bytes, bytes] = {}
         self._field, self._value = bytearray(), bytearray()
         self._data = bytearray()
+        self._name: str | None = None
 
     def on_part_begin(self) -> None:
         self._begin()
@@ -58,16 +59,20 @@ class _Parts:
         self._headers[bytes(self._field).lower()] = bytes(self._value)
         self._field, self._value = bytearray(), bytearray()
 
+    def on_headers_finished(self) -> None:
+        self._name = _file_name(self._headers.get(b"content-disposition", b""))
+
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._name is None and len(self._data) + end - start > _MAX_FIELD_BYTES:
+            raise FormParserError(f"a field that is no file has more than {_MAX_FIELD_BYTES} bytes")
         room = self.most + 1 - len(self._data)
         if room > 0:
             self._data += data[start : min(end, start + room)]
 
     def on_part_end(self) -> None:
-        name = _file_name(self._headers.get(b"content-disposition", b""))
-        if name is not None:
+        if self._name is not None:
             self._count += 1
-            self.ended.append(Upload(name or f"file-{self._count}", bytes(self._data)))
+            self.ended.append(Upload(self._name or f"file-{self._count}", bytes(self._data)))
             return
         self._fields += 1
         if self._fields > _MAX_FIELDS:
@@ -120,6 +125,7 @@ async def uploads(request: Request, stream: AsyncIterator[bytes], most: int) -> 
         "on_header_field": parts.on_header_field,
         "on_header_value": parts.on_header_value,
         "on_header_end": parts.on_header_end,
+        "on_headers_finished": parts.on_headers_finished,
         "on_part_data": parts.on_part_data,
         "on_part_end": parts.on_part_end,
         "on_end": parts.on_end,

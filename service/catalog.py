@@ -83,7 +83,8 @@ class Catalog(_Frozen):
         for entry in self.category:
             if entry.id == category:
                 return entry
-        raise FaunalensError(ErrorCode.UNKNOWN_CATEGORY, f"There is no category {category!r}.")
+        known = {"categories": [entry.id for entry in self.category]}
+        raise FaunalensError(ErrorCode.UNKNOWN_CATEGORY, f"There is no category {category!r}.", known)
 
     def check_language(self, language: str) -> str:
         """The language that a tag such as ``pt-BR`` or ``zh_CN`` begins with; raises ``unknown_language``."""

@@ -210,7 +210,8 @@ class Detector:
     def check_category(self, category: str | None) -> None:
         """Raise ``unknown_category`` unless the model has ``category``, or none is named."""
         if category and category not in self.contract.ids:
-            raise FaunalensError(ErrorCode.UNKNOWN_CATEGORY, f"The model has no category {category!r}.")
+            known = {"categories": list(self.contract.ids)}
+            raise FaunalensError(ErrorCode.UNKNOWN_CATEGORY, f"The model has no category {category!r}.", known)
 
     def _start_decoders(self, count: int, patience: float = 1.0) -> Decoders:
         bounds = Bounds(self.settings.decode_seconds, self.settings.decoder_bytes, patience)

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from service import __version__
-from service.api import administration, detection, failures, information, pages, rules
+from service.api import administration, detection, document, failures, information, pages
 from service.api.cut_off import CutOff
 from service.api.door import DEADLINE_HEADER, KEY_HEADER, SESSION_HEADER, Door
 from service.api.fast_lane import FastLane
@@ -59,8 +59,7 @@ def create_app(settings: Settings | None = None, on_failure: Callable[[str], Non
         bench.install(app)
     failures.install(app)
     pages.install(app)
-    if state.access:
-        _describe_keys(app)
+    document.complete(app, keys=state.access is not None, bench=state.bulk is not None)
     return app
 
 
@@ -112,19 +111,5 @@ def _cors(origins: str) -> dict[str, Any]:
         "allow_headers": [
             "Authorization", "Content-Type", DEADLINE_HEADER, KEY_HEADER, REQUEST_ID_HEADER, SESSION_HEADER,
         ],
-        "expose_headers": [REQUEST_ID_HEADER, "Retry-After"],
+        "expose_headers": ["Location", REQUEST_ID_HEADER, "Retry-After"],
     }  # fmt: skip
-
-
-def _describe_keys(app: FastAPI) -> None:
-    """Tell the API page how keys are sent, and which addresses need none."""
-    schema = app.openapi()
-    schema["components"]["securitySchemes"] = {
-        "bearer": {"type": "http", "scheme": "bearer"},
-        "header": {"type": "apiKey", "in": "header", "name": KEY_HEADER},
-    }
-    schema["security"] = [{"bearer": []}, {"header": []}]
-    for path, methods in schema["paths"].items():
-        if rules.is_open(path):
-            for operation in methods.values():
-                operation["security"] = []

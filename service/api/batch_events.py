@@ -12,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from service.api.batch_info import KEYED, BatchId, owner_of, shown_status
+from service.api.bodies import TEXT
 from service.api.door import flow_of
 from service.api.failures import error_docs
 from service.api.rules import BATCHES
@@ -26,7 +27,7 @@ _EVENT_SECONDS, _KEEP_ALIVE_SECONDS = 0.5, 15.0
 @router.get(
     "/{batch_id}/events",
     response_class=Response,
-    responses={200: {"content": {"text/event-stream": {}}, "description": "Progress as it is made"},
+    responses={200: {"content": {"text/event-stream": TEXT}, "description": "Progress as it is made"},
                **error_docs(*KEYED, ErrorCode.UNKNOWN_BATCH, ErrorCode.INVALID_PARAMETER, ErrorCode.OVERLOADED)},
 )  # fmt: skip
 async def batch_events(request: Request, batch_id: BatchId) -> StreamingResponse:

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from service.api.batch_info import READ, BatchId, owner_of
+from service.api.bodies import LINES, TEXT, lines_of
 from service.api.cursor import pages
 from service.api.rules import BATCHES
 from service.api.state import bulk_of
@@ -28,7 +29,13 @@ COLUMNS = (
 @router.get(
     "/{batch_id}/results",
     response_class=Response,
-    responses={200: {"content": {"application/jsonl": {}, "text/csv": {}}, "description": "Results so far"}, **READ},
+    responses={
+        200: {
+            "content": {**lines_of("BatchResult", "BatchFailure"), "text/csv": TEXT},
+            "description": "Results so far",
+        },
+        **READ,
+    },
 )
 async def batch_results(
     request: Request,
@@ -45,7 +52,7 @@ async def batch_results(
     await asyncio.to_thread(bulk.batches.get, batch_id, owner_of(request))
     found = await pages(partial(page, bulk.database, batch_id), cursor, limit)
     render = csv_lines if kind == "csv" else json_lines
-    media = "text/csv; charset=utf-8" if kind == "csv" else "application/jsonl"
+    media = "text/csv; charset=utf-8" if kind == "csv" else LINES
 
     async def body() -> AsyncIterator[bytes]:
         if kind == "csv":

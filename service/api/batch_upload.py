@@ -30,18 +30,22 @@ _BODY: dict[str, Any] = {
         "content": {MULTIPART: FILES, **dict.fromkeys((*ARCHIVES, *MANIFESTS), BINARY)},
     }
 }
+_LOCATION = {"Location": {"description": "The batch's address here", "required": True, "schema": {"type": "string"}}}
 
 
 @router.post(
     "",
     status_code=202,
     openapi_extra=_BODY,
-    responses=error_docs(
-        *KEYED, ErrorCode.INVALID_PARAMETER, ErrorCode.UNKNOWN_POLICY, ErrorCode.NOT_READY, ErrorCode.NO_IMAGE,
-        ErrorCode.MALFORMED_BODY, ErrorCode.CORRUPT_ARCHIVE, ErrorCode.TOO_MANY_BYTES, ErrorCode.TOO_MANY_FILES,
-        ErrorCode.UNSUPPORTED_CONTENT_TYPE, ErrorCode.URL_NOT_ALLOWED, ErrorCode.WEBHOOK_NOT_ALLOWED,
-        ErrorCode.QUOTA_EXCEEDED, ErrorCode.OVERLOADED, ErrorCode.REQUEST_TIMEOUT,
-    ),
+    responses={
+        202: {"headers": _LOCATION},
+        **error_docs(
+            *KEYED, ErrorCode.INVALID_PARAMETER, ErrorCode.UNKNOWN_POLICY, ErrorCode.NOT_READY, ErrorCode.NO_IMAGE,
+            ErrorCode.MALFORMED_BODY, ErrorCode.CORRUPT_ARCHIVE, ErrorCode.TOO_MANY_BYTES, ErrorCode.TOO_MANY_FILES,
+            ErrorCode.UNSUPPORTED_CONTENT_TYPE, ErrorCode.URL_NOT_ALLOWED, ErrorCode.WEBHOOK_NOT_ALLOWED,
+            ErrorCode.QUOTA_EXCEEDED, ErrorCode.OVERLOADED, ErrorCode.REQUEST_TIMEOUT,
+        ),
+    },
 )  # fmt: skip
 async def create_batch(
     request: Request,

@@ -34,9 +34,10 @@ async def list_batches(
     bulk = bulk_of(request)
     # without an end, because a clock that was put back leaves batches of the time to come
     end = math.inf if before is None else before
-    found = await asyncio.to_thread(bulk.batches.newest, owner_of(request), limit, end)
-    last = found[-1].created_at if len(found) == limit else None
-    return BatchList(batches=tuple(shown(batch) for batch in found), next_before=last)
+    found = await asyncio.to_thread(bulk.batches.newest, owner_of(request), limit + 1, end)
+    page = found[:limit]
+    last = page[-1].created_at if len(found) > limit else None
+    return BatchList(batches=tuple(shown(batch) for batch in page), next_before=last)
 
 
 @router.get("/{batch_id}", responses=READ)

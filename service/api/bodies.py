@@ -1,22 +1,18 @@
 """Request bodies: bytes counted on the stream, kept in memory, never on disk."""
 
-import logging
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Iterable
+from typing import Any
 
-from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from service.errors import ErrorCode, FaunalensError
 from service.settings import Settings
 
-# its warnings quote bytes of the body; what it raises is answered
-logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
-
 MULTIPART = "multipart/form-data"
-# what the API page says of a body: bytes, or files
+LINES = "application/jsonl"
+# what the API page says of a body: bytes, text, or files
 BINARY = {"schema": {"type": "string", "format": "binary"}}
+TEXT = {"schema": {"type": "string"}}
 FILES = {
     "schema": {
         "type": "object",
@@ -24,40 +20,20 @@ FILES = {
         "required": ["file"],
     }
 }
-MAX_FIELDS = 16
-_MAX_FIELD_BYTES = 65_536
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """One file of a multipart request. ``name`` is the client's name for it, shown back and never used as a path."""
-
-    name: str
-    data: bytes
-
-
-class _MemoryParser(MultiPartParser):
-    """Starlette's parser takes a body without its last boundary, and drops the part that breaks off.
-
-    It also believes the client's ``charset``, with any of Python's codecs; names are UTF-8 (RFC 7578).
-    """
-
-    spool_max_size = 2**40
-    _complete = False
-
-    def on_end(self) -> None:
-        self._complete = True
-
-    async def parse(self) -> FormData:
-        self.stream = self._whole(self.stream)
-        return await super().parse()
-
-    async def _whole(self, stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-        self._charset = "utf-8"
-        async for chunk in stream:
-            yield chunk
-        if not self._complete:
-            raise MultiPartException("It breaks off.")
+def lines_of(*shapes: str) -> dict[str, Any]:
+    """What the API page says of JSON lines, each of one of these shapes."""
+    of = [{"$ref": f"#/components/schemas/{shape}"} for shape in shapes]
+    shape = of[0] if len(of) == 1 else {"anyOf": of}
+    described = f"JSON lines, each a {' or '.join(shapes)}"
+    return {
+        LINES: {
+            "schema": {
+                "type": "string", "description": described, "contentMediaType": LINES, "contentSchema": shape,
+            }
+        }
+    }  # fmt: skip
 
 
 def content_kind(request: Request) -> str:
@@ -88,34 +64,16 @@ async def read_image(request: Request, settings: Settings) -> bytes:
     return data
 
 
-async def read_uploads(request: Request, settings: Settings) -> list[Upload]:
-    """The files of a multipart body, in order.
-
-    Raises ``malformed_body``, ``too_many_bytes``, ``too_many_files`` or ``no_image``.
-    """
-    stream = counted(request, settings.max_request_bytes)
-    parser = _MemoryParser(
-        request.headers, stream, max_files=settings.max_files, max_fields=MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES
-    )
-    try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        raise _malformed(error, settings) from error
-    files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
-    try:
-        uploads = [Upload(file.filename or f"file-{i}", await file.read()) for i, file in enumerate(files, 1)]
-    finally:
-        await form.close()
-    if not uploads:
-        raise FaunalensError(ErrorCode.NO_IMAGE, "The multipart body holds no file.")
-    return uploads
+def coding_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """How a body says that it is packed (``Content-Encoding``), in lower case; empty: it is as it is."""
+    coding = next((value for name, value in headers if name == b"content-encoding"), b"").decode("latin-1").lower()
+    return "" if coding == "identity" else coding
 
 
-def _malformed(error: MultiPartException, settings: Settings) -> FaunalensError:
-    if error.message.startswith("Too many files"):
-        message = f"More than {settings.max_files} files in one request."
-        return FaunalensError(ErrorCode.TOO_MANY_FILES, message, {"max_files": settings.max_files})
-    return FaunalensError(ErrorCode.MALFORMED_BODY, "The multipart body cannot be read.", {"reason": error.message})
+def packed(coding: str) -> FaunalensError:
+    """The error of a request whose body is packed."""
+    message = "Send the body as it is, without Content-Encoding: it is not unpacked here."
+    return FaunalensError(ErrorCode.UNSUPPORTED_CONTENT_TYPE, message, {"content_encoding": coding[:100]})
 
 
 def too_long(most: int) -> FaunalensError:

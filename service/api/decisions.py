@@ -8,9 +8,11 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
+from service.api.bodies import LINES, lines_of
 from service.api.cursor import pages
 from service.api.failures import error_docs
 from service.api.observe import REQUEST_ID
+from service.api.records import Decided, NoticedEntry, Undone, as_answer
 from service.api.review import KEYED, WITH_BODY, ItemId, Window, moderator_of, reviews_of, shown
 from service.api.state import bulk_of, state_of
 from service.detector import Detector
@@ -48,7 +50,7 @@ class Verdicts(Verdict):
     "/review/items/{item}/decision",
     response_class=Response,
     responses={
-        200: {"content": {"application/json": {"schema": {"type": "object"}}}, "description": "The entry of the log"},
+        **as_answer(NoticedEntry, "The entry of the log"),
         **error_docs(*_DECIDING, *_REFUSALS, ErrorCode.UNKNOWN_LANGUAGE),
     },
 )
@@ -65,7 +67,7 @@ async def decide_item(
     return Response(made.with_notice("notice", notices), media_type="application/json")
 
 
-@router.post("/review/decisions", responses=error_docs(*_DECIDING))
+@router.post("/review/decisions", responses={**as_answer(Decided, "What became of it"), **error_docs(*_DECIDING)})
 async def decide_items(request: Request, verdicts: Verdicts, window: Window = "") -> dict[str, list[dict[str, Any]]]:
     """Decide the same about many photos at once: `entries` of the log, and `failures` with `item` and `error`."""
     state_of(request).detector.check_category(verdicts.category)
@@ -89,7 +91,10 @@ class Undo(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-@router.post("/review/undo", responses=error_docs(*WITH_BODY, ErrorCode.NOTHING_TO_UNDO))
+@router.post(
+    "/review/undo",
+    responses={**as_answer(Undone, "What was taken back"), **error_docs(*WITH_BODY, ErrorCode.NOTHING_TO_UNDO)},
+)
 async def undo_last(request: Request, _: Undo, window: Window = "") -> dict[str, Any]:
     """Take back your latest decision that stands; answers with the `entry` of the log and the `item`, yours again."""
     moderator = moderator_of(request, window)
@@ -102,7 +107,7 @@ async def undo_last(request: Request, _: Undo, window: Window = "") -> dict[str,
     "/decisions",
     response_class=Response,
     responses={
-        200: {"content": {"application/jsonl": {}}, "description": "Entries of the log"},
+        200: {"content": lines_of("NoticedEntry"), "description": "Entries of the log"},
         **error_docs(*KEYED, ErrorCode.UNKNOWN_LANGUAGE, ErrorCode.NOT_READY),
     },
 )
@@ -121,7 +126,7 @@ async def list_decisions(
         async for entries in found:
             yield "".join(f"{entry.with_notice('notice', notices)}\n" for entry in entries).encode()
 
-    return StreamingResponse(body(), media_type="application/jsonl")
+    return StreamingResponse(body(), media_type=LINES)
 
 
 def _notices(detector: Detector, language: str) -> dict[str, str]:

@@ -10,12 +10,13 @@ from starlette.background import BackgroundTasks
 from starlette.responses import Response
 
 from service.answer import Answer, Answers, FileAnswer, FileFailure
-from service.api.bodies import BINARY, FILES, MULTIPART, Upload, is_multipart, read_image, read_uploads
+from service.api.bodies import BINARY, FILES, MULTIPART, is_multipart, read_image
 from service.api.connection import while_connected
-from service.api.door import Visit, visit_of
+from service.api.door import DEADLINE_HEADER, Visit, visit_of
 from service.api.failures import error_docs
 from service.api.links import is_link, read_link
 from service.api.observe import REQUEST_ID, note
+from service.api.parts import Upload, read_uploads
 from service.api.rules import DETECT, HEATMAP
 from service.api.state import State, state_of
 from service.detector import Detector, Seen
@@ -28,17 +29,24 @@ from service.runtime.memory import digest_of
 router = APIRouter(tags=["detection"])
 
 _IMAGE_BODY: dict[str, Any] = {"image/*": BINARY, "application/octet-stream": BINARY}
+_DEADLINE = {
+    "name": DEADLINE_HEADER,
+    "in": "header",
+    "description": "Milliseconds from its arrival after which work that has not begun is dropped",
+    "schema": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
+}
 _LINK = {
     "schema": {
         "type": "object",
         "properties": {"url": {"type": "string", "format": "uri"}},
         "required": ["url"],
+        "additionalProperties": False,
         "description": "Only where FAUNALENS_URL_INPUT=on",
     }
 }
 _DETECT_CONTENT = {**_IMAGE_BODY, MULTIPART: FILES, "application/json": _LINK}
-_DETECT_BODY = {"requestBody": {"required": True, "content": _DETECT_CONTENT}}
-_HEATMAP_BODY = {"requestBody": {"required": True, "content": _IMAGE_BODY}}
+_DETECT_BODY = {"parameters": [_DEADLINE], "requestBody": {"required": True, "content": _DETECT_CONTENT}}
+_HEATMAP_BODY = {"parameters": [_DEADLINE], "requestBody": {"required": True, "content": _IMAGE_BODY}}
 _IMAGE_ERRORS = (
     ErrorCode.EMPTY_IMAGE, ErrorCode.CORRUPT_IMAGE, ErrorCode.TRUNCATED_IMAGE, ErrorCode.INVALID_PARAMETER,
     ErrorCode.UNSUPPORTED_FORMAT, ErrorCode.UNSUPPORTED_CONTENT_TYPE, ErrorCode.TOO_MANY_BYTES,
@@ -94,7 +102,7 @@ async def detect(
     response_class=Response,
     openapi_extra=_HEATMAP_BODY,
     responses={
-        200: {"content": {"image/png": {}}, "description": "The picture under its heat map"},
+        200: {"content": {"image/png": BINARY}, "description": "The picture under its heat map"},
         **error_docs(*_IMAGE_ERRORS, ErrorCode.UNKNOWN_CATEGORY),
     },
 )

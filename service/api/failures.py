@@ -1,6 +1,7 @@
 """Every failure leaves in one shape: ``{"error": {"code", "message", "request_id", "details"}}``."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any, cast
 
 from fastapi import FastAPI
@@ -11,6 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Match
 
 from service.answer import ErrorAnswer
+from service.api.bodies import content_kind
 from service.api.headers import SECURITY
 from service.api.observe import HEADER, REQUEST_ID, note, route_of
 from service.api.protocol import ANSWERED
@@ -20,14 +22,23 @@ from service.errors import ErrorCode, FaunalensError, reason_of
 
 log = logging.getLogger("faunalens")
 RETRY_SECONDS = 1
+_RETRY = {"Retry-After": {"description": "Seconds", "required": True, "schema": {"type": "integer", "minimum": 1}}}
+_CHALLENGE = {"WWW-Authenticate": {"description": "Bearer", "required": True, "schema": {"type": "string"}}}
+_HEADERS = {401: _CHALLENGE, 429: _RETRY, 503: _RETRY}
 
 
 def error_docs(*codes: ErrorCode) -> dict[int | str, dict[str, Any]]:
     """The ``responses`` of a route, for the API page: error codes by status."""
-    by_status: dict[int | str, list[str]] = {}
+    by_status: dict[int, list[str]] = {}
     for code in codes:
         by_status.setdefault(code.status, []).append(code.code)
-    return {status: {"model": ErrorAnswer, "description": ", ".join(names)} for status, names in by_status.items()}
+    return {
+        status: {
+            "model": ErrorAnswer, "description": ", ".join(names),
+            **({"headers": _HEADERS[status]} if status in _HEADERS else {}),
+        }
+        for status, names in by_status.items()
+    }  # fmt: skip
 
 
 def respond(request: Request, error: FaunalensError) -> JSONResponse:
@@ -70,12 +81,25 @@ async def _own(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _validation(request: Request, error: Exception) -> JSONResponse:
+    return respond(request, _invalid(cast(RequestValidationError, error).errors(), request))
+
+
+def _invalid(found: Sequence[Any], request: Request) -> FaunalensError:
+    """What the framework found wrong with parameters and bodies of JSON, which it leaves as bytes otherwise."""
+    for problem in found:
+        if problem["type"] == "json_invalid":
+            details = {"reason": problem["ctx"]["error"], "position": problem["loc"][1]}
+            return FaunalensError(ErrorCode.MALFORMED_BODY, "The body is not JSON.", details)
+        if problem["loc"] == ("body",) and isinstance(problem["input"], bytes):
+            kind = {"content_type": content_kind(request)[:100]}
+            return FaunalensError(
+                ErrorCode.UNSUPPORTED_CONTENT_TYPE, "Send JSON, with Content-Type: application/json.", kind
+            )
     problems = [
-        {"parameter": ".".join(str(part) for part in problem["loc"]), "problem": problem["msg"]}
-        for problem in cast(RequestValidationError, error).errors()
+        {"parameter": ".".join(str(part) for part in problem["loc"]), "problem": problem["msg"]} for problem in found
     ]
     message = "A parameter of the request is not valid."
-    return respond(request, FaunalensError(ErrorCode.INVALID_PARAMETER, message, {"problems": problems}))
+    return FaunalensError(ErrorCode.INVALID_PARAMETER, message, {"problems": problems})
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 
 from starlette.requests import Request
 
-from service.api.bodies import MULTIPART, content_kind, counted
+from service.api.bodies import MULTIPART, coding_of, content_kind, counted, packed
 from service.api.parts import uploads
 from service.bulk import manifest
 from service.bulk.archives import Member, members, refusal, too_many_bytes, too_many_files
@@ -29,7 +29,10 @@ async def gather(request: Request, bulk: Bulk, gathering: Gathering) -> None:
     Raises ``unsupported_content_type``, ``malformed_body``, ``corrupt_archive``, ``too_many_bytes``,
     ``too_many_files``, ``url_not_allowed`` and ``store_unavailable``.
     """
-    kind = content_kind(request)
+    kind, coding = content_kind(request), coding_of(request.scope["headers"])
+    # a tar may be packed, and says so itself
+    if coding and ARCHIVES.get(kind) != "tar":
+        raise packed(coding)
     body = counted(request, bulk.bounds.total)
     if kind == MULTIPART:
         await _files(request, body, bulk, gathering)

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from service.api.bodies import TEXT
 from service.api.failures import error_docs
 from service.api.rules import LIVENESS, METRICS, NOTICES, READINESS
 from service.api.state import state_of
@@ -148,7 +149,7 @@ async def readyz(request: Request) -> Health:
 
 
 @router.get(METRICS, response_class=Response, responses={
-    200: {"content": {"text/plain": {}}}, **error_docs(ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN)
+    200: {"content": {"text/plain": TEXT}}, **error_docs(ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN)
 })  # fmt: skip
 async def metrics(request: Request) -> Response:
     """Prometheus metrics. Where keys are on, this needs one with the scope `admin`."""

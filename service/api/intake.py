@@ -8,7 +8,7 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.bodies import too_long
+from service.api.bodies import coding_of, packed, too_long
 from service.api.rules import BATCHES, JUDGING
 from service.errors import ErrorCode, FaunalensError
 
@@ -21,7 +21,8 @@ class Intake:
 
     ``gap``: seconds between two pieces of a body; ``total``: seconds for all of it; ``most``: bytes that the bodies of
     all requests under way may hold together. Batches have ``bulk`` seconds, and hold nothing: they go to the disk. What
-    is neither a picture nor a batch is JSON, and short.
+    is neither a picture nor a batch is JSON, and short. A body that says that it is packed is refused, unless it is a
+    batch, which :mod:`service.api.incoming` looks at.
     """
 
     def __init__(self, app: ASGIApp, gap: float, total: float, most: int, bulk: float) -> None:
@@ -37,7 +38,9 @@ class Intake:
             await self.app(scope, receive, send)
             return
         path = scope["path"]
-        body = _Body(self, receive, path == BATCHES, short=path != BATCHES and path not in JUDGING)
+        bulk = path == BATCHES
+        coding = "" if bulk else coding_of(scope["headers"])
+        body = _Body(self, receive, bulk, short=not bulk and path not in JUDGING, coding=coding)
         try:
             await self.app(scope, body.receive, send)
         finally:
@@ -47,10 +50,11 @@ class Intake:
 class _Body:
     """The body of one request."""
 
-    def __init__(self, intake: Intake, receive: Receive, bulk: bool, short: bool) -> None:
+    def __init__(self, intake: Intake, receive: Receive, bulk: bool, short: bool, coding: str) -> None:
         self.intake = intake
         self.bulk = bulk
         self.short = short
+        self.coding = coding
         self.held = 0
         self.complete = False
         self._receive = receive
@@ -62,6 +66,8 @@ class _Body:
             return await self._receive()
         message = await self._next()
         self.complete = not message.get("more_body", False)
+        if self.coding and message.get("body"):
+            raise packed(self.coding)
         if not self.bulk:
             self._hold(len(message.get("body", b"")))
         return message

@@ -3,7 +3,6 @@
 import asyncio
 import datetime
 from dataclasses import asdict
-from typing import Any
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -60,6 +59,13 @@ class ModeratorInfo(BaseModel):
     week: Counts
 
 
+class SummaryInfo(BaseModel):
+    """What waits: photos by state, and where the newest batches are from."""
+
+    states: dict[str, int]
+    sources: tuple[str, ...]
+
+
 @router.get("/me", responses=error_docs(*KEYED))
 async def me(request: Request) -> Me:
     """Who you are, what you chose, and how much you decided today."""
@@ -84,10 +90,10 @@ async def choose(request: Request, choice: Choice) -> Choice:
 
 
 @router.get("/summary", responses=error_docs(*KEYED))
-async def summary(request: Request) -> dict[str, Any]:
+async def summary(request: Request) -> SummaryInfo:
     """How many photos are in which state (`states`), and where the newest batches are from (`sources`)."""
     found = await asyncio.to_thread(reviews_of(request).summary)
-    return {"states": found.states, "sources": found.sources}
+    return SummaryInfo(states=found.states, sources=tuple(found.sources))
 
 
 @router.get("/moderators", responses=error_docs(*KEYED))

@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from service.api.headers import LINES
 from service.api.joined import Joined
+from service.api.unchunked import unchunk
 from service.errors import ErrorCode, FaunalensError
 
 # a request that waits for those before it takes a hundred times the memory that it had on the way
@@ -93,10 +94,13 @@ class GuardedProtocol(HttpToolsProtocol):
         self._surplus = len(self.connections) > self.connections_wanted
         self.scope[SURPLUS] = self._surplus  # type: ignore[literal-required]
         self._turned_away = self._is_plain() and self._turn_away()
-        if not self._turned_away:
-            super().on_headers_complete()
-            if not self.pipeline:
-                self._answering = self.cycle
+        if self._turned_away:
+            return
+        super().on_headers_complete()
+        if not self.pipeline:
+            self._answering = self.cycle
+        if self.parser.get_http_version() == "1.0":
+            unchunk(self.cycle)
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body; one that was refused is thrown away."""

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from service.api.door import SESSION_HEADER, key_of
 from service.api.failures import error_docs
+from service.api.records import ReviewItems, as_answer
 from service.api.state import bulk_of, state_of
 from service.cells import storable
 from service.errors import ErrorCode
@@ -23,7 +24,10 @@ router = APIRouter(prefix="/v1", tags=["review"])
 KEYED = (
     ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN, ErrorCode.STORE_UNAVAILABLE, ErrorCode.INVALID_PARAMETER,
 )  # fmt: skip
-WITH_BODY = (*KEYED, ErrorCode.MALFORMED_BODY, ErrorCode.REQUEST_TIMEOUT, ErrorCode.TOO_MANY_BYTES)
+WITH_BODY = (
+    *KEYED, ErrorCode.MALFORMED_BODY, ErrorCode.UNSUPPORTED_CONTENT_TYPE, ErrorCode.REQUEST_TIMEOUT,
+    ErrorCode.TOO_MANY_BYTES,
+)  # fmt: skip
 ItemId = Annotated[int, Path(ge=0, le=LARGEST)]
 Window = Annotated[
     str,
@@ -74,29 +78,26 @@ class Claim(Filter):
     limit: int = Field(1, ge=1, le=100)
 
 
-class Queue(BaseModel):
-    """Photos: the fields of the results, with ``item``, ``state``, ``source``, who has taken them, and whether the
-    photo is still kept."""
-
-    items: list[dict[str, Any]]
+Photos = dict[str, list[dict[str, Any]]]
+_PHOTOS = as_answer(ReviewItems, "Photos")
 
 
-@router.get("/review/queue", responses=error_docs(*KEYED))
-async def review_queue(request: Request, page: Annotated[Page, Query()], window: Window = "") -> Queue:
+@router.get("/review/queue", responses={**_PHOTOS, **error_docs(*KEYED)})
+async def review_queue(request: Request, page: Annotated[Page, Query()], window: Window = "") -> Photos:
     """Photos with findings by verdict, probability and age, the most pressing first; claimed ones too."""
     items = await asyncio.to_thread(reviews_of(request).queue, page.wanted, page.limit, page.offset)
-    return Queue(items=[shown(item, moderator_of(request, window)) for item in items])
+    return {"items": [shown(item, moderator_of(request, window)) for item in items]}
 
 
-@router.post("/review/claims", responses=error_docs(*WITH_BODY))
-async def claim_items(request: Request, claim: Claim, window: Window = "") -> Queue:
+@router.post("/review/claims", responses={**_PHOTOS, **error_docs(*WITH_BODY)})
+async def claim_items(request: Request, claim: Claim, window: Window = "") -> Photos:
     """Take the next photos: nobody else gets them until FAUNALENS_REVIEW_CLAIM_SECONDS have passed.
 
     What you have taken already comes again, prolonged.
     """
     moderator = moderator_of(request, window)
     items = await asyncio.to_thread(reviews_of(request).claim, moderator.id, claim.wanted, claim.limit, window)
-    return Queue(items=[shown(item, moderator) for item in items])
+    return {"items": [shown(item, moderator) for item in items]}
 
 
 @router.delete("/review/claims", status_code=204, responses=error_docs(*KEYED))

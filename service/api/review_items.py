@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from service.api.bodies import BINARY
 from service.api.failures import error_docs
+from service.api.records import ReviewItem, SimilarItems, as_answer
 from service.api.review import KEYED, ItemId, Window, moderator_of, reviews_of, shown
 from service.api.state import bulk_of, state_of
 from service.bulk.views import SIDES
@@ -22,7 +24,7 @@ _PICTURE = (
 )  # fmt: skip
 
 
-@router.get("/{item}", responses=error_docs(*KEYED, ErrorCode.UNKNOWN_ITEM))
+@router.get("/{item}", responses={**as_answer(ReviewItem, "The photo"), **error_docs(*KEYED, ErrorCode.UNKNOWN_ITEM)})
 async def review_item(request: Request, item: ItemId, window: Window = "") -> dict[str, Any]:
     """One photo, with the fields of the queue."""
     return shown(await asyncio.to_thread(reviews_of(request).one, item), moderator_of(request, window))
@@ -31,7 +33,7 @@ async def review_item(request: Request, item: ItemId, window: Window = "") -> di
 @router.get(
     "/{item}/photo",
     response_class=Response,
-    responses={200: {"content": {"image/jpeg": {}}, "description": "The photo"}, **error_docs(*_PICTURE)},
+    responses={200: {"content": {"image/jpeg": BINARY}, "description": "The photo"}, **error_docs(*_PICTURE)},
 )
 async def review_photo(request: Request, item: ItemId, size: Literal["small", "large"] = "large") -> Response:
     """The photo as a JPEG made here, upright, no side over 320 (`small`) or 1280 (`large`) pixels.
@@ -48,7 +50,7 @@ async def review_photo(request: Request, item: ItemId, size: Literal["small", "l
     "/{item}/heatmap",
     response_class=Response,
     responses={
-        200: {"content": {"image/png": {}}, "description": "The photo under its heat map"},
+        200: {"content": {"image/png": BINARY}, "description": "The photo under its heat map"},
         **error_docs(*_PICTURE, ErrorCode.UNKNOWN_CATEGORY),
     },
 )
@@ -63,7 +65,9 @@ async def review_heatmap(
     return Response(data, media_type="image/png")
 
 
-@router.get("/{item}/similar", responses=error_docs(*KEYED, ErrorCode.UNKNOWN_ITEM))
+@router.get(
+    "/{item}/similar", responses={**as_answer(SimilarItems, "Photos"), **error_docs(*KEYED, ErrorCode.UNKNOWN_ITEM)}
+)
 async def similar_items(
     request: Request, item: ItemId, limit: Annotated[int, Query(ge=1, le=50)] = _LIKE
 ) -> dict[str, list[dict[str, Any]]]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from service.api.bodies import TEXT
 from service.api.failures import error_docs
 from service.api.review import KEYED
 from service.api.state import bulk_of, state_of
@@ -36,7 +37,7 @@ _INTERVALS = {"flagged_share": "flagged", "precision": "precision", "recall": "r
     "/stats",
     response_model=Stats,
     responses={
-        200: {"content": {"text/csv": {}}, "description": "The report"},
+        200: {"content": {"text/csv": TEXT}, "description": "The report"},
         **error_docs(*KEYED, ErrorCode.NOT_READY),
     },
 )

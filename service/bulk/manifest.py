@@ -33,7 +33,8 @@ def entry(line: bytes, number: int) -> Entry | None:
     if listing is not None and not (isinstance(listing, str) and len(listing) <= LISTING_LENGTH):
         raise _malformed(number, f"listing_id must be text, up to {LISTING_LENGTH} characters")
     name = fields.get("file", listing)
-    return Entry(shown(name) if isinstance(name, str) else f"line-{number}", storable(listing), storable(url))
+    called = shown(name) if isinstance(name, str) else ""
+    return Entry(called or f"line-{number}", storable(listing), storable(url))
 
 
 def shown(name: str) -> str:

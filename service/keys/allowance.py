@@ -78,7 +78,7 @@ class Allowances:
         The rate lets them in and goes into debt, so that a request is judged whole and the next one waits.
         """
         try:
-            self._check_quota(key, pictures)
+            self._check_quota(key, pictures, own=1)
         except FaunalensError:
             self.give_back(key)
             raise
@@ -125,12 +125,13 @@ class Allowances:
         if day == self.day:
             self._stored = dict(pictures)
 
-    def _check_quota(self, key: Key, pictures: int) -> None:
+    def _check_quota(self, key: Key, pictures: int, own: int = 0) -> None:
+        """``own``: pictures of the same request that are counted already."""
         if key.quota is None or self.used(key.id) + pictures <= key.quota:
             return
         seconds = math.ceil(_DAY_SECONDS - self._wall() % _DAY_SECONDS)
         message = f"The key's quota is {key.quota} pictures a day (UTC)."
-        details = {"quota": key.quota, "used": self.used(key.id)}
+        details = {"quota": key.quota, "used": self.used(key.id) - own}
         raise FaunalensError(ErrorCode.QUOTA_EXCEEDED, message, details, retry_after=seconds)
 
     def _count(self, key: Key, pictures: int) -> None:

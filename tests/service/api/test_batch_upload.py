@@ -144,6 +144,9 @@ def test_the_quota_counts_pictures_and_a_refused_batch_leaves_nothing(
         ("multipart/form-data; boundary=b", b"--b\r\nX: " + b"x" * 9000, (400, "malformed_body")),
         ("multipart/form-data; boundary=b", b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n--b--\r\n',
          (422, "no_image")),
+        ("multipart/form-data; boundary=b",
+         b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n' + bytes(65_537) + b"\r\n--b--\r\n",
+         (400, "malformed_body")),
         ("multipart/form-data; boundary=b", b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n' * 17,
          (400, "malformed_body")),
     ],
@@ -156,6 +159,17 @@ def test_bodies_that_are_refused(
     assert problem(http.post("/v1/batches", content=content, headers={"Content-Type": kind})) == wanted
     assert {path.name for path in folder.iterdir()} <= before
     assert batch_app.state.faunalens.uploads.taken == 0
+
+
+def test_a_tar_may_be_called_packed_and_nothing_else(http: httpx.Client) -> None:
+    packed = {"Content-Encoding": "gzip"}
+    tar = as_packed_tar(["leaves.jpg"])["content"]
+    for kind in ("application/x-tar", "application/gzip"):
+        post(http, {"content": tar, "headers": {**packed, "Content-Type": kind}})
+    for kind in ("application/zip", "application/jsonl", "multipart/form-data; boundary=b"):
+        refused = http.post("/v1/batches", content=tar, headers={**packed, "Content-Type": kind})
+        assert problem(refused) == (415, "unsupported_content_type")
+        assert refused.json()["error"]["details"] == {"content_encoding": "gzip"}
 
 
 @pytest.mark.parametrize(

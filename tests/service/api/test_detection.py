@@ -123,6 +123,12 @@ def test_names_are_shown_back_never_used(client: TestClient) -> None:
     assert body["results"][0]["file"] == "../../etc/passwd"
 
 
+def test_a_file_with_an_extended_name_alone_is_judged(client: TestClient) -> None:
+    part = b"--b\r\nContent-Disposition: form-data; name=f; filename*=utf-8''%c3%a9\r\n\r\nx\r\n--b--\r\n"
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    assert client.post("/v1/detect", content=part, headers=kind).json()["failures"][0]["file"] == "é"
+
+
 @pytest.mark.parametrize("charset", ["undefined", "punycode", "unicode_escape"])
 def test_names_are_utf8_whatever_the_client_says(client: TestClient, charset: str) -> None:
     part = b'--b\r\nContent-Disposition: form-data; name="f"; filename="\xe9\\ud800"\r\n\r\nx\r\n--b--\r\n'

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from service.api.app import create_app
 from service.errors import ErrorCode, FaunalensError
 from service.settings import Settings
-from tests.live import serving
+from tests.live import ready, serving
 
 
 def test_an_unexpected_error_has_the_shape_and_tells_nothing(caplog: pytest.LogCaptureFixture) -> None:
@@ -80,6 +80,29 @@ def test_every_code_leaves_in_the_shape_and_is_counted_once(code: ErrorCode) -> 
 def test_allow_names_every_method_of_an_address(http: httpx.Client) -> None:
     allowed = {path: http.patch(path).headers["allow"] for path in ("/v1/batches", "/v1/model", "/v1/detect")}
     assert allowed == {"/v1/batches": "GET, HEAD, POST", "/v1/model": "GET, HEAD", "/v1/detect": "POST"}
+
+
+def test_what_is_wrong_with_a_body_of_json_is_told(tmp_path: Path) -> None:
+    bodies = [
+        (b'{"limit": 1,}', "application/json", (400, "malformed_body")),
+        (b"\x1f\x8b", "application/json", (400, "malformed_body")),
+        (b'{"limit": 1}', "text/plain", (415, "unsupported_content_type")),
+        (b'{"limit": 1}', "application/x-www-form-urlencoded", (415, "unsupported_content_type")),
+        (b'{"limit": 1}', "", (415, "unsupported_content_type")),
+        (b'{"limit": "many"}', "application/json", (422, "invalid_parameter")),
+        (b"[]", "application/json; charset=utf-8", (422, "invalid_parameter")),
+        (b"", "application/json", (422, "invalid_parameter")),
+        (b"{}", "application/vnd.example+json", (200, "")),
+    ]
+    with ready(create_app(Settings(batches="on", store=tmp_path))) as client:
+        schema = client.get("/openapi.json").json()["paths"]["/v1/review/claims"]["post"]["responses"]
+        for body, kind, wanted in bodies:
+            response = client.post("/v1/review/claims", content=body, headers={"Content-Type": kind} if kind else {})
+            error = response.json().get("error", {})
+            assert (response.status_code, error.get("code", "")) == wanted, (body, kind)
+            assert not error or error["code"] in schema[str(response.status_code)]["description"]
+        broken = client.post("/v1/review/claims", content=bodies[0][0], headers={"Content-Type": "application/json"})
+    assert broken.json()["error"]["details"]["position"] == 12
 
 
 def test_what_ends_a_body_of_json_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ async def whole(scope: Scope, receive: Receive, send: Send) -> None:
         pass
 
 
-async def sent(pieces: Pieces, app: ASGIApp = whole, path: str = "/v1/detect") -> str:
+async def sent(pieces: Pieces, app: ASGIApp = whole, path: str = "/v1/detect", coding: str = "identity") -> str:
     """Play a client that sends ``pieces``, each after some seconds, and leaves; the error's code, if there is one."""
     coming = deque(pieces)
 
@@ -37,7 +37,7 @@ async def sent(pieces: Pieces, app: ASGIApp = whole, path: str = "/v1/detect") -
 
     intake = Intake(app, gap=GAP, total=3 * GAP, most=1000, bulk=60 * GAP)
     try:
-        await intake({"type": "http", "path": path}, receive, send)
+        await intake({"type": "http", "path": path, "headers": [(b"content-encoding", coding.encode())]}, receive, send)
     except FaunalensError as error:
         return error.code.code
     finally:
@@ -49,6 +49,13 @@ async def sent(pieces: Pieces, app: ASGIApp = whole, path: str = "/v1/detect") -
 async def test_a_piece_may_take_no_longer_than_the_gap(path: str) -> None:
     assert await sent([(0, b"a"), (0, b"b")], path=path) == ""
     assert await sent([(0, b"a"), (2 * GAP, b"b")], path=path) == "request_timeout"
+
+
+@pytest.mark.parametrize("coding", ["gzip", "GZIP, br", "zstd"])
+async def test_a_body_that_is_packed_is_refused_as_that(coding: str) -> None:
+    for path in ("/v1/detect", "/v1/heatmap", "/v1/review/claims"):
+        assert await sent([(0, b"\x1f\x8b")], path=path, coding=coding) == "unsupported_content_type"
+        assert await sent([(0, b"")], path=path, coding=coding) == "", "there is none"
 
 
 async def test_all_of_a_batch_may_take_longer_than_all_of_another_body() -> None:

@@ -155,6 +155,10 @@ def test_only_named_origins_may_call_from_a_browser(http: httpx.Client) -> None:
     good = http.options("/v1/detect", headers={"Origin": "https://moderation.example", **asks})
     assert good.status_code == 200
     assert good.headers["Access-Control-Allow-Origin"] == "https://moderation.example"
+    answer = http.get("/livez", headers={"Origin": "https://moderation.example"})
+    assert {"Location", "Retry-After", "X-Request-ID"} <= set(
+        answer.headers["Access-Control-Expose-Headers"].split(", ")
+    )
     for method in ("PUT", "DELETE"):
         asks = {"Access-Control-Request-Method": method, "Access-Control-Request-Headers": "X-Review-Session"}
         asked = http.options("/v1/review/me", headers={"Origin": "https://moderation.example", **asks})

@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from starlette.requests import Request
 
-from service.api.bodies import Upload
-from service.api.parts import uploads
+from service.api.parts import Upload, uploads
 from service.errors import FaunalensError
 
 pytestmark = pytest.mark.anyio
@@ -52,3 +51,22 @@ async def test_headers_of_a_part_are_bounded(header: bytes) -> None:
 async def test_a_body_without_its_end_breaks_off(end: bytes) -> None:
     with pytest.raises(FaunalensError, match="breaks off"):
         await read(part("a", b"x") + end, 1000)
+
+
+@pytest.mark.parametrize(
+    ("disposition", "name"),
+    [
+        (b'filename="a b;c.jpg"', "a b;c.jpg"),
+        (b'filename="a\\"b.jpg"', 'a"b.jpg'),
+        (b'filename="C:\\pictures\\a.jpg"', "a.jpg"),
+        ('filename="象牙.jpg"'.encode(), "象牙.jpg"),
+        (b'filename="\xe9.jpg"', "é.jpg"),
+        (b"filename*=UTF-8''%e8%b1%a1.jpg", "象.jpg"),
+        (b"filename=\"=?utf-8?B?6LGh?=\"; filename*=utf-8''%E8%B1%A1", "象"),
+        (b"filename*=iso-8859-1'en'%e9.jpg", "é.jpg"),
+        (b'filename=""', "file-1"),
+    ],
+)
+async def test_no_file_is_lost_for_its_name(disposition: bytes, name: str) -> None:
+    body = b'--b\r\nContent-Disposition: form-data; name="f"; ' + disposition + b"\r\n\r\nx\r\n--b--\r\n"
+    assert await read(body, 1000) == [Upload(name, b"x")]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from fastapi import FastAPI
+from starlette.responses import StreamingResponse
 
 from service.api.app import create_app
 from service.keys.key import Scope
@@ -56,6 +57,36 @@ def test_a_body_that_breaks_is_refused_and_counted_once(
     assert counts(app) - before == {"malformed_body": 1, "400": 1}
     (line,) = (record.__dict__["fields"] for record in caplog.records if record.name == "faunalens.request")
     assert (line["status"], line["code"]) == (400, "malformed_body")
+
+
+@pytest.mark.parametrize(
+    ("path", "length"), [("/livez", True), ("/stream", False), ("/stream?nothing", False), ("/docs", True)]
+)
+def test_http_1_0_gets_no_chunks(path: str, length: bool) -> None:
+    app = create_app(Settings())
+
+    @app.get("/stream")
+    async def stream(nothing: str | None = None) -> StreamingResponse:
+        return StreamingResponse(iter([b"first\n", b"", b"second\n"] if nothing is None else []))
+
+    with serving(app) as address:
+        for method in (b"GET", b"HEAD"):
+            with socket.create_connection(address, timeout=60) as connection:
+                connection.sendall(method + b" " + path.encode() + b" HTTP/1.0\r\n\r\n")
+                head, _, body = all_of(connection).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200 ") and b"transfer-encoding" not in head
+            assert (b"content-length" in head) == length and b"connection: close" in head
+            if method == b"HEAD":
+                assert body == b""
+            elif path == "/stream":
+                assert body == b"first\nsecond\n"
+            else:
+                assert bool(body) == length
+
+
+def all_of(connection: socket.socket) -> bytes:
+    """What comes until the other end closes."""
+    return b"".join(iter(lambda: connection.recv(65_536), b""))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ URL = "https://pictures.faunalens.test/a.jpg"
         (f'{{"source-ref": "{URL}", "labels": {{"x": 1}}}}', Entry("line-7", None, URL)),
         (f'{{"url": "{URL}", "listing_id": 12, "file": "f.jpg"}}', Entry("f.jpg", "12", URL)),
         (f'{{"url": "{URL}", "listing_id": "a\\u0000b\\ud800"}}', Entry("a��"[:2] + "b�", "a�b�", URL)),
+        (f'{{"url": "{URL}", "listing_id": ""}}', Entry("line-7", "", URL)),
+        (f'{{"url": "{URL}", "listing_id": null, "file": ""}}', Entry("line-7", None, URL)),
         ("  ", None),
     ],
 )

@@ -78,7 +78,7 @@ def test_a_quota_counts_pictures_of_the_utc_day() -> None:
     allowances.take(limited)
     with pytest.raises(FaunalensError) as caught:
         allowances.take_more(limited, 2)
-    assert caught.value.code is ErrorCode.QUOTA_EXCEEDED and caught.value.details == {"quota": 5, "used": 4}
+    assert caught.value.code is ErrorCode.QUOTA_EXCEEDED and caught.value.details == {"quota": 5, "used": 3}
     assert allowances.used("k") == 3
     allowances.take(limited)
     allowances.take(limited)

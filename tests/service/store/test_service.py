@@ -78,6 +78,8 @@ def test_what_one_database_alone_would_refuse_to_look_for(database: Database, tm
         for path in (nul, f"{nul}/results", f"{nul}/events"):
             assert client.get(f"/v1/batches/{path}").json()["error"]["code"] == "unknown_batch", path
         assert client.get("/v1/batches?before=0").json() == {"batches": [], "next_before": None}
+        listed = client.get("/v1/batches?limit=1").json()
+        assert len(listed["batches"]) == 1 and listed["next_before"] is None, "this is the last page"
         assert client.get("/v1/batches?before=nan").json()["error"]["code"] == "invalid_parameter"
 
 

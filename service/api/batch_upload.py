@@ -21,7 +21,7 @@ from service.cells import storable
 from service.errors import ErrorCode, FaunalensError
 from service.keys.key import Key, Scope
 from service.store.batches import NewBatch
-from service.store.tables import LISTING_LENGTH, URL_LENGTH
+from service.store.tables import LISTING_LENGTH, URL_LENGTH, Batch
 
 router = APIRouter(prefix=BATCHES, tags=["batches"])
 _BODY: dict[str, Any] = {
@@ -77,25 +77,27 @@ async def create_batch(
         gathering = bulk.gather(new, folders_are_listings)
         try:
             await gather(request, bulk, gathering)
-            await _keep(state, bulk, key, gathering)
+            _count(state, key, len(gathering.entries))
         except BaseException:
             await asyncio.shield(asyncio.to_thread(gathering.drop))
             raise
+        batch = await _keep(state, bulk, key, gathering)
     bulk.wake()
     note(request.scope, batch=new.id, pictures=len(gathering.entries))
     response.headers["Location"] = f"{BATCHES}/{new.id}"
-    batch = await asyncio.to_thread(bulk.batches.get, new.id, None)
     return shown(batch)
 
 
-async def _keep(state: State, bulk: Bulk, key: Key | None, gathering: Gathering) -> None:
-    """Make the batch; its pictures count for the quota, unless it cannot be kept."""
-    allowances, count = state.access.allowances if state.access else None, len(gathering.entries)
-    if allowances and key:
-        allowances.take_pictures(key, count)
+async def _keep(state: State, bulk: Bulk, key: Key | None, gathering: Gathering) -> Batch:
+    """Make the batch; its pictures do not count for the quota if it cannot be made."""
     try:
-        await asyncio.to_thread(gathering.keep, bulk.batches)
+        return await asyncio.to_thread(gathering.keep, bulk.batches)
     except FaunalensError:
-        if allowances and key:
-            allowances.take_pictures(key, -count)
+        _count(state, key, -len(gathering.entries))
         raise
+
+
+def _count(state: State, key: Key | None, pictures: int) -> None:
+    """Count for the quota; raises ``quota_exceeded``."""
+    if state.access and key:
+        state.access.allowances.take_pictures(key, pictures)

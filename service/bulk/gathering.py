@@ -9,10 +9,11 @@ from service.bulk.manifest import shown
 from service.errors import ErrorCode, FaunalensError
 from service.store.batches import Batches, Entry, NewBatch
 from service.store.photos import Photos
+from service.store.tables import Batch
 
 
 class Gathering:
-    """Collects one batch. Nothing is kept of it unless :meth:`keep` is called; :meth:`drop` removes its photos."""
+    """Collects one batch. Nothing is kept of it unless :meth:`keep` is called; before that, :meth:`drop` removes it."""
 
     def __init__(self, batch: NewBatch, photos: Photos, bounds: Bounds, folders: bool) -> None:
         self.batch = batch
@@ -38,11 +39,21 @@ class Gathering:
             raise too_many_files(self._bounds.files)
         self.entries.append(entry if entry.listing_id else replace(entry, listing_id=self.batch.listing_id))
 
-    def keep(self, batches: Batches) -> None:
-        """Make the batch; raises ``no_image`` when it is empty, ``store_unavailable``."""
+    def keep(self, batches: Batches) -> Batch:
+        """Make the batch, or remove its photos; raises ``no_image`` when it is empty, ``store_unavailable``.
+
+        Nobody else may remove them from then on: who waits for this may be cut off while the batch is made.
+        """
         if not self.entries:
             raise FaunalensError(ErrorCode.NO_IMAGE, "There is no picture in the batch.")
-        batches.add(self.batch, self.entries)
+        try:
+            return batches.add(self.batch, self.entries)
+        except FaunalensError:
+            # it is there if only the answer to the commit was lost; where nobody can tell, photos are swept later
+            if made := batches.find(self.batch.id):
+                return made
+            self.drop()
+            raise
 
     def drop(self) -> None:
         """Remove what was stored; what cannot be removed now is swept later."""

@@ -59,7 +59,7 @@ class Batches:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, new: NewBatch, entries: Sequence[Entry]) -> None:
+    def add(self, new: NewBatch, entries: Sequence[Entry]) -> Batch:
         """Keep a batch with all its items, in one transaction."""
         moment = now()
         rows: list[dict[str, object]] = [
@@ -72,15 +72,20 @@ class Batches:
         ]  # fmt: skip
         with self._database.writing() as session:
             _number(session, rows)
-            session.add(
-                Batch(
-                    id=new.id, owner=new.owner, policy=new.policy, source=new.source, webhook=new.webhook,
-                    state=BatchState.RUNNING, total=len(rows), finished=0, created_at=moment, turn_at=0.0,
-                )
+            batch = Batch(
+                id=new.id, owner=new.owner, policy=new.policy, source=new.source, webhook=new.webhook,
+                state=BatchState.RUNNING, total=len(rows), finished=0, created_at=moment, turn_at=0.0,
             )  # fmt: skip
+            session.add(batch)
             session.flush()
             for start in range(0, len(rows), _ROWS):
                 session.execute(insert(Item), rows[start : start + _ROWS])
+        return batch
+
+    def find(self, batch_id: str) -> Batch | None:
+        """The batch, if it is there."""
+        with self._database.reading() as session:
+            return session.get(Batch, batch_id)
 
     def await_photos(self) -> bool:
         """Whether pictures that are not judged yet have their photos in the store."""
@@ -90,8 +95,7 @@ class Batches:
 
     def get(self, batch_id: str, owner: str | None) -> Batch:
         """The batch, if it is ``owner``'s (None: whoever made it); raises ``unknown_batch``."""
-        with self._database.reading() as session:
-            batch = session.get(Batch, batch_id)
+        batch = self.find(batch_id)
         if batch is None or owner not in (None, batch.owner):
             raise FaunalensError(ErrorCode.UNKNOWN_BATCH, "There is no such batch, or it is not yours.")
         return batch

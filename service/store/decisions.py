@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from service.batch_settings import SecondOpinion
@@ -18,7 +18,7 @@ from service.store.decision_log import Entry, append, lock, said, stands
 from service.store.kinds import Kind, last_of, state_after, state_before
 from service.store.reviews import holder, locked, unknown_item
 from service.store.states import ReviewState
-from service.store.tables import Batch, Decision, Item, Review
+from service.store.tables import LEAVING, Batch, Decision, Item, Review
 
 MADE, UNDONE = "decision.made", "decision.undone"
 _BACK = 500
@@ -138,8 +138,8 @@ class Decisions:
             review.first_seq = standing[-2]["seq"] if state == ReviewState.SECOND else None
         elif state == ReviewState.SECOND:
             review.first_seq = made.seq
-        if kind in (Kind.CONFIRM, Kind.ESCALATE) and self._keep and item.photo:
-            item.purge_at = max(item.purge_at or 0.0, moment + self._keep)
+        if kind in (Kind.CONFIRM, Kind.ESCALATE) and self._keep:
+            _prolong(session, item_id, moment + self._keep)
         self._tell(session, item.batch_id, kind, made)
         return made
 
@@ -160,6 +160,12 @@ class Decisions:
             if review is None or item is None or item.sha256 != sha256:
                 raise unknown_item()
             return last_of(stands(session, item_id))
+
+
+def _prolong(session: Session, item_id: int, until: float) -> None:
+    """Keep a photo until then at least. Asked of the row as it is now: its removal may have begun since it was read."""
+    longer = (Item.id == item_id, Item.photo, Item.purge_at > LEAVING, Item.purge_at < until)
+    session.execute(update(Item).where(*longer).values(purge_at=until))
 
 
 def _undoable(session: Session, review: Review, moderator: Moderator, further: bool) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from sqlalchemy import func, select, update
 from service.store.clock import now
 from service.store.database import Database
 from service.store.photos import Photos
-from service.store.tables import Item
+from service.store.tables import LEAVING, Item
 
 AT_ONCE = 500
 """Photos removed by one call of :func:`purge` at most."""
@@ -18,15 +18,12 @@ _OLDEST = 20 * AT_ONCE
 def purge(database: Database, photos: Photos) -> int:
     """Remove some of the photos whose time has passed longest; returns how many.
 
-    The file goes first and the row is told after: a kill in between repeats the removal. A batch whose photos cannot be
-    removed does not keep those of others; raises its :class:`OSError` at the end.
+    First they are marked as leaving, as far as nobody has prolonged their time meanwhile, then the files go, and the
+    rows are told at last: a kill in between repeats the removal. A batch whose photos cannot be removed does not keep
+    those of others; raises its :class:`OSError` at the end.
     """
-    query = select(Item.id, Item.batch_id, Item.position).where(Item.photo, Item.purge_at <= now())
-    oldest = query.order_by(Item.purge_at).limit(_OLDEST).subquery()
-    with database.reading() as session:
-        found = session.execute(select(oldest).order_by(func.random()).limit(AT_ONCE)).all()
     by_batch = defaultdict[str, dict[int, int]](dict)
-    for item_id, batch_id, position in found:
+    for item_id, batch_id, position in _leaving(database):
         by_batch[batch_id][item_id] = position
     gone, failed = list[int](), None
     for batch_id, positions in by_batch.items():
@@ -37,10 +34,26 @@ def purge(database: Database, photos: Photos) -> int:
             failed = error
     if gone:
         with database.writing() as session:
-            session.execute(update(Item).where(Item.id.in_(gone)).values(photo=False))
+            session.execute(update(Item).where(Item.id.in_(gone)).values(photo=False, purge_at=now()))
     if failed:
         raise failed
     return len(gone)
+
+
+def _leaving(database: Database) -> list[tuple[int, str, int]]:
+    """Photos to remove now: number, batch and position. Their time cannot be prolonged any more."""
+    due = (Item.photo, Item.purge_at <= now())
+    oldest = select(Item.id).where(*due).order_by(Item.purge_at).limit(_OLDEST).subquery()
+    with database.reading() as session:
+        chosen = session.scalars(select(oldest).order_by(func.random()).limit(AT_ONCE)).all()
+    if not chosen:
+        return []
+    # what a decision has locked is left for the next time
+    still = select(Item.id, Item.batch_id, Item.position).where(Item.id.in_(chosen), *due)
+    with database.writing() as session:
+        found = session.execute(still.with_for_update(skip_locked=True)).all()
+        session.execute(update(Item).where(Item.id.in_([row.id for row in found])).values(purge_at=LEAVING))
+    return [(item_id, batch_id, position) for item_id, batch_id, position in found]
 
 
 def sweep(database: Database, photos: Photos, seconds: float, before: Collection[str]) -> set[str]:

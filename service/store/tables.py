@@ -11,6 +11,8 @@ NAME_LENGTH = 500
 LISTING_LENGTH = 256
 # the largest whole number that the databases take
 LARGEST = 2**63 - 1
+# an item's ``purge_at`` once its photo is being removed: no decision prolongs it any more
+LEAVING = 0.0
 URL_LENGTH = 2048
 _Id = BigInteger().with_variant(Integer, "sqlite")
 
@@ -47,8 +49,9 @@ class Item(Base):
     """One picture of a batch.
 
     ``url``: where it is fetched from, else its bytes are in the photo folder as long as ``photo`` is true and until
-    ``purge_at``. ``refusal``: why it was refused at the door. ``seq``: number of its result, 1 onwards, by which
-    results are paged. ``rank``: 2 for priority, 1 for review, 0 for clear. ``record``: the result as it is sent.
+    ``purge_at``; :data:`LEAVING` while they are removed. ``refusal``: why it was refused at the door. ``seq``: number
+    of its result, 1 onwards, by which results are paged. ``rank``: 2 for priority, 1 for review, 0 for clear.
+    ``record``: the result as it is sent.
     """
 
     __tablename__ = "items"

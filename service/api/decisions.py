@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
 from service.api.cursor import pages
+from service.api.door import RequestKey
 from service.api.failures import error_docs
 from service.api.observe import REQUEST_ID
 from service.api.review import KEYED, WITH_BODY, ItemId, Window, moderator_of, reviews_of, shown
@@ -89,11 +90,18 @@ class Undo(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-@router.post("/review/undo", responses=error_docs(*WITH_BODY, ErrorCode.NOTHING_TO_UNDO))
-async def undo_last(request: Request, _: Undo, window: Window = "") -> dict[str, Any]:
-    """Take back your latest decision that stands; answers with the `entry` of the log and the `item`, yours again."""
+@router.post(
+    "/review/undo", responses=error_docs(*WITH_BODY, ErrorCode.NOTHING_TO_UNDO, ErrorCode.IDEMPOTENCY_KEY_REUSED)
+)
+async def undo_last(
+    request: Request, _: Undo, window: Window = "", idempotency_key: RequestKey = None
+) -> dict[str, Any]:
+    """Take back your latest decision that stands; answers with the `entry` of the log and the `item`, yours again.
+
+    Sent again with the same `Idempotency-Key` within a day, it takes back no further one.
+    """
     moderator = moderator_of(request, window)
-    made = await asyncio.to_thread(bulk_of(request).decisions.undo_last, moderator)
+    made = await asyncio.to_thread(bulk_of(request).decisions.undo_last, moderator, idempotency_key)
     item = await asyncio.to_thread(reviews_of(request).one, made.fields["item"])
     return {"entry": made.fields, "item": shown(item, moderator)}
 

@@ -15,6 +15,7 @@ from service.store import outbox
 from service.store.clock import now
 from service.store.database import Database
 from service.store.decision_log import Entry, append, lock, said, stands
+from service.store.idempotency import Once, earlier, note
 from service.store.kinds import Kind, last_of, state_after, state_before
 from service.store.reviews import holder, locked, unknown_item
 from service.store.states import ReviewState
@@ -83,19 +84,29 @@ class Decisions:
                     done.append(error)
         return done
 
-    def undo_last(self, moderator: Moderator) -> Entry:
-        """Take back the moderator's latest decision that stands; raises ``nothing_to_undo``."""
+    def undo_last(self, moderator: Moderator, key: str | None = None) -> Entry:
+        """Take back the moderator's latest decision that stands; raises ``nothing_to_undo``.
+
+        ``key``: names the request, see :mod:`service.store.idempotency`; raises ``idempotency_key_reused``.
+        """
+        once = None if key is None else Once(moderator.id, key, "undo")
         query = select(Decision.seq, Decision.item_id, Decision.entry).join(Review, Review.item_id == Decision.item_id)
         newest = query.where(Decision.moderator == moderator.id).order_by(Decision.seq.desc()).limit(_BACK)
         undone = set[int | None]()
         with self._database.writing() as session:
             lock(session)
+            if once and (first := earlier(session, once)):
+                kept = session.get_one(Decision, int(first))
+                return Entry(kept.seq, kept.entry, kept.hash)
             for seq, item_id, text in session.execute(newest).all():
                 entry = json.loads(text)
                 if entry["decision"] == Kind.UNDO:
                     undone.add(entry.get("undoes"))
                 elif seq not in undone and [one["seq"] for one in stands(session, item_id)][-1:] == [seq]:
-                    return self._decide(session, item_id, moderator, Kind.UNDO, None, further=True)
+                    made = self._decide(session, item_id, moderator, Kind.UNDO, None, further=True)
+                    if once:
+                        note(session, once, str(made.seq))
+                    return made
         raise _nothing_to_undo()
 
     def counts(self, since: float) -> dict[str, dict[str, int]]:

@@ -200,6 +200,18 @@ class Preference(Base):
     break_minutes: Mapped[int]
 
 
+class IdempotencyKey(Base):
+    """What a request made that may be sent again. ``made``: id of a batch, or number of an entry of the log."""
+
+    __tablename__ = "idempotency_keys"
+
+    owner: Mapped[str] = mapped_column(String(32), primary_key=True)
+    key: Mapped[str] = mapped_column(String(128), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    made: Mapped[str] = mapped_column(String(32))
+    made_at: Mapped[float] = mapped_column(Double, index=True)
+
+
 class Decision(Base):
     """An entry of the log of decisions, which only grows. ``entry``: JSON; ``hash``: chains it to the one before.
 

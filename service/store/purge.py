@@ -3,11 +3,12 @@
 from collections import defaultdict
 from collections.abc import Collection
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 
 from service.store.clock import now
 from service.store.database import Database
 from service.store.photos import Photos
+from service.store.states import ItemState
 from service.store.tables import LEAVING, Item
 
 AT_ONCE = 500
@@ -57,7 +58,7 @@ def _leaving(database: Database) -> list[tuple[int, str, int]]:
 
 
 def sweep(database: Database, photos: Photos, seconds: float, before: Collection[str]) -> set[str]:
-    """Remove folders untouched for ``seconds`` whose batch does not exist or keeps no photo.
+    """Remove folders untouched for ``seconds`` whose batch does not exist, or keeps no photo and gets none any more.
 
     Only those that were so at the last look, ``before``: a clock that was put forward makes what comes in just now old,
     until its next photo. Returns those that are to be removed at the next look.
@@ -65,7 +66,8 @@ def sweep(database: Database, photos: Photos, seconds: float, before: Collection
     old = set(photos.older_than(seconds))
     # one look for all, and after theirs: there are many folders, and a batch may have been made meanwhile
     with database.reading() as session:
-        old -= set(session.scalars(select(Item.batch_id).where(Item.photo).distinct()))
+        needed = or_(Item.photo, Item.state.in_((ItemState.WAITING, ItemState.RUNNING)))
+        old -= set(session.scalars(select(Item.batch_id).where(needed).distinct()))
     for batch_id in old & set(before):
         photos.delete_batch(batch_id)
     return old - set(before)

@@ -15,7 +15,7 @@ from service.store.database import Database
 from service.store.decisions import Decisions, Moderator
 from service.store.kinds import Kind
 from service.store.photos import Photos
-from service.store.purge import purge
+from service.store.purge import purge, sweep
 from service.store.reviews import ReviewItem, Reviews
 from tests.service.store.conftest import Clock
 
@@ -108,3 +108,24 @@ def test_without_retention_a_photo_is_not_said_to_be_kept_as_evidence(
     item = judged(database, photos, answers[0], 0)
     confirm(database, item.id)
     assert purge(database, photos) == 1 and not Reviews(database, 60).one(item.id).photo
+
+
+def test_a_photo_that_is_fetched_while_folders_are_swept_is_kept(
+    database: Database, answers: list[Answer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch of addresses that works for longer than its first photos were kept has an old, empty folder."""
+    photos, new, claims = Photos(tmp_path / "p", None), NewBatch("", "sensitive"), Claims(database, 60)
+    Batches(database).add(new, [Entry("tusk.jpg", url="https://pictures.faunalens.test/tusk.jpg")])
+    (tmp_path / "p" / new.id).mkdir()
+    claimed, older = claims.take(), photos.older_than
+    assert claimed is not None
+
+    def beside_the_runner(seconds: float) -> list[str]:
+        found = older(seconds)
+        photos.write(new.id, 0, DATA)
+        return found
+
+    monkeypatch.setattr(photos, "older_than", beside_the_runner)
+    sweep(database, photos, -1, {new.id})
+    claims.finish(claimed, Outcome(answers[0], keep=RETENTION, stored=True))
+    assert photos.read(new.id, 0) == DATA

@@ -1,17 +1,19 @@
 """Removal of photos beside decisions that are made in the same instant."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from service.answer import Answer
 from service.errors import ErrorCode, FaunalensError
 from service.store.batches import Batches, Entry, NewBatch
 from service.store.claims import Claims, Outcome
-from service.store.database import Database
+from service.store.database import Database, _told
 from service.store.decisions import Decisions, Moderator
 from service.store.kinds import Kind
 from service.store.photos import Photos
@@ -129,3 +131,31 @@ def test_a_photo_that_is_fetched_while_folders_are_swept_is_kept(
     sweep(database, photos, -1, {new.id})
     claims.finish(claimed, Outcome(answers[0], keep=RETENTION, stored=True))
     assert photos.read(new.id, 0) == DATA
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_a_full_disk_is_no_reason_to_keep_photos_but_a_database_that_is_away_is(
+    full: bool, database: Database, answers: list[Answer], clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no room to mark them; what is removed makes it."""
+    photos = Photos(tmp_path / "p", None)
+    item = judged(database, photos, answers[0], RETENTION)
+    clock.moment += RETENTION + 1
+    writing, said = database.writing, sqlite3.OperationalError("database or disk is full" if full else "away")
+    said.sqlite_errorcode = sqlite3.SQLITE_FULL if full else sqlite3.SQLITE_CANTOPEN
+
+    @contextmanager
+    def without_room() -> Iterator[Session]:
+        with writing() as session:
+            yield session
+            monkeypatch.setattr(database, "writing", writing)
+            with _told():
+                raise OperationalError("UPDATE", None, said)
+
+    monkeypatch.setattr(database, "writing", without_room)
+    if full:
+        assert purge(database, photos) == 1 and not Reviews(database, 60).one(item.id).photo
+        return
+    with pytest.raises(FaunalensError):
+        purge(database, photos)
+    assert photos.read(item.result.batch_id, 0) == DATA and Reviews(database, 60).one(item.id).photo

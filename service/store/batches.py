@@ -11,9 +11,9 @@ from service.errors import ErrorCode, FaunalensError
 from service.store import outbox
 from service.store.clock import now
 from service.store.database import Database, is_postgresql
-from service.store.idempotency import Once, earlier, note
+from service.store.idempotency import Once, earlier, known, note
 from service.store.states import BatchState, ItemState
-from service.store.tables import Batch, Decision, IdempotencyKey, Item
+from service.store.tables import Batch, Decision, Item
 from service.store.tallies import RANKS
 
 _RECENT = 100
@@ -101,7 +101,7 @@ class Batches:
     def is_known(self, owner: str, key: str) -> bool:
         """Whether a request of this key has made something lately."""
         with self._database.reading() as session:
-            return session.get(IdempotencyKey, (owner, key)) is not None
+            return known(session, owner, key) is not None
 
     def await_photos(self) -> bool:
         """Whether pictures that are not judged yet have their photos in the store."""

@@ -28,6 +28,12 @@ class Once:
     fingerprint: str
 
 
+def known(session: Session, owner: str, key: str) -> IdempotencyKey | None:
+    """What is kept of a key, within a day."""
+    kept = session.get(IdempotencyKey, (owner, key))
+    return None if kept is None or kept.made_at < now() - _SECONDS else kept
+
+
 def earlier(session: Session, once: Once) -> str | None:
     """What the first request of the key made, within a day; None: this is the first.
 
@@ -36,8 +42,8 @@ def earlier(session: Session, once: Once) -> str | None:
     """
     digest = hashlib.sha256(f"{once.owner} {once.key}".encode()).digest()
     exclusive(session.connection(), int.from_bytes(digest[:8], "big", signed=True))
-    kept = session.get(IdempotencyKey, (once.owner, once.key))
-    if kept is None or kept.made_at < now() - _SECONDS:
+    kept = known(session, once.owner, once.key)
+    if kept is None:
         return None
     if kept.fingerprint != once.fingerprint:
         message = "Another request was sent with this Idempotency-Key; send this one with a key of its own."

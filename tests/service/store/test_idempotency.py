@@ -45,8 +45,9 @@ def test_a_key_is_its_owners_and_one_requests(database: Database) -> None:
 def test_a_key_is_forgotten_after_a_day_and_with_its_batch(database: Database, clock: Clock) -> None:
     first = add(database)
     clock.moment += DAY - 1
-    assert add(database) == first
+    assert add(database) == first and Batches(database).is_known("ann", "k")
     clock.moment += 2
+    assert not Batches(database).is_known("ann", "k")
     second = add(database)
     assert second != first and add(database) == second
     with database.writing() as session:

@@ -30,9 +30,9 @@ class Lost(Batches):
         self.committed = committed
         self.broken = broken
 
-    def add(self, new: NewBatch, entries: Sequence[Entry]) -> Batch:
+    def add(self, new: NewBatch, entries: Sequence[Entry], fingerprint: str = "") -> Batch:
         if self.committed:
-            super().add(new, entries)
+            super().add(new, entries, fingerprint)
         raise FaunalensError(ErrorCode.STORE_UNAVAILABLE, "not now")
 
     def find(self, batch_id: str) -> Batch | None:
@@ -73,10 +73,10 @@ async def test_photos_stay_when_the_upload_is_cut_off_while_the_batch_is_made(
     await state.load()
     add = state.bulk.batches.add
 
-    def slow(new: NewBatch, entries: Sequence[Entry]) -> Batch:
+    def slow(new: NewBatch, entries: Sequence[Entry], fingerprint: str = "") -> Batch:
         making.set()
         assert go_on.wait(60)
-        return add(new, entries)
+        return add(new, entries, fingerprint)
 
     monkeypatch.setattr(state.bulk.batches, "add", slow)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://faunalens.test") as client:

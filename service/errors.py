@@ -60,6 +60,7 @@ class ErrorCode(Enum):
     NOT_READY = ("not_ready", 503)
     MODEL_REJECTED = ("model_rejected", 422)
     RELOAD_RUNNING = ("reload_running", 409)
+    IDEMPOTENCY_KEY_REUSED = ("idempotency_key_reused", 422)
     OVERLOADED = ("overloaded", 503)
     DEADLINE_EXCEEDED = ("deadline_exceeded", 503)
     CLIENT_GONE = ("client_gone", 499)

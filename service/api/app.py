@@ -12,7 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 from service import __version__
 from service.api import administration, detection, document, failures, information, pages
 from service.api.cut_off import CutOff
-from service.api.door import DEADLINE_HEADER, KEY_HEADER, SESSION_HEADER, Door
+from service.api.door import DEADLINE_HEADER, IDEMPOTENCY_HEADER, KEY_HEADER, SESSION_HEADER, Door
 from service.api.fast_lane import FastLane
 from service.api.head import Head
 from service.api.headers import SecurityHeaders
@@ -109,7 +109,8 @@ def _cors(origins: str) -> dict[str, Any]:
         "allow_origins": parts(origins),
         "allow_methods": ["GET", "HEAD", "POST", "PUT", "DELETE"],
         "allow_headers": [
-            "Authorization", "Content-Type", DEADLINE_HEADER, KEY_HEADER, REQUEST_ID_HEADER, SESSION_HEADER,
+            "Authorization", "Content-Type", DEADLINE_HEADER, KEY_HEADER, IDEMPOTENCY_HEADER,
+            REQUEST_ID_HEADER, SESSION_HEADER,
         ],
         "expose_headers": ["Location", REQUEST_ID_HEADER, "Retry-After"],
     }  # fmt: skip

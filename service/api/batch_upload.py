@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from service.api.batch_info import KEYED, BatchInfo, shown
 from service.api.bodies import BINARY, FILES, MULTIPART
-from service.api.door import flow_of, key_of
+from service.api.door import RequestKey, flow_of, key_of
 from service.api.failures import error_docs
 from service.api.incoming import ARCHIVES, MANIFESTS, gather
 from service.api.observe import note
@@ -21,7 +21,8 @@ from service.cells import storable
 from service.errors import ErrorCode, FaunalensError
 from service.keys.key import Key, Scope
 from service.store.batches import NewBatch
-from service.store.tables import LISTING_LENGTH, URL_LENGTH
+from service.store.states import BatchState
+from service.store.tables import LISTING_LENGTH, URL_LENGTH, Batch
 
 router = APIRouter(prefix=BATCHES, tags=["batches"])
 _BODY: dict[str, Any] = {
@@ -44,6 +45,7 @@ _LOCATION = {"Location": {"description": "The batch's address here", "required":
             ErrorCode.MALFORMED_BODY, ErrorCode.CORRUPT_ARCHIVE, ErrorCode.TOO_MANY_BYTES, ErrorCode.TOO_MANY_FILES,
             ErrorCode.UNSUPPORTED_CONTENT_TYPE, ErrorCode.URL_NOT_ALLOWED, ErrorCode.WEBHOOK_NOT_ALLOWED,
             ErrorCode.QUOTA_EXCEEDED, ErrorCode.OVERLOADED, ErrorCode.REQUEST_TIMEOUT,
+            ErrorCode.IDEMPOTENCY_KEY_REUSED,
         ),
     },
 )  # fmt: skip
@@ -61,45 +63,56 @@ async def create_batch(
     webhook: Annotated[
         str | None, Query(description="Where findings and the end are told, https://...", max_length=URL_LENGTH)
     ] = None,
+    idempotency_key: RequestKey = None,
 ) -> BatchInfo:
     """Take many pictures and judge them while nobody else waits.
 
     Send `multipart/form-data` with one file a picture, a zip (`application/zip`), a tar (`application/x-tar`, packed
     `application/gzip`), or, where FAUNALENS_URL_INPUT is on, a manifest in JSON lines (`application/jsonl`). The answer
-    comes as soon as all is stored; what is answered with 202 survives a crash.
+    comes as soon as all is stored; what is answered with 202 survives a crash. Sent again with the same
+    `Idempotency-Key` within a day, it is answered as before and makes no second batch.
     """
     state, key, bulk = state_of(request), key_of(request), bulk_of(request)
     if key and Scope.DETECT not in key.scopes:
         raise FaunalensError(ErrorCode.FORBIDDEN, "This needs a key with the scope detect.", {"scopes": ["detect"]})
     if webhook is not None:
         target(webhook, state.settings.webhook_hosts)
-    if key and state.access:
-        state.access.allowances.check_pictures(key)
-    name = state.detector.policy(policy).name
-    new = NewBatch(key.id if key else "", name, storable(source), webhook, storable(listing_id))
+    owner, name = key.id if key else "", state.detector.policy(policy).name
+    # what is sent again has been paid for
+    known = idempotency_key is not None and await asyncio.to_thread(bulk.batches.is_known, owner, idempotency_key)
+    payer = None if known else key
+    if payer and state.access:
+        state.access.allowances.check_pictures(payer)
+    new = NewBatch(owner, name, storable(source), webhook, storable(listing_id), idempotency_key)
     with state.uploads.held(flow_of(request.scope), "Too many batches are coming in"):
         gathering = bulk.gather(new, folders_are_listings)
         try:
             await gather(request, bulk, gathering)
-            await _keep(state, bulk, key, gathering)
+            _count(state, payer, len(gathering.entries))
         except BaseException:
             await asyncio.shield(asyncio.to_thread(gathering.drop))
             raise
+        batch = await _keep(state, bulk, payer, gathering)
     bulk.wake()
-    note(request.scope, batch=new.id, pictures=len(gathering.entries))
-    response.headers["Location"] = f"{BATCHES}/{new.id}"
-    batch = await asyncio.to_thread(bulk.batches.get, new.id, None)
-    return shown(batch)
+    note(request.scope, batch=batch.id, pictures=len(gathering.entries))
+    response.headers["Location"] = f"{BATCHES}/{batch.id}"
+    # as it was made: one that is sent again gets the first answer
+    return shown(batch).model_copy(update={"state": BatchState.RUNNING, "finished": 0, "finished_at": None})
 
 
-async def _keep(state: State, bulk: Bulk, key: Key | None, gathering: Gathering) -> None:
-    """Make the batch; its pictures count for the quota, unless it cannot be kept."""
-    allowances, count = state.access.allowances if state.access else None, len(gathering.entries)
-    if allowances and key:
-        allowances.take_pictures(key, count)
+async def _keep(state: State, bulk: Bulk, payer: Key | None, gathering: Gathering) -> Batch:
+    """Make the batch; its pictures do not count for the quota if it cannot be made, or is there already."""
     try:
-        await asyncio.to_thread(gathering.keep, bulk.batches)
+        batch = await asyncio.to_thread(gathering.keep, bulk.batches)
     except FaunalensError:
-        if allowances and key:
-            allowances.take_pictures(key, -count)
+        _count(state, payer, -len(gathering.entries))
         raise
+    if batch.id != gathering.batch.id:
+        _count(state, payer, -len(gathering.entries))
+    return batch
+
+
+def _count(state: State, key: Key | None, pictures: int) -> None:
+    """Count for the quota; raises ``quota_exceeded``."""
+    if state.access and key:
+        state.access.allowances.take_pictures(key, pictures)

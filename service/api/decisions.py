@@ -10,6 +10,7 @@ from starlette.responses import Response, StreamingResponse
 
 from service.api.bodies import LINES, lines_of
 from service.api.cursor import pages
+from service.api.door import RequestKey
 from service.api.failures import error_docs
 from service.api.observe import REQUEST_ID
 from service.api.records import Decided, NoticedEntry, Undone, as_answer
@@ -93,12 +94,20 @@ class Undo(BaseModel):
 
 @router.post(
     "/review/undo",
-    responses={**as_answer(Undone, "What was taken back"), **error_docs(*WITH_BODY, ErrorCode.NOTHING_TO_UNDO)},
+    responses={
+        **as_answer(Undone, "What was taken back"),
+        **error_docs(*WITH_BODY, ErrorCode.NOTHING_TO_UNDO, ErrorCode.IDEMPOTENCY_KEY_REUSED),
+    },
 )
-async def undo_last(request: Request, _: Undo, window: Window = "") -> dict[str, Any]:
-    """Take back your latest decision that stands; answers with the `entry` of the log and the `item`, yours again."""
+async def undo_last(
+    request: Request, _: Undo, window: Window = "", idempotency_key: RequestKey = None
+) -> dict[str, Any]:
+    """Take back your latest decision that stands; answers with the `entry` of the log and the `item`, yours again.
+
+    Sent again with the same `Idempotency-Key` within a day, it takes back no further one.
+    """
     moderator = moderator_of(request, window)
-    made = await asyncio.to_thread(bulk_of(request).decisions.undo_last, moderator)
+    made = await asyncio.to_thread(bulk_of(request).decisions.undo_last, moderator, idempotency_key)
     item = await asyncio.to_thread(reviews_of(request).one, made.fields["item"])
     return {"entry": made.fields, "item": shown(item, moderator)}
 

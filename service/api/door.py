@@ -8,7 +8,9 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
+from fastapi import Header
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -26,7 +28,15 @@ from service.settings import Settings
 SESSION_HEADER = "X-Review-Session"
 DEADLINE_HEADER = "X-Request-Deadline-Ms"
 KEY_HEADER = "X-API-Key"
+IDEMPOTENCY_HEADER = "Idempotency-Key"
 _DEADLINE_NAME, _KEY_NAME = DEADLINE_HEADER.lower(), KEY_HEADER.lower()
+RequestKey = Annotated[
+    str | None,
+    Header(
+        alias=IDEMPOTENCY_HEADER, pattern=r"^[\x21-\x7e]{1,128}$",
+        description="Names this request: sent again within a day, as after a lost answer, it is done once",
+    ),
+]  # fmt: skip
 _WHOLE = re.compile(r"[1-9][0-9]{0,8}")
 _VISIT = "faunalens.visit"
 _KEY = "faunalens.key"

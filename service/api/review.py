@@ -128,7 +128,7 @@ def shown(item: ReviewItem, moderator: Moderator) -> dict[str, Any]:
 
 
 def _shown_time(seconds: float | None) -> str | None:
-    return None if seconds is None else iso(seconds)
+    return iso(seconds) if seconds else None
 
 
 def _seconds(time: datetime.datetime | None) -> float | None:

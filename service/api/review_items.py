@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -75,7 +76,9 @@ async def similar_items(
 
     Decided ones first. `distance`: how many of the 64 bits of the perceptual hash differ, at most 7.
     """
-    found = await asyncio.to_thread(likenesses, bulk_of(request).database, item, limit)
+    bulk = bulk_of(request)
+    looking = partial(likenesses, bulk.database, item, limit)
+    found = await asyncio.get_running_loop().run_in_executor(bulk.lookups, looking)
     return {"items": [_like(one) for one in found]}
 
 

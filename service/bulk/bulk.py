@@ -81,6 +81,8 @@ class Bulk:
         self.views = Views(self.photos, available_cores())
         # seconds each: they leave room for others, and each other's time
         self.reports = ThreadPoolExecutor(_REPORTS, thread_name_prefix="reports")
+        # megabytes each, and processor time: on as many threads as may wait for the database it was half a gigabyte
+        self.lookups = ThreadPoolExecutor(available_cores(), thread_name_prefix="lookups")
         self._stopping = threading.Event()
         self._drift_at = self._sweep_at = self._photos_at = 0.0
         self._swept_next: set[str] = set()
@@ -154,7 +156,8 @@ class Bulk:
         for keeper in self._keepers:
             await asyncio.to_thread(keeper.join)
         await asyncio.to_thread(self.views.close)
-        await asyncio.to_thread(self.reports.shutdown, cancel_futures=True)
+        for pool in (self.reports, self.lookups):
+            await asyncio.to_thread(pool.shutdown, cancel_futures=True)
         with contextlib.suppress(FaunalensError):
             await asyncio.to_thread(self.count)
         self.database.close()

@@ -101,6 +101,11 @@ class KeyStore:
         with self._told(), contextlib.closing(self._connect()) as store:
             mark = store.execute("PRAGMA application_id").fetchone()[0]
             version = store.execute("PRAGMA user_version").fetchone()[0]
+            if self.path.stat().st_size == 0:
+                raise StartError(
+                    f"the key store {self.path} is empty, as a full disk leaves it: put a backup in its place, or "
+                    "`faunalens keys create` begins a new one in it"
+                )
             if (mark, version) != (_MARK, _VERSION):
                 raise StartError(f"{self.path} is not a key store of this version of Faunalens")
             yield store

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from service.store import outbox
 from service.store.clock import now
 from service.store.database import Database, is_postgresql
+from service.store.idempotency import Once, earlier, known, note
 from service.store.progress import Progress, Status, unknown_batch
 from service.store.states import BatchState, ItemState
 from service.store.tables import Batch, Decision, Item
@@ -30,13 +31,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class NewBatch:
-    """A batch to be made; see :class:`service.store.tables.Batch`. ``listing_id``: of pictures that name none."""
+    """A batch to be made; see :class:`service.store.tables.Batch`. ``listing_id``: of pictures that name none;
+    ``key``: names the request, see :mod:`service.store.idempotency`."""
 
     owner: str
     policy: str
     source: str = ""
     webhook: str | None = None
     listing_id: str | None = None
+    key: str | None = None
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
@@ -46,8 +49,12 @@ class Batches:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, new: NewBatch, entries: Sequence[Entry]) -> None:
-        """Keep a batch with all its items, in one transaction."""
+    def add(self, new: NewBatch, entries: Sequence[Entry], fingerprint: str = "") -> Batch:
+        """Keep a batch with all its items, in one transaction; or the one that the first request of its key made.
+
+        ``fingerprint``: digest of what it holds. Raises ``idempotency_key_reused``.
+        """
+        once = None if new.key is None else Once(new.owner, new.key, fingerprint)
         moment = now()
         rows: list[dict[str, object]] = [
             {
@@ -58,16 +65,30 @@ class Batches:
             for position, entry in enumerate(entries)
         ]  # fmt: skip
         with self._database.writing() as session:
+            if once and (first := earlier(session, once)) and (made := session.get(Batch, first)):
+                return made
             _number(session, rows)
-            session.add(
-                Batch(
-                    id=new.id, owner=new.owner, policy=new.policy, source=new.source, webhook=new.webhook,
-                    state=BatchState.RUNNING, total=len(rows), finished=0, created_at=moment, turn_at=0.0,
-                )
+            batch = Batch(
+                id=new.id, owner=new.owner, policy=new.policy, source=new.source, webhook=new.webhook,
+                state=BatchState.RUNNING, total=len(rows), finished=0, created_at=moment, turn_at=0.0,
             )  # fmt: skip
+            session.add(batch)
             session.flush()
             for start in range(0, len(rows), _ROWS):
                 session.execute(insert(Item), rows[start : start + _ROWS])
+            if once:
+                note(session, once, new.id)
+        return batch
+
+    def find(self, batch_id: str) -> Batch | None:
+        """The batch, if it is there."""
+        with self._database.reading() as session:
+            return session.get(Batch, batch_id)
+
+    def is_known(self, owner: str, key: str) -> bool:
+        """Whether a request of this key has made something lately."""
+        with self._database.reading() as session:
+            return known(session, owner, key) is not None
 
     def await_photos(self) -> bool:
         """Whether pictures that are not judged yet have their photos in the store."""
@@ -77,8 +98,7 @@ class Batches:
 
     def get(self, batch_id: str, owner: str | None) -> Batch:
         """The batch, if it is ``owner``'s (None: whoever made it); raises ``unknown_batch``."""
-        with self._database.reading() as session:
-            batch = session.get(Batch, batch_id)
+        batch = self.find(batch_id)
         if batch is None or owner not in (None, batch.owner):
             raise unknown_batch()
         return batch

@@ -24,7 +24,7 @@ from service.store.clock import SLACK, now
 from service.store.database import Database
 from service.store.results import spliced
 from service.store.states import BatchState, ItemState, ReviewState
-from service.store.tables import Batch, Finding, Item, Review
+from service.store.tables import LEAVING, Batch, Finding, Item, Review
 from service.store.tallies import RANKS
 
 _TRIES = 8
@@ -181,7 +181,8 @@ class Claims:
             "state": ItemState.JUDGED if answer else ItemState.FAILED, "lease_owner": None, "lease_until": None,
             "rank": RANKS[answer.verdict] if answer else None, "probability": strongest,
             "sha256": answer.image.sha256 if answer else None, "record": record, "judged_at": moment,
-            "purge_at": moment + outcome.keep, **({"photo": True} if outcome.stored else {}),
+            "purge_at": moment + outcome.keep if outcome.keep else LEAVING,
+            **({"photo": True} if outcome.stored else {}),
         }  # fmt: skip
         with self._database.writing() as session:
             held = session.execute(self._held(claimed).values(**values).returning(Item.id)).one_or_none()

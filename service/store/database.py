@@ -62,6 +62,12 @@ def is_postgresql(connection: Connection) -> bool:
     return connection.dialect.name == "postgresql"
 
 
+def is_full(error: FaunalensError) -> bool:
+    """Whether SQLite found no room on the disk for what was to be written."""
+    cause = getattr(error.__cause__, "orig", None)
+    return isinstance(cause, sqlite3.Error) and cause.sqlite_errorcode == sqlite3.SQLITE_FULL
+
+
 def exclusive(connection: Connection, number: int) -> None:
     """One holder of ``number`` at a time until the transaction ends; SQLite's transaction to write is that already."""
     if is_postgresql(connection):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from service.batch_settings import SecondOpinion
@@ -15,10 +15,11 @@ from service.store import outbox
 from service.store.clock import now
 from service.store.database import Database
 from service.store.decision_log import Entry, append, lock, said, stands
+from service.store.idempotency import Once, earlier, note
 from service.store.kinds import Kind, last_of, state_after, state_before
 from service.store.reviews import holder, locked, unknown_item
 from service.store.states import ReviewState
-from service.store.tables import Batch, Decision, Item, Review
+from service.store.tables import LEAVING, Batch, Decision, Item, Review
 
 MADE, UNDONE = "decision.made", "decision.undone"
 _BACK = 500
@@ -83,19 +84,29 @@ class Decisions:
                     done.append(error)
         return done
 
-    def undo_last(self, moderator: Moderator) -> Entry:
-        """Take back the moderator's latest decision that stands; raises ``nothing_to_undo``."""
+    def undo_last(self, moderator: Moderator, key: str | None = None) -> Entry:
+        """Take back the moderator's latest decision that stands; raises ``nothing_to_undo``.
+
+        ``key``: names the request, see :mod:`service.store.idempotency`; raises ``idempotency_key_reused``.
+        """
+        once = None if key is None else Once(moderator.id, key, "undo")
         query = select(Decision.seq, Decision.item_id, Decision.entry).join(Review, Review.item_id == Decision.item_id)
         newest = query.where(Decision.moderator == moderator.id).order_by(Decision.seq.desc()).limit(_BACK)
         undone = set[int | None]()
         with self._database.writing() as session:
             lock(session)
+            if once and (first := earlier(session, once)):
+                kept = session.get_one(Decision, int(first))
+                return Entry(kept.seq, kept.entry, kept.hash)
             for seq, item_id, text in session.execute(newest).all():
                 entry = json.loads(text)
                 if entry["decision"] == Kind.UNDO:
                     undone.add(entry.get("undoes"))
                 elif seq not in undone and [one["seq"] for one in stands(session, item_id)][-1:] == [seq]:
-                    return self._decide(session, item_id, moderator, Kind.UNDO, None, further=True)
+                    made = self._decide(session, item_id, moderator, Kind.UNDO, None, further=True)
+                    if once:
+                        note(session, once, str(made.seq))
+                    return made
         raise _nothing_to_undo()
 
     def counts(self, since: float) -> dict[str, dict[str, int]]:
@@ -138,8 +149,8 @@ class Decisions:
             review.first_seq = standing[-2]["seq"] if state == ReviewState.SECOND else None
         elif state == ReviewState.SECOND:
             review.first_seq = made.seq
-        if kind in (Kind.CONFIRM, Kind.ESCALATE) and self._keep and item.photo:
-            item.purge_at = max(item.purge_at or 0.0, moment + self._keep)
+        if kind in (Kind.CONFIRM, Kind.ESCALATE) and self._keep:
+            _prolong(session, item_id, moment + self._keep)
         self._tell(session, item.batch_id, kind, made)
         return made
 
@@ -160,6 +171,12 @@ class Decisions:
             if review is None or item is None or item.sha256 != sha256:
                 raise unknown_item()
             return last_of(stands(session, item_id))
+
+
+def _prolong(session: Session, item_id: int, until: float) -> None:
+    """Keep a photo until then at least. Asked of the row as it is now: its removal may have begun since it was read."""
+    longer = (Item.id == item_id, Item.photo, Item.purge_at > LEAVING, Item.purge_at < until)
+    session.execute(update(Item).where(*longer).values(purge_at=until))
 
 
 def _undoable(session: Session, review: Review, moderator: Moderator, further: bool) -> list[dict[str, Any]]:

@@ -63,10 +63,9 @@ class Folder:
         """The file's bytes."""
         try:
             return (self.root / batch_id / name).read_bytes()
-        except FileNotFoundError as error:
-            if self.root.is_dir():
-                raise
-            raise OSError(errno.ENODEV, "the folder of photos is not there") from error
+        except FileNotFoundError:
+            self._check()
+            raise
 
     def is_empty(self) -> bool:
         """Whether the folder is."""
@@ -76,7 +75,15 @@ class Folder:
     def remove(self, batch_id: str, names: Sequence[str]) -> None:
         """Remove the files."""
         for name in names:
-            (self.root / batch_id / name).unlink(missing_ok=True)
+            try:
+                (self.root / batch_id / name).unlink()
+            except FileNotFoundError:
+                self._check()
+
+    def _check(self) -> None:
+        """What is not there may come back with its volume."""
+        if not self.root.is_dir():
+            raise OSError(errno.ENODEV, "the folder of photos is not there")
 
     def remove_batch(self, batch_id: str) -> None:
         """Remove the batch's folder."""

@@ -1,33 +1,78 @@
 """Which photos have had their time."""
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, Update, and_, func, or_, select, update
+from sqlalchemy.orm import Session
 
+from service.errors import FaunalensError
 from service.store.clock import now
-from service.store.database import Database
+from service.store.database import Database, is_full
 from service.store.photos import Photos
-from service.store.tables import Item
+from service.store.states import ItemState
+from service.store.tables import LEAVING, Item
 
 AT_ONCE = 500
 """Photos removed by one call of :func:`purge` at most."""
 _OLDEST = 20 * AT_ONCE
 
 
+class _Place(NamedTuple):
+    id: int
+    batch_id: str
+    position: int
+
+
 def purge(database: Database, photos: Photos) -> int:
     """Remove some of the photos whose time has passed longest; returns how many.
 
-    The file goes first and the row is told after: a kill in between repeats the removal. A batch whose photos cannot be
-    removed does not keep those of others; raises its :class:`OSError` at the end.
+    First they are marked as leaving, as far as nobody has prolonged their time meanwhile, then the files go, and the
+    rows are told at last: a kill in between repeats the removal. A batch whose photos cannot be removed does not keep
+    those of others; raises its :class:`OSError` at the end.
     """
-    query = select(Item.id, Item.batch_id, Item.position).where(Item.photo, Item.purge_at <= now())
-    oldest = query.order_by(Item.purge_at).limit(_OLDEST).subquery()
+    due = _due(database)
+    if not due:
+        return 0
+    try:
+        with database.writing() as session:
+            leaving = _still(session, due)
+            session.execute(_of([item.id for item in leaving]).values(purge_at=LEAVING))
+    except FaunalensError as error:
+        if not is_full(error):
+            raise
+        # what is removed makes the room to tell of it; until then nobody else may decide
+        with database.writing() as session:
+            gone, failed = _remove(photos, _still(session, due))
+            session.execute(_of(gone).values(photo=False, purge_at=now()))
+    else:
+        gone, failed = _remove(photos, leaving)
+        with database.writing() as session:
+            session.execute(_of(gone).values(photo=False, purge_at=now()))
+    if failed:
+        raise failed
+    return len(gone)
+
+
+def _due(database: Database) -> Sequence[int]:
+    """Some of the photos whose time has passed longest."""
+    oldest = select(Item.id).where(_passed()).order_by(Item.purge_at).limit(_OLDEST).subquery()
     with database.reading() as session:
-        found = session.execute(select(oldest).order_by(func.random()).limit(AT_ONCE)).all()
+        return session.scalars(select(oldest).order_by(func.random()).limit(AT_ONCE)).all()
+
+
+def _still(session: Session, due: Sequence[int]) -> list[_Place]:
+    """Those whose time was not prolonged since; what a decision has locked is left for the next time."""
+    query = select(Item.id, Item.batch_id, Item.position).where(Item.id.in_(due), _passed())
+    return [_Place(*row) for row in session.execute(query.with_for_update(skip_locked=True)).all()]
+
+
+def _remove(photos: Photos, leaving: Sequence[_Place]) -> tuple[list[int], OSError | None]:
+    """The numbers of those that are gone, and what went wrong last."""
     by_batch = defaultdict[str, dict[int, int]](dict)
-    for item_id, batch_id, position in found:
-        by_batch[batch_id][item_id] = position
+    for item in leaving:
+        by_batch[item.batch_id][item.id] = item.position
     gone, failed = list[int](), None
     for batch_id, positions in by_batch.items():
         try:
@@ -35,16 +80,19 @@ def purge(database: Database, photos: Photos) -> int:
             gone += positions
         except OSError as error:
             failed = error
-    if gone:
-        with database.writing() as session:
-            session.execute(update(Item).where(Item.id.in_(gone)).values(photo=False))
-    if failed:
-        raise failed
-    return len(gone)
+    return gone, failed
+
+
+def _passed() -> ColumnElement[bool]:
+    return and_(Item.photo, Item.purge_at <= now())
+
+
+def _of(ids: Sequence[int]) -> Update:
+    return update(Item).where(Item.id.in_(ids))
 
 
 def sweep(database: Database, photos: Photos, seconds: float, before: Collection[str]) -> set[str]:
-    """Remove folders untouched for ``seconds`` whose batch does not exist or keeps no photo.
+    """Remove folders untouched for ``seconds`` whose batch does not exist, or keeps no photo and gets none any more.
 
     Only those that were so at the last look, ``before``: a clock that was put forward makes what comes in just now old,
     until its next photo. Returns those that are to be removed at the next look.
@@ -52,7 +100,8 @@ def sweep(database: Database, photos: Photos, seconds: float, before: Collection
     old = set(photos.older_than(seconds))
     # one look for all, and after theirs: there are many folders, and a batch may have been made meanwhile
     with database.reading() as session:
-        old -= set(session.scalars(select(Item.batch_id).where(Item.photo).distinct()))
+        needed = or_(Item.photo, Item.state.in_((ItemState.WAITING, ItemState.RUNNING)))
+        old -= set(session.scalars(select(Item.batch_id).where(needed).distinct()))
     for batch_id in old & set(before):
         photos.delete_batch(batch_id)
     return old - set(before)

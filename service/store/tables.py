@@ -11,6 +11,8 @@ NAME_LENGTH = 500
 LISTING_LENGTH = 256
 # the largest whole number that the databases take
 LARGEST = 2**63 - 1
+# an item's ``purge_at`` once its photo is being removed: no decision prolongs it any more
+LEAVING = 0.0
 URL_LENGTH = 2048
 _Id = BigInteger().with_variant(Integer, "sqlite")
 
@@ -47,8 +49,9 @@ class Item(Base):
     """One picture of a batch.
 
     ``url``: where it is fetched from, else its bytes are in the photo folder as long as ``photo`` is true and until
-    ``purge_at``. ``refusal``: why it was refused at the door. ``seq``: number of its result, 1 onwards, by which
-    results are paged. ``rank``: 2 for priority, 1 for review, 0 for clear. ``record``: the result as it is sent.
+    ``purge_at``; :data:`LEAVING` while they are removed. ``refusal``: why it was refused at the door. ``seq``: number
+    of its result, 1 onwards, by which results are paged. ``rank``: 2 for priority, 1 for review, 0 for clear.
+    ``record``: the result as it is sent.
     """
 
     __tablename__ = "items"
@@ -195,6 +198,18 @@ class Preference(Base):
     grey: Mapped[bool]
     shortcuts: Mapped[bool]
     break_minutes: Mapped[int]
+
+
+class IdempotencyKey(Base):
+    """What a request made that may be sent again. ``made``: id of a batch, or number of an entry of the log."""
+
+    __tablename__ = "idempotency_keys"
+
+    owner: Mapped[str] = mapped_column(String(32), primary_key=True)
+    key: Mapped[str] = mapped_column(String(128), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    made: Mapped[str] = mapped_column(String(32))
+    made_at: Mapped[float] = mapped_column(Double, index=True)
 
 
 class Decision(Base):

@@ -1,6 +1,6 @@
 // Photos dropped on the page, or chosen: one batch, with its progress.
 
-import { LOOK_AGAIN, address, call, Failure, headers, here, pause } from "./api.js";
+import { LOOK_AGAIN, address, call, Failure, headers, here, pause, token } from "./api.js";
 import { $, bytes, count, isolated, make, notice } from "./dom.js";
 
 const LOOK_EVERY = 1000;
@@ -13,6 +13,7 @@ export class Add {
     this.grew = grew;
     this.files = [];
     this.request = null;
+    this.failed = null;
     $("add-files").addEventListener("change", (event) => this.offer(chosen(event.target)));
     $("add-folder").addEventListener("change", (event) => this.offer(chosen(event.target)));
     $("add-form").addEventListener("submit", (event) => {
@@ -92,15 +93,18 @@ export class Add {
       policy: $("add-policy").value, source: $("add-source").value.trim(),
       listing_id: listing === "one" ? $("add-listing").value.trim() : "", folders_are_listings: listing === "folders" || "",
     });
+    // the same photos sent again, because the answer was lost, are no second batch
+    const name = this.failed?.path === path && this.failed.files === files ? this.failed.name : token();
     this.offer([]);
     $("add-form").hidden = true;
     $("sending").hidden = false;
     try {
-      const batch = await this.upload(path, form, files.length);
+      const batch = await this.upload(path, form, files.length, name);
       $("add-form").reset();
       this.follow(batch);
     } catch (error) {
       this.offer(files);
+      this.failed = { path, name, files: this.files };
       notice(`The batch was not started: ${error.message}`, { kind: "error", seconds: 0 });
     } finally {
       this.request = null;
@@ -110,12 +114,12 @@ export class Add {
   }
 
   /** Send the form; XMLHttpRequest, because fetch does not tell how far it is. */
-  upload(path, form, total) {
+  upload(path, form, total, name) {
     return new Promise((done, failed) => {
       const request = new XMLHttpRequest();
       this.request = request;
       request.open("POST", here(path));
-      for (const [name, value] of Object.entries(headers())) request.setRequestHeader(name, value);
+      for (const [header, value] of Object.entries({ ...headers(), "Idempotency-Key": name })) request.setRequestHeader(header, value);
       request.responseType = "json";
       request.upload.addEventListener("progress", ({ loaded, total: all }) => {
         $("sending-bar").value = all ? loaded / all : 0;

@@ -7,8 +7,13 @@ const ANSWER_WITHIN = 30_000;
 const STORED = "faunalens-key";
 const ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789";
 
+/** Sixteen characters by chance; `crypto.randomUUID` is there over https only. */
+export function token() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (n) => ALPHABET[n % 36]).join("");
+}
+
 /** Tells this window from others of the same moderator. */
-export const session = Array.from(crypto.getRandomValues(new Uint8Array(16)), (n) => ALPHABET[n % 36]).join("");
+export const session = token();
 
 // what the service says to programs, in words for moderators
 const WORDS = { unauthenticated: "This key is not known, or not valid any more." };
@@ -58,16 +63,17 @@ async function failure(response, sent) {
 /** An address beside the page's own: a proxy may have put the service below a path. */
 export const here = (path) => path.slice(1);
 
-/** The answer; raises Failure where it is an error. */
-async function ask(method, path, body, options) {
+/** The answer; raises Failure where it is an error. `name`: of the request, so that it is done once however often it is sent. */
+async function ask(method, path, body, { name, ...options }) {
   const given = body === undefined ? {} : { body: JSON.stringify(body) };
   const kind = body === undefined ? {} : { "Content-Type": "application/json" };
+  const once = name ? { "Idempotency-Key": name } : {};
   const sent = key;
   const stop = new AbortController();
   const late = setTimeout(() => stop.abort(), ANSWER_WITHIN);
   let response;
   try {
-    response = await fetch(here(path), { method, headers: { ...headers(), ...kind }, ...given, signal: stop.signal, ...options });
+    response = await fetch(here(path), { method, headers: { ...headers(), ...kind, ...once }, ...given, signal: stop.signal, ...options });
   } catch {
     throw new Failure("network", stop.signal.aborted ? "The service does not answer." : "The service cannot be reached.");
   } finally {

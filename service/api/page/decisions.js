@@ -1,6 +1,6 @@
 // The decisions made on this page: counted and sent on at once, and taken back one after the other.
 
-import { call } from "./api.js";
+import { call, token } from "./api.js";
 import { isolated, notice } from "./dom.js";
 import { Outbox } from "./outbox.js";
 import { Entry } from "./queue.js";
@@ -10,6 +10,8 @@ const PAST = { confirm: "Confirmed", reject: "Rejected", unsure: "Left unsure", 
 
 export class Decisions {
   #made = [];
+  // names the undoing whose answer was lost, so that asking again takes back no further decision
+  #unanswered = null;
 
   /** `waiting(number)`, `tally(change, decision)` and `changed(text)` are told what happened; the last shows the queue anew. */
   constructor(queue, { waiting, tally, changed }) {
@@ -44,18 +46,22 @@ export class Decisions {
   /** What is in front changes altogether: undo goes by what the service has kept. */
   forget() {
     this.#made.length = 0;
+    this.#unanswered = null;
   }
 
   /** Take back what was decided before this page was opened. */
   async #undoEarlier() {
     await this.outbox.tail;
+    this.#unanswered ??= token();
     try {
-      const { item } = await call("POST", "/v1/review/undo", {});
+      const { item } = await call("POST", "/v1/review/undo", {}, { name: this.#unanswered });
+      this.#unanswered = null;
       const entries = [new Entry(item)];
       this.queue.bringBack(entries);
       this.tally(-1);
       this.changed(`Taken back: ${named(entries)}.`);
     } catch (error) {
+      if (!error.passing) this.#unanswered = null;
       notice(error.code === "nothing_to_undo" ? "There is nothing left to undo." : error.message, { seconds: 4 });
     }
   }

@@ -3,7 +3,9 @@
 import datetime
 import io
 import json
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -18,6 +20,7 @@ from service.cli import main
 from service.detector import Detector
 from service.errors import StartError
 from service.keys.key import Scope
+from service.runtime.cores import available_cores
 from service.settings import Settings, load_settings
 from service.store.database import open_database
 from tests.conftest import SAMPLES
@@ -100,6 +103,20 @@ def test_from_the_queue_to_the_log(clients: dict[str, httpx.Client]) -> None:
     assert [json.loads(line) for line in ann.get("/v1/decisions?cursor=1&limit=1").text.splitlines()] == [lines[1]]
     for path in ("/v1/review/queue", "/v1/decisions"):
         assert clients["pipeline"].get(path).json()["error"]["code"] == "forbidden"
+
+
+def test_photos_seen_before_are_looked_for_on_few_threads(
+    clients: dict[str, httpx.Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look takes some megabytes; two hundred at once held half a gigabyte."""
+    names = set[str]()
+    monkeypatch.setattr(
+        "service.api.review_items.likenesses", lambda *_: names.add(threading.current_thread().name) or []
+    )
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(lambda _: clients["ann"].get("/v1/review/items/1/similar").json(), range(32)))
+    assert found == [{"items": []}] * 32
+    assert names and names <= {f"lookups_{number}" for number in range(available_cores())}
 
 
 def test_numbers_that_no_database_takes(clients: dict[str, httpx.Client]) -> None:

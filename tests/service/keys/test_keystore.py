@@ -137,3 +137,13 @@ def test_a_place_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StartError, match="cannot be made"):
         KeyStore(tmp_path / "file" / "keys.db").create_file()
+
+
+def test_a_store_that_a_full_disk_left_empty_is_called_that_and_can_be_begun_anew(store: KeyStore) -> None:
+    store.path.write_bytes(b"")
+    for use in (store.check, store.all_keys):
+        with pytest.raises(StartError, match="is empty, as a full disk leaves it: put a backup in its place"):
+            use()
+    store.create_file()
+    store.check()
+    assert store.all_keys() == []

@@ -65,6 +65,7 @@ class Clock:
     """The time of what is kept, seconds since the epoch; it stands still until it is moved."""
 
     moment: float
+    fromtimestamp = datetime.datetime.fromtimestamp
 
     def now(self, zone: datetime.tzinfo) -> datetime.datetime:
         return datetime.datetime.fromtimestamp(self.moment, zone)

@@ -106,6 +106,18 @@ def test_a_batch_whose_photos_cannot_be_removed_does_not_keep_those_of_others(
     assert purge(database, photos) == 1
 
 
+def test_photos_of_a_folder_that_is_away_are_not_said_to_be_removed(database: Database, tmp_path: Path) -> None:
+    photos, new, folder = Photos(tmp_path / "p", None), NewBatch("", "default"), tmp_path / "p"
+    photos.write(new.id, 0, DATA)
+    Batches(database).add(new, [Entry("a", photo=True)])
+    Batches(database).cancel(new.id)
+    folder.rename(tmp_path / "away")
+    with pytest.raises(OSError, match="not there"):
+        purge(database, photos)
+    (tmp_path / "away").rename(folder)
+    assert purge(database, photos) == 1 and not list((folder / new.id).iterdir())
+
+
 def test_purge_waits_until_the_retention_has_passed(
     database: Database, answers: list[Answer], clock: Clock, tmp_path: Path
 ) -> None:

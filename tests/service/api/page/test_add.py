@@ -4,10 +4,11 @@ import re
 from pathlib import Path
 
 from playwright.sync_api import Route, expect
+from sqlalchemy import text
 
 from tests.browser import settled
 from tests.conftest import SAMPLES
-from tests.service.api.page.visits import Visit
+from tests.service.api.page.visits import Visit, stored
 
 
 def test_a_dropped_folder_becomes_a_batch(open_page: Visit, tmp_path: Path) -> None:
@@ -75,3 +76,31 @@ def test_hundreds_of_dropped_files_become_a_batch(open_page: Visit) -> None:
     line = page.locator("#batches li[data-state=done]", has_text="dropped")
     expect(line).to_contain_text("300 of 300 judged")
     assert line.locator("progress").evaluate("bar => bar.value / bar.max") == 1
+
+
+def test_photos_sent_again_because_the_answer_was_lost_are_one_batch(open_page: Visit, folder: Path) -> None:
+    page = open_page()
+    settled(page)
+    page.keyboard.press("p")
+    page.set_input_files("#add-files", [SAMPLES / "tusk-single.jpg", SAMPLES / "leaves.jpg"])
+    page.fill("#add-source", "sent twice")
+
+    # Playwright passes on a form without its files, so the answer is lost in the page
+    page.evaluate(
+        """() => {
+          const { prototype } = XMLHttpRequest;
+          const listen = prototype.addEventListener;
+          let lost = false;
+          prototype.addEventListener = function (kind, heard) {
+            const loses = kind === "load" && !lost;
+            lost ||= loses;
+            listen.call(this, kind, loses ? () => this.dispatchEvent(new ProgressEvent("error")) : heard);
+          };
+        }"""
+    )
+    page.click("#add-start")
+    page.get_by_text("The batch was not started").wait_for()
+    page.click("#add-start")
+    expect(page.locator("#batches li[data-state=done]", has_text="sent twice")).to_have_count(1)
+    with stored(folder) as session:
+        assert session.execute(text("SELECT count(*) FROM batches WHERE source = 'sent twice'")).scalar() == 1

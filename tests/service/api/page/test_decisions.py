@@ -162,3 +162,27 @@ def test_somebody_elses_decision_is_told(open_page: Visit, folder: Path) -> None
         session.execute(text(f"UPDATE reviews SET claimed_until = 0 WHERE item_id = {second}"))
     page.keyboard.press("g")
     page.wait_for_selector(f".tile[data-item='{second}']")
+
+
+def test_an_undoing_whose_answer_was_lost_takes_back_one_decision(open_page: Visit, folder: Path) -> None:
+    page = open_page()
+    settled(page)
+    for key in "rr":
+        page.keyboard.press(key)
+        settled(page)
+    page.reload()
+    settled(page)
+
+    def lose(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route("**/v1/review/undo", lose, times=1)
+    page.keyboard.press("u")
+    page.get_by_text("cannot be reached").wait_for()
+    last = decided(folder)[1]["item"]
+    for undone in (1, 2):
+        page.keyboard.press("u")
+        page.wait_for_selector(f"#stage[data-item='{last}']" if undone == 1 else f"#stage:not([data-item='{last}'])")
+        settled(page)
+        assert [entry["decision"] for entry in decided(folder)] == ["reject"] * 2 + ["undo"] * undone

@@ -43,8 +43,9 @@ export class Failure extends Error {
   }
 }
 
-export function headers() {
-  return { "X-Review-Session": session, ...(key ? { Authorization: `Bearer ${key}` } : {}) };
+/** `window`: whose photos it is about, this one's unless another is gone. */
+export function headers(window = session) {
+  return { "X-Review-Session": window, ...(key ? { Authorization: `Bearer ${key}` } : {}) };
 }
 
 async function failure(response, sent) {
@@ -59,7 +60,7 @@ async function failure(response, sent) {
 export const here = (path) => path.slice(1);
 
 /** The answer; raises Failure where it is an error. */
-async function ask(method, path, body, options) {
+async function ask(method, path, body, { window, ...options }) {
   const given = body === undefined ? {} : { body: JSON.stringify(body) };
   const kind = body === undefined ? {} : { "Content-Type": "application/json" };
   const sent = key;
@@ -67,7 +68,7 @@ async function ask(method, path, body, options) {
   const late = setTimeout(() => stop.abort(), ANSWER_WITHIN);
   let response;
   try {
-    response = await fetch(here(path), { method, headers: { ...headers(), ...kind }, ...given, signal: stop.signal, ...options });
+    response = await fetch(here(path), { method, headers: { ...headers(window), ...kind }, ...given, signal: stop.signal, ...options });
   } catch {
     throw new Failure("network", stop.signal.aborted ? "The service does not answer." : "The service cannot be reached.");
   } finally {

@@ -71,6 +71,7 @@ async function come(found) {
   prefer(me.preferences);
   if (settings) settings.chosen = me.preferences;
   else await begin();
+  await outbox.recover();
   view.go({});
   look();
 }

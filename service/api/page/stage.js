@@ -163,5 +163,5 @@ function absence({ state, fields, reason }) {
       make("p", {}, `${reason} It is fetched again. You can decide about it when it is here.`)];
   }
   if (state === "failed") return [make("strong", {}, "This photo cannot be shown."), make("p", {}, reason)];
-  return [make("p", { class: "loading" }, "Loading the photo …")];
+  return [make("p", {}, "Loading the photo …")];
 }

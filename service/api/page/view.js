@@ -8,6 +8,9 @@ import { Queue } from "./queue.js";
 import { Stage } from "./stage.js";
 
 const PATIENCE = 500;
+// milliseconds; nobody sees what a photo shows in less, so that a key or button pressed twice decides about one
+const GLANCE = 200;
+const DECIDABLE = ["shown", "gone", "failed"];
 
 export class View {
   /** Nothing is shown before there are details. */
@@ -15,6 +18,8 @@ export class View {
   gridOn = false;
   #state = "open";
   #wanted = "open";
+  #there = null;
+  #since = 0;
 
   /**
    * `reveal()`: the photo was pressed; `waiting(number, why)`: so many decisions are not kept yet;
@@ -101,9 +106,18 @@ export class View {
     const another = this.details.entry !== entry;
     this.stage.show(entry);
     this.details.show(entry);
+    this.#note(DECIDABLE.includes(entry?.state) ? entry : null);
     if (another && entry) say(`${inWords(entry)}.`);
     if (another && entry?.similar?.length) this.#refresh(entry);
     if (entry?.state === "shown" && this.stage.wantsHeat()) entry.loadHeat(entry.fields.findings[0].category).catch(() => {});
+  }
+
+  /** Since when the photo in front has been there. */
+  #note(entry) {
+    if (entry === this.#there) return;
+    this.#there = entry;
+    this.#since = performance.now();
+    $("stage").dataset.since = this.#since;
   }
 
   /** What was decided a moment ago counts among what was seen before. */
@@ -119,11 +133,15 @@ export class View {
     else this.decideCurrent(decision);
   }
 
-  /** Decide about the photo in front; never about one that was not on the screen. */
+  /** Decide about the photo in front; never about one that nobody can have seen. */
   decideCurrent(decision, category = null) {
     const entry = this.queue.current;
-    if (!entry || !["shown", "gone", "failed"].includes(entry.state)) {
+    if (!entry || !DECIDABLE.includes(entry.state)) {
       if (entry) say("The photo is not there yet.");
+      return;
+    }
+    if (performance.now() - this.#since < GLANCE) {
+      say(`Pressed too soon: ${inWords(entry)} is not decided.`);
       return;
     }
     this.decisions.make([entry], decision, category);

@@ -9,7 +9,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, BrowserContext, Error, Page, Route, expect
 from sqlalchemy import text
 
-from tests.browser import PATIENCE, chromium_path, settled, wait
+from tests.browser import PATIENCE, chromium_path, in_sight, settled, wait
 from tests.service.api.page.visits import Visit, decided, shown, stored, until_held
 
 SENDING = re.compile("/decisions?$")
@@ -50,7 +50,7 @@ def decide_unsent(page: Page, keys: str) -> list[int]:
     page.route(SENDING, lambda route: route.abort())
     seen = []
     for key in keys:
-        page.wait_for_selector("#stage[data-shown=shown]")
+        in_sight(page)
         seen.append(shown(page))
         page.keyboard.press(key)
     wait(page, f"Number(document.body.dataset.waiting) === {len(keys)}")
@@ -78,7 +78,7 @@ def test_decisions_of_a_window_that_crashed_are_sent_by_the_next(open_page: Visi
     assert shown(after) not in (first, second) and kept(after) == 0
     crash(after)
     last = another(page)
-    last.wait_for_selector("#stage[data-shown=shown]")
+    in_sight(last)
     assert made(folder) == wanted, "they are sent once"
 
 
@@ -94,7 +94,7 @@ def test_what_was_on_its_way_is_kept_once(open_page: Visit, folder: Path) -> Non
     item = shown(page)
     page.keyboard.press("r")
     until_held(page, held)
-    page.wait_for_selector("#stage[data-shown=shown]")
+    in_sight(page)
     other = shown(page)
     page.keyboard.press("r")
     with stored(folder) as session:

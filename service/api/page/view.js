@@ -1,7 +1,7 @@
 // What is in front of the moderator: photos of one state and with some filters, one at a time or many in the grid.
 
 import { Decisions } from "./decisions.js";
-import { $, notice, percent, say } from "./dom.js";
+import { $, able, notice, percent, say } from "./dom.js";
 import { Filters } from "./filters.js";
 import { Grid } from "./grid.js";
 import { Queue } from "./queue.js";
@@ -83,10 +83,12 @@ export class View {
     if (!this.details || (changed && changed !== queue.current && !this.gridOn)) return;
     const empty = !queue.items.length;
     this.#renderNothing(empty && (queue.empty || queue.trouble !== ""));
+    const held = document.activeElement?.closest("#single, #grid");
     $("single").hidden = this.gridOn || empty;
     $("grid").hidden = !this.gridOn || empty;
+    if (held?.hidden) $("main").focus({ preventScroll: true });
     document.body.dataset.view = this.gridOn ? "grid" : "single";
-    for (const button of document.querySelectorAll("[data-needs]")) button.disabled = empty;
+    for (const button of document.querySelectorAll("[data-needs]")) able(button, !empty);
     if (this.gridOn) this.grid.render();
     else this.#renderSingle(queue.current ?? null);
   }
@@ -137,7 +139,7 @@ export class View {
   decideCurrent(decision, category = null) {
     const entry = this.queue.current;
     if (!entry || !DECIDABLE.includes(entry.state)) {
-      if (entry) say("The photo is not there yet.");
+      say(entry ? "The photo is not there yet." : "There is no photo.");
       return;
     }
     if (performance.now() - this.#since < GLANCE) {
@@ -169,7 +171,7 @@ export class View {
     this.gridOn = !this.gridOn;
     $("grid-toggle").setAttribute("aria-pressed", String(this.gridOn));
     this.queue.gridded(this.gridOn);
-    for (const button of document.querySelectorAll(".actions [data-decides]")) button.disabled = false;
+    for (const button of document.querySelectorAll(".actions [data-decides]")) able(button, true);
     this.render();
     if (this.gridOn) {
       await this.queue.take();
@@ -180,7 +182,7 @@ export class View {
   /** So many photos of the grid are selected. */
   #chosen(count) {
     if (!this.gridOn) return;
-    for (const button of document.querySelectorAll(".actions [data-decides]")) button.disabled = !count;
+    for (const button of document.querySelectorAll(".actions [data-decides]")) able(button, count > 0);
   }
 
   #open(entry) {

@@ -48,12 +48,15 @@ export function headers(window = session) {
   return { "X-Review-Session": window, ...(key ? { Authorization: `Bearer ${key}` } : {}) };
 }
 
-async function failure(response, sent) {
-  const error = (await response.json().catch(() => ({}))).error ?? {};
-  const words = WORDS[error.code] ?? error.message ?? `The service answered ${response.status}.`;
-  const told = new Failure(error.code ?? "unknown", words, response.status);
-  told.stale = (told.status === 401 || told.status === 403) && sent !== key;
-  return told;
+/** For a request that is sent now: makes the failure of an answer's status and its `error`. */
+export function failing() {
+  const sent = key;
+  return (status, error = {}) => {
+    const words = WORDS[error.code] ?? error.message ?? `The service answered ${status}.`;
+    const told = new Failure(error.code ?? "unknown", words, status);
+    told.stale = (status === 401 || status === 403) && sent !== key;
+    return told;
+  };
 }
 
 /** An address beside the page's own: a proxy may have put the service below a path. */
@@ -63,7 +66,7 @@ export const here = (path) => path.slice(1);
 async function ask(method, path, body, { window, ...options }) {
   const given = body === undefined ? {} : { body: JSON.stringify(body) };
   const kind = body === undefined ? {} : { "Content-Type": "application/json" };
-  const sent = key;
+  const failure = failing();
   const stop = new AbortController();
   const late = setTimeout(() => stop.abort(), ANSWER_WITHIN);
   let response;
@@ -74,7 +77,7 @@ async function ask(method, path, body, { window, ...options }) {
   } finally {
     clearTimeout(late);
   }
-  if (!response.ok) throw await failure(response, sent);
+  if (!response.ok) throw failure(response.status, (await response.json().catch(() => ({}))).error);
   return response;
 }
 

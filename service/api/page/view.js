@@ -100,7 +100,7 @@ export class View {
     $("nothing").hidden = !nothing;
     $("nothing-title").textContent = title;
     $("nothing-why").textContent = trouble ? `${trouble} They come by themselves as soon as they can.`
-      : "No photo waits that is not in front of somebody else. New ones come by themselves.";
+      : "Each photo here is decided, or in front of somebody else. New ones come by themselves.";
     $("nothing-filtered").hidden = !this.filters.any || trouble !== "";
   }
 

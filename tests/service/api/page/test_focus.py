@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser import settled
+from tests.browser import settled, wait
 from tests.service.api.page.visits import Visit, decided, shown
 
 FOCUSED = "document.activeElement.id || document.activeElement.dataset.act"
@@ -32,6 +32,7 @@ def test_a_button_keeps_the_focus_when_no_photo_is_there(open_page: Visit, folde
     assert page.evaluate(FOCUSED) == "reject"
     page.keyboard.press("Enter")
     expect(page.locator("#nothing")).to_be_visible()
+    wait(page, "!Number(document.body.dataset.waiting)")
     assert [entry["decision"] for entry in decided(folder)] == ["reject", "reject", "undo", "reject"]
 
 

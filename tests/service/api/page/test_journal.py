@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import signal
+import time
 from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, Error, Page, Route, expect
@@ -98,10 +99,11 @@ def test_what_was_on_its_way_is_kept_once(open_page: Visit, folder: Path) -> Non
     other = shown(page)
     page.keyboard.press("r")
     with stored(folder) as session:
-        session.execute(text(f"UPDATE reviews SET state = 'decided' WHERE item_id = {other}"))
+        taken = f"UPDATE reviews SET claimed_by = '.x', claimed_until = {time.time() + 250} WHERE item_id = {other}"
+        session.execute(text(taken))
     crash(page)
     after = another(page)
-    expect(after.locator("#notices")).to_have_text("Not kept: This photo has been decided already.×")
+    expect(after.locator("#notices")).to_have_text("Not kept: Another moderator has this photo in front of them.×")
     settled(after)
     assert made(folder) == [(item, "reject")]
     expect(after.locator("#today")).to_have_text("1")

@@ -74,7 +74,7 @@ def main() -> None:
     options.add_argument("--queue", type=int, default=10_000)
     options.add_argument("--decisions", type=int, default=300)
     options.add_argument("--width", type=int, default=1600, help="of the photos, pixels")
-    options.add_argument("--pauses", type=float, nargs="+", default=[0.5, 0.1, 0.0], help="seconds between decisions")
+    options.add_argument("--pauses", type=float, nargs="+", default=[0.5, 0.3], help="seconds, above 0.2")
     wanted = options.parse_args()
     with tempfile.TemporaryDirectory() as name, chromium() as browser:
         store = Path(name) / "store"

@@ -11,6 +11,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 # long, because other work may hold a machine up; what is waited for is there within a second on an idle one
 PATIENCE = 90.0
+# milliseconds, as in the page: what was on the screen for less is not decided about
+GLANCE = 200
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -44,7 +46,13 @@ def wait(page: Page, expression: str, seconds: float = PATIENCE) -> None:
         page.wait_for_timeout(10)
 
 
-def settled(page: Page) -> None:
-    """Wait until a photo is on the screen, and every decision is kept."""
+def in_sight(page: Page) -> None:
+    """Wait until a photo is on the screen, for long enough to be decided about."""
     page.wait_for_selector("#stage[data-shown=shown]")
+    wait(page, f"performance.now() - document.getElementById('stage').dataset.since >= {GLANCE}")
+
+
+def settled(page: Page) -> None:
+    """Wait until a photo can be decided about, and every decision is kept."""
+    in_sight(page)
     wait(page, "!Number(document.body.dataset.waiting)")

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.browser import PATIENCE, chromium, settled, wait
+from tests.browser import PATIENCE, chromium, in_sight, settled, wait
 from tests.conftest import ROOT, SAMPLES
 from tests.live import until
 from tests.process import COMMAND, free_port
@@ -143,6 +143,7 @@ def review(page: Page, address: str, folder: Path) -> list[tuple[str, str]]:
         if len(made) == 1:
             page.keyboard.press("u")
             page.wait_for_selector(f"#stage[data-item='{item}']")
+            in_sight(page)
             page.keyboard.press("c" if shown else "r")
         wait(page, f"document.getElementById('stage').dataset.item !== '{item}'")
         wait(page, f"{SHOWN} || !document.getElementById('nothing').hidden")

@@ -1,19 +1,22 @@
 // Photos dropped on the page, or chosen: one batch, with its progress.
 
-import { LOOK_AGAIN, address, call, Failure, headers, here, pause, token } from "./api.js";
+import { LOOK_AGAIN, address, call, Failure, failing, headers, here, pause, token } from "./api.js";
 import { $, bytes, count, isolated, make, notice } from "./dom.js";
 
 const LOOK_EVERY = 1000;
 const PICTURE = /\.(jpe?g|png|webp|gif|avif|tiff?|bmp)$/i;
 
 export class Add {
-  /** `review(batch)`: look at what was found in it; `grew()`: there may be more to review. */
-  constructor(review, grew) {
+  #untell = () => {};
+
+  /** `review(batch)`: look at what was found in it; `grew()`: there may be more to review; `failed(failure)`: the key was not taken. */
+  constructor(review, grew, failed) {
     this.review = review;
     this.grew = grew;
+    this.failed = failed;
     this.files = [];
     this.request = null;
-    this.failed = null;
+    this.unanswered = null;
     $("add-files").addEventListener("change", (event) => this.offer(chosen(event.target)));
     $("add-folder").addEventListener("change", (event) => this.offer(chosen(event.target)));
     $("add-form").addEventListener("submit", (event) => {
@@ -93,23 +96,28 @@ export class Add {
       policy: $("add-policy").value, source: $("add-source").value.trim(),
       listing_id: listing === "one" ? $("add-listing").value.trim() : "", folders_are_listings: listing === "folders" || "",
     });
+    this.#untell();
     // the same photos sent again, because the answer was lost, are no second batch
-    const name = this.failed?.path === path && this.failed.files === files ? this.failed.name : token();
+    const name = this.unanswered?.path === path && this.unanswered.files === files ? this.unanswered.name : token();
     this.offer([]);
     $("add-form").hidden = true;
     $("sending").hidden = false;
+    $("sending-stop").focus();
     try {
       const batch = await this.upload(path, form, files.length, name);
       $("add-form").reset();
       this.follow(batch);
     } catch (error) {
       this.offer(files);
-      this.failed = { path, name, files: this.files };
-      notice(`The batch was not started: ${error.message}`, { kind: "error", seconds: 0 });
+      this.unanswered = { path, name, files: this.files };
+      if (error.status === 401 && !error.stale) this.failed(error);
+      this.#untell = notice(`The batch was not started: ${error.message}`, { kind: "error", seconds: 0 });
     } finally {
+      const held = document.activeElement === $("sending-stop");
       this.request = null;
       $("add-form").hidden = false;
       $("sending").hidden = true;
+      if (held) $($("add-start").disabled ? "add-files" : "add-start").focus();
     }
   }
 
@@ -117,6 +125,7 @@ export class Add {
   upload(path, form, total, name) {
     return new Promise((done, failed) => {
       const request = new XMLHttpRequest();
+      const failure = failing();
       this.request = request;
       request.open("POST", here(path));
       for (const [header, value] of Object.entries({ ...headers(), "Idempotency-Key": name })) request.setRequestHeader(header, value);
@@ -127,9 +136,8 @@ export class Add {
           ? `Sending ${count(total)} photos: ${bytes(loaded)} of ${bytes(all)}` : "Sent; the service stores them …";
       });
       request.addEventListener("load", () => {
-        const error = request.response?.error;
         if (request.status === 202) done(request.response);
-        else failed(new Failure(error?.code, error?.message ?? `the service answered ${request.status}`, request.status));
+        else failed(failure(request.status, request.response?.error));
       });
       request.addEventListener("error", () => failed(new Failure("network", "The service cannot be reached.")));
       request.addEventListener("abort", () => failed(new Failure("stopped", "You stopped it.")));

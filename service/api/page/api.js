@@ -48,38 +48,43 @@ export class Failure extends Error {
   }
 }
 
-export function headers() {
-  return { "X-Review-Session": session, ...(key ? { Authorization: `Bearer ${key}` } : {}) };
+/** `window`: whose photos it is about, this one's unless another is gone. */
+export function headers(window = session) {
+  return { "X-Review-Session": window, ...(key ? { Authorization: `Bearer ${key}` } : {}) };
 }
 
-async function failure(response, sent) {
-  const error = (await response.json().catch(() => ({}))).error ?? {};
-  const words = WORDS[error.code] ?? error.message ?? `The service answered ${response.status}.`;
-  const told = new Failure(error.code ?? "unknown", words, response.status);
-  told.stale = (told.status === 401 || told.status === 403) && sent !== key;
-  return told;
+/** For a request that is sent now: makes the failure of an answer's status and its `error`. */
+export function failing() {
+  const sent = key;
+  return (status, error = {}) => {
+    const words = WORDS[error.code] ?? error.message ?? `The service answered ${status}.`;
+    const told = new Failure(error.code ?? "unknown", words, status);
+    told.stale = (status === 401 || status === 403) && sent !== key;
+    return told;
+  };
 }
 
 /** An address beside the page's own: a proxy may have put the service below a path. */
 export const here = (path) => path.slice(1);
 
 /** The answer; raises Failure where it is an error. `name`: of the request, so that it is done once however often it is sent. */
-async function ask(method, path, body, { name, ...options }) {
+async function ask(method, path, body, { name, window, ...options }) {
   const given = body === undefined ? {} : { body: JSON.stringify(body) };
   const kind = body === undefined ? {} : { "Content-Type": "application/json" };
   const once = name ? { "Idempotency-Key": name } : {};
-  const sent = key;
+  const failure = failing();
   const stop = new AbortController();
   const late = setTimeout(() => stop.abort(), ANSWER_WITHIN);
   let response;
   try {
-    response = await fetch(here(path), { method, headers: { ...headers(), ...kind, ...once }, ...given, signal: stop.signal, ...options });
+    const all = { ...headers(window), ...kind, ...once };
+    response = await fetch(here(path), { method, headers: all, ...given, signal: stop.signal, ...options });
   } catch {
     throw new Failure("network", stop.signal.aborted ? "The service does not answer." : "The service cannot be reached.");
   } finally {
     clearTimeout(late);
   }
-  if (!response.ok) throw await failure(response, sent);
+  if (!response.ok) throw failure(response.status, (await response.json().catch(() => ({}))).error);
   return response;
 }
 

@@ -18,7 +18,8 @@ export class Decisions {
     this.queue = queue;
     this.tally = tally;
     this.changed = changed;
-    this.outbox = new Outbox({ told: waiting, refused: (error, sent) => this.#refused(error, sent), left });
+    this.outbox = new Outbox({ told: waiting, refused: (error, sent) => this.#refused(error, sent), left,
+      recovered: (change, photos) => this.#recovered(change, photos) });
   }
 
   make(entries, decision, category) {
@@ -26,7 +27,7 @@ export class Decisions {
     this.#made.push({ entries, decision });
     if (this.#made.length > REMEMBERED) this.#made.shift();
     this.queue.remove(items);
-    this.outbox.put({ items, decision, category }).then(() => this.queue.topUp());
+    this.outbox.put({ items, batches: batches(entries), decision, category }).then(() => this.queue.topUp());
     this.tally(items.length, decision);
     this.changed(`${PAST[decision]}: ${named(entries)}.`);
   }
@@ -37,7 +38,8 @@ export class Decisions {
       await this.#undoEarlier();
       return;
     }
-    this.outbox.put({ items: last.entries.map((entry) => entry.id), decision: "undo", category: null });
+    const items = last.entries.map((entry) => entry.id);
+    this.outbox.put({ items, batches: batches(last.entries), decision: "undo", category: null });
     this.queue.bringBack(last.entries);
     this.tally(-last.entries.length, last.decision);
     this.changed(`Taken back: ${named(last.entries)}.`);
@@ -66,8 +68,13 @@ export class Decisions {
     }
   }
 
+  #recovered({ decision }, photos) {
+    this.tally(decision === "undo" ? -photos : photos, decision);
+    if (photos) notice("What was decided before this page was closed is saved now.");
+  }
+
   /** A decision that the service did not take. */
-  #refused(error, { items, decision }) {
+  #refused(error, { items, decision, recovered }) {
     const undoing = decision === "undo";
     const known = [...this.queue.items, ...this.#made.flatMap(({ entries }) => entries)];
     const which = known.filter((entry) => items.includes(entry.id));
@@ -76,11 +83,14 @@ export class Decisions {
     for (const id of items) this.queue.done.delete(id);
     for (const group of this.#made) group.entries = group.entries.filter((entry) => !items.includes(entry.id));
     this.#made = this.#made.filter((group) => group.entries.length);
-    this.tally(undoing ? items.length : -items.length, decision);
-    notice(`Not kept${which.length ? ` (${named(which)})` : ""}: ${error.message}`, { kind: "error" });
+    // those of before were not counted yet
+    if (!recovered) this.tally(undoing ? items.length : -items.length, decision);
+    notice(`Not kept${which.length ? ` (${named(which)})` : ""}: ${error.message}`, { kind: "error", seconds: recovered ? 0 : 8 });
     this.changed();
   }
 }
+
+const batches = (entries) => entries.map((entry) => entry.fields.batch_id);
 
 /** Whoever decided is not here any more. */
 function left(photos) {

@@ -26,6 +26,11 @@ export function bytes(value) {
 /** Names of others in a sentence of ours: signs in them that turn the direction of writing end with them. */
 export const isolated = (text) => `\u2068${text}\u2069`;
 
+/** Whether a press of a button does something. It keeps the focus all the same, which `disabled` would lose. */
+export function able(button, can) {
+  button.setAttribute("aria-disabled", String(!can));
+}
+
 /** Say something to screen readers, and nothing to others. */
 export function say(text) {
   $("live").textContent = text;

@@ -46,7 +46,10 @@ export class Filters {
   }
 
   show() {
+    const held = $("chips").contains(document.activeElement);
     $("chips").replaceChildren(...Object.entries(this.chosen).map(([name, value]) => this.chip(name, value)));
+    // the chip that was pressed is gone
+    if (held) ($("chips").querySelector("button") ?? $("main")).focus();
   }
 
   chip(name, value) {

@@ -145,7 +145,8 @@ export class Grid {
     const tiles = [...$("tiles").querySelectorAll(".tile")];
     const at = tiles.indexOf(document.activeElement);
     const columns = getComputedStyle($("tiles")).gridTemplateColumns.split(" ").length;
-    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns, Home: -at, End: tiles.length - 1 - at }[event.key];
+    const onward = $("tiles").matches(":dir(rtl)") ? -1 : 1;
+    const step = { ArrowLeft: -onward, ArrowRight: onward, ArrowUp: -columns, ArrowDown: columns, Home: -at, End: tiles.length - 1 - at }[event.key];
     if (at < 0 || step === undefined) return;
     event.preventDefault();
     tiles[Math.min(tiles.length - 1, Math.max(0, at + step))].focus();

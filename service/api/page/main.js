@@ -71,6 +71,7 @@ async function come(found) {
   prefer(me.preferences);
   if (settings) settings.chosen = me.preferences;
   else await begin();
+  await outbox.recover();
   view.go({});
   look();
 }
@@ -89,7 +90,7 @@ async function begin() {
   add = new Add((batch) => {
     $("add").close();
     view.go({ state: "open", filter: { batch_id: batch } });
-  }, () => queue.items.length < 2 && !$("rest").open && queue.take());
+  }, () => queue.items.length < 2 && !$("rest").open && queue.take(), failed);
   $("filter-category").append(...categories.map(({ id, name }) => make("option", { value: id }, name)));
   $("other-list").replaceChildren(...categories.map(({ id, name }) => make("li", {}, make("button", { type: "button", click: () => {
     $("other").close();

@@ -2,6 +2,7 @@
 // A decision is its moderator's: with the key of another it is not sent.
 
 import { call, Failure } from "./api.js";
+import { Journal } from "./journal.js";
 
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 15_000;
@@ -9,6 +10,7 @@ const SLOW = 3_000;
 const CARRY_ON = { keepalive: true };
 // what it looks like, after a try whose answer was lost, that the try was kept
 const KEPT_BEFORE = ["already_decided", "second_opinion_needed", "nothing_to_undo"];
+const GONE = { code: "unknown_item", message: "There is no such photo to review." };
 
 export class Outbox {
   #moderator = null;
@@ -18,13 +20,16 @@ export class Outbox {
 
   /**
    * `told(waiting, why)`: how many are not kept yet, and what hinders it; `refused(failure, change)`: one that the service
-   * does not take; `left(photos)`: so many photos' decisions were not sent, because their moderator left.
+   * does not take; `left(photos)`: so many photos' decisions were not sent, because their moderator left;
+   * `recovered(change, photos)`: one of a window that is gone was sent, and is kept for so many photos.
    */
-  constructor({ told, refused, left }) {
+  constructor({ told, refused, left, recovered }) {
+    this.journal = new Journal();
     this.waiting = 0;
     this.told = told;
     this.refused = refused;
     this.left = left;
+    this.recovered = recovered;
     this.tail = Promise.resolve();
     addEventListener("beforeunload", (event) => this.waiting && event.preventDefault());
   }
@@ -35,12 +40,27 @@ export class Outbox {
     this.#wake();
   }
 
-  /** `change`: { items: [ids], decision, category }, of the moderator who is here. */
+  /** `change`: { items: [ids], batches: [theirs], decision, category }, of the moderator who is here. */
   put(change) {
-    const moderator = this.#moderator;
+    const whole = { ...change, moderator: this.#moderator };
+    return this.#queue(whole, this.journal.add(whole));
+  }
+
+  /** Send what windows of this moderator that are gone left behind. */
+  async recover() {
+    const begun = new Set();
+    for (const { place, ...change } of await this.journal.left(this.#moderator)) {
+      // of each window only the first can have been on its way
+      this.#queue({ ...change, recovered: true, sent: !begun.has(change.session) }, place);
+      begun.add(change.session);
+    }
+  }
+
+  #queue(change, place) {
     this.waiting += 1;
     this.told(this.waiting, this.#why);
-    this.tail = this.tail.then(() => this.send(change, moderator)).finally(() => {
+    this.tail = this.tail.then(() => this.send(change)).finally(async () => {
+      await this.journal.remove(await place);
       this.waiting -= 1;
       this.#tell("");
       if (this.waiting || !this.#left) return;
@@ -60,11 +80,11 @@ export class Outbox {
     this.told(this.waiting, why);
   }
 
-  async send(change, moderator) {
-    for (let attempt = 0; ; attempt += 1) {
+  async send(change) {
+    for (let attempt = change.sent ? 1 : 0; ; attempt += 1) {
       try {
         if (this.#moderator === null) throw new Failure("unauthenticated", "Nobody is signed in.", 401);
-        if (this.#moderator !== moderator) {
+        if (this.#moderator !== change.moderator) {
           this.#left += change.items.length;
           return;
         }
@@ -74,6 +94,7 @@ export class Outbox {
         for (const some of Map.groupBy(told, ({ error }) => error.code).values()) {
           this.refused(some[0].error, { ...change, items: some.map(({ item }) => item) });
         }
+        if (change.recovered) this.recovered(change, change.items.length - failures.length);
         return;
       } catch (error) {
         if (!error.passing && error.status !== 401) {
@@ -106,14 +127,30 @@ export class Outbox {
 }
 
 /** Send a change; returns the failures of single photos. */
-async function post({ items, decision, category }) {
+async function post(change) {
+  const items = change.recovered ? await same(change) : change.items;
+  const others = change.items.filter((item) => !items.includes(item)).map((item) => ({ item, error: GONE }));
+  return items.length ? [...others, ...(await send(items, change))] : others;
+}
+
+async function send(items, { decision, category, session }) {
   const body = { decision, ...(category ? { category } : {}) };
-  if (items.length > 1) return (await call("POST", "/v1/review/decisions", { items, ...body }, CARRY_ON)).failures;
+  const options = { ...CARRY_ON, window: session };
+  if (items.length > 1) return (await call("POST", "/v1/review/decisions", { items, ...body }, options)).failures;
   try {
-    await call("POST", `/v1/review/items/${items[0]}/decision`, body, CARRY_ON);
+    await call("POST", `/v1/review/items/${items[0]}/decision`, body, options);
     return [];
   } catch (error) {
     if (error.status !== 409 && error.status !== 404) throw error;
     return [{ item: items[0], error: { code: error.code, message: error.message } }];
   }
+}
+
+/** The photos of a change that are what they were: another store may be at this address by now, and count anew. */
+async function same({ items, batches }) {
+  const found = await Promise.all(items.map((item) => call("GET", `/v1/review/items/${item}`).catch((error) => {
+    if (error.status !== 404) throw error;
+    return null;
+  })));
+  return items.filter((_, place) => found[place]?.batch_id === batches[place]);
 }

@@ -153,7 +153,7 @@ function absence({ state, fields, reason }) {
     const ended = fields.photo_until && new Date(fields.photo_until) <= Date.now();
     return [
       make("strong", {}, "This photo is not kept any more."),
-      make("p", {}, `${ended ? `Its time ended on ${moment(fields.photo_until)}. ` : ""}What the model found is still there, on the right. You can decide about it from other knowledge, `
+      make("p", {}, `${ended ? `Its time ended on ${moment(fields.photo_until)}. ` : ""}What the model found is still there. You can decide about it from other knowledge, `
         + "or leave it for later (N)."),
       make("p", { class: "faint" }, "How long photos are kept is set by FAUNALENS_RETENTION_HOURS."),
     ];
@@ -163,5 +163,5 @@ function absence({ state, fields, reason }) {
       make("p", {}, `${reason} It is fetched again. You can decide about it when it is here.`)];
   }
   if (state === "failed") return [make("strong", {}, "This photo cannot be shown."), make("p", {}, reason)];
-  return [make("p", { class: "loading" }, "Loading the photo …")];
+  return [make("p", {}, "Loading the photo …")];
 }

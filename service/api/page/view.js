@@ -1,13 +1,16 @@
 // What is in front of the moderator: photos of one state and with some filters, one at a time or many in the grid.
 
 import { Decisions } from "./decisions.js";
-import { $, notice, percent, say } from "./dom.js";
+import { $, able, notice, percent, say } from "./dom.js";
 import { Filters } from "./filters.js";
 import { Grid } from "./grid.js";
 import { Queue } from "./queue.js";
 import { Stage } from "./stage.js";
 
 const PATIENCE = 500;
+// milliseconds; nobody sees what a photo shows in less, so that a key or button pressed twice decides about one
+const GLANCE = 200;
+const DECIDABLE = ["shown", "gone", "failed"];
 
 export class View {
   /** Nothing is shown before there are details. */
@@ -15,6 +18,8 @@ export class View {
   gridOn = false;
   #state = "open";
   #wanted = "open";
+  #there = null;
+  #since = 0;
 
   /**
    * `reveal()`: the photo was pressed; `waiting(number, why)`: so many decisions are not kept yet;
@@ -78,10 +83,12 @@ export class View {
     if (!this.details || (changed && changed !== queue.current && !this.gridOn)) return;
     const empty = !queue.items.length;
     this.#renderNothing(empty && (queue.empty || queue.trouble !== ""));
+    const held = document.activeElement?.closest("#single, #grid");
     $("single").hidden = this.gridOn || empty;
     $("grid").hidden = !this.gridOn || empty;
+    if (held?.hidden) $("main").focus({ preventScroll: true });
     document.body.dataset.view = this.gridOn ? "grid" : "single";
-    for (const button of document.querySelectorAll("[data-needs]")) button.disabled = empty;
+    for (const button of document.querySelectorAll("[data-needs]")) able(button, !empty);
     if (this.gridOn) this.grid.render();
     else this.#renderSingle(queue.current ?? null);
   }
@@ -93,7 +100,7 @@ export class View {
     $("nothing").hidden = !nothing;
     $("nothing-title").textContent = title;
     $("nothing-why").textContent = trouble ? `${trouble} They come by themselves as soon as they can.`
-      : "No photo waits that is not in front of somebody else. New ones come by themselves.";
+      : "Each photo here is decided, or in front of somebody else. New ones come by themselves.";
     $("nothing-filtered").hidden = !this.filters.any || trouble !== "";
   }
 
@@ -101,9 +108,18 @@ export class View {
     const another = this.details.entry !== entry;
     this.stage.show(entry);
     this.details.show(entry);
+    this.#note(DECIDABLE.includes(entry?.state) ? entry : null);
     if (another && entry) say(`${inWords(entry)}.`);
     if (another && entry?.similar?.length) this.#refresh(entry);
     if (entry?.state === "shown" && this.stage.wantsHeat()) entry.loadHeat(entry.fields.findings[0].category).catch(() => {});
+  }
+
+  /** Since when the photo in front has been there. */
+  #note(entry) {
+    if (entry === this.#there) return;
+    this.#there = entry;
+    this.#since = performance.now();
+    $("stage").dataset.since = this.#since;
   }
 
   /** What was decided a moment ago counts among what was seen before. */
@@ -119,11 +135,15 @@ export class View {
     else this.decideCurrent(decision);
   }
 
-  /** Decide about the photo in front; never about one that was not on the screen. */
+  /** Decide about the photo in front; never about one that nobody can have seen. */
   decideCurrent(decision, category = null) {
     const entry = this.queue.current;
-    if (!entry || !["shown", "gone", "failed"].includes(entry.state)) {
-      if (entry) say("The photo is not there yet.");
+    if (!entry || !DECIDABLE.includes(entry.state)) {
+      say(entry ? "The photo is not there yet." : "There is no photo.");
+      return;
+    }
+    if (performance.now() - this.#since < GLANCE) {
+      say(`Pressed too soon: ${inWords(entry)} is not decided.`);
       return;
     }
     this.decisions.make([entry], decision, category);
@@ -151,7 +171,7 @@ export class View {
     this.gridOn = !this.gridOn;
     $("grid-toggle").setAttribute("aria-pressed", String(this.gridOn));
     this.queue.gridded(this.gridOn);
-    for (const button of document.querySelectorAll(".actions [data-decides]")) button.disabled = false;
+    for (const button of document.querySelectorAll(".actions [data-decides]")) able(button, true);
     this.render();
     if (this.gridOn) {
       await this.queue.take();
@@ -162,7 +182,7 @@ export class View {
   /** So many photos of the grid are selected. */
   #chosen(count) {
     if (!this.gridOn) return;
-    for (const button of document.querySelectorAll(".actions [data-decides]")) button.disabled = !count;
+    for (const button of document.querySelectorAll(".actions [data-decides]")) able(button, count > 0);
   }
 
   #open(entry) {

@@ -135,6 +135,8 @@ function show(found) {
   if (!found.source) {
     $("sources").replaceChildren(...found.sources.filter((line) => line.source).map((line) => make("option", { value: line.source })));
   }
+  // by its own words: what is asked for may change, or fail, while it stands there
+  $("h-total").textContent = `${found.since} to ${found.until}${found.source ? `, from ${found.source}` : ""}`;
   total(found.total);
   fall(found.fall);
   chart(found.weeks);

@@ -87,6 +87,7 @@ def test_the_report_is_shown_with_a_key(browser: Browser, service: tuple[str, st
     page.fill("#ask input[name=since]", "2030-01-01")
     page.click("#ask button[type=submit]")
     expect(page.locator("#message")).to_contain_text("first day must not be after the last")
+    expect(page.locator("#h-total")).to_have_text(f"{today} to {today}")
     assert faults == []
     page.close()
 

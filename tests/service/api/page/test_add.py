@@ -3,12 +3,12 @@
 import re
 from pathlib import Path
 
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Page, Route, expect
 from sqlalchemy import text
 
 from tests.browser import settled
 from tests.conftest import SAMPLES
-from tests.service.api.page.visits import Visit, stored
+from tests.service.api.page.visits import Visit, refuse, stored
 
 
 def test_a_dropped_folder_becomes_a_batch(open_page: Visit, tmp_path: Path) -> None:
@@ -52,6 +52,48 @@ def test_the_chosen_policy_stays_when_the_dialog_is_opened_again(open_page: Visi
     waiting[0].continue_()
     page.select_option("#add-policy", "sensitive")
     expect(page.locator("#add-policy-text")).not_to_be_empty()
+
+
+def test_a_batch_that_was_refused_is_sent_again(keyed_page: tuple[Visit, dict[str, str]]) -> None:
+    visit, keys = keyed_page
+    page, answers = visit(), [503, 401]
+    enter(page, keys["ann"])
+    settled(page)
+
+    def answer(route: Route) -> None:
+        if route.request.method == "GET" or not answers:
+            route.continue_()
+        elif answers[0] == 401:
+            answers.pop(0)
+            refuse(route)
+        else:
+            route.fulfill(status=answers.pop(0), body='{"error": {"code": "overloaded", "message": "Busy."}}')
+
+    page.route("**/v1/batches?*", answer)
+    page.keyboard.press("p")
+    page.select_option("#add-policy", "sensitive")
+    page.set_input_files("#add-files", SAMPLES / "tusk-single.jpg")
+    page.focus("#add-start")
+    page.keyboard.press("Enter")
+    expect(page.locator(".notice")).to_have_text("The batch was not started: Busy.×")
+    expect(page.locator("#add-start")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#login-problem")).to_have_text("This key is not known, or not valid any more.")
+    expect(page.locator(".notice")).to_have_count(1)
+    enter(page, keys["ann"])
+    expect(page.locator("#login")).not_to_be_visible()
+    page.keyboard.press("p")
+    expect(page.locator("#add-chosen")).to_contain_text("1 photo,")
+    page.focus("#add-start")
+    page.keyboard.press("Enter")
+    expect(page.locator("#batches li")).to_have_count(2)
+    expect(page.locator(".notice")).to_have_count(0)
+    expect(page.locator("#add-files")).to_be_focused()
+
+
+def enter(page: Page, key: str) -> None:
+    page.fill("#login-key", key)
+    page.keyboard.press("Enter")
 
 
 def test_hundreds_of_dropped_files_become_a_batch(open_page: Visit) -> None:

@@ -1,5 +1,6 @@
 """Deciding by keys and buttons, undoing, and the counts."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,21 @@ def test_a_key_that_is_held_down_decides_once_and_never_unseen(open_page: Visit,
     page.keyboard.press("r")
     page.wait_for_timeout(200)
     assert len(decided(folder)) == 3
+
+
+def test_what_is_pressed_twice_decides_once(open_page: Visit, folder: Path) -> None:
+    page = open_page()
+    settled(page)
+    first = shown(page)
+    press = "document.body.dispatchEvent(new KeyboardEvent('keydown', { key: 'r', bubbles: true }))"
+    page.evaluate(f"for (const _ of [1, 2]) {press}")
+    expect(page.locator("#live")).to_have_text(re.compile("^Pressed too soon: .* is not decided[.]$"))
+    settled(page)
+    second = shown(page)
+    page.evaluate("for (const _ of [1, 2]) document.querySelector('.actions .confirm').click()")
+    settled(page)
+    entries = [(entry["item"], entry["decision"]) for entry in decided(folder)]
+    assert entries == [(first, "reject"), (second, "confirm")]
 
 
 def test_keyboards_without_latin_letters(open_page: Visit, folder: Path) -> None:

@@ -126,3 +126,18 @@ def test_a_phone(open_page: Visit, folder: Path) -> None:
     page.tap("#grid-toggle")
     wait(page, "document.querySelectorAll('.tile').length === 48")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_written_from_right_to_left(open_page: Visit) -> None:
+    page = open_page()
+    settled(page)
+    page.evaluate("document.documentElement.dir = 'rtl'")
+    assert page.evaluate("document.documentElement.scrollWidth") <= DESK["width"]
+    frame, details = page.locator("#frame").bounding_box(), page.locator("#details").bounding_box()
+    assert frame and details and details["x"] == 0 and frame["x"] + frame["width"] <= DESK["width"]
+    assert frame["x"] >= details["width"]
+    page.keyboard.press("g")
+    wait(page, "document.querySelectorAll('.tile').length === 48 && !document.querySelector('.tile.waiting')")
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate("[...document.querySelectorAll('.tile')].indexOf(document.activeElement)") == 1

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from playwright.sync_api import Route, expect
 
-from tests.browser import settled, wait
+from tests.browser import in_sight, settled, wait
 from tests.service.api.page.visits import Visit, decided, refuse, shown, until_held
 
 
@@ -23,7 +23,7 @@ def test_a_decision_is_never_sent_with_the_key_of_another(
 
     def decide_refused(key: str) -> None:
         """Decide when the key is not taken any more, and wait until the page asks for another."""
-        page.wait_for_selector("#stage[data-shown=shown]")
+        in_sight(page)
         refusing.append(True)
         page.keyboard.press(key)
         expect(page.locator("#login")).to_be_visible()
@@ -89,7 +89,7 @@ def test_what_could_not_be_sent_is_sent_again(open_page: Visit, folder: Path) ->
     page.route(re.compile("/decision$"), unreliable)
     items = []
     for _ in range(3):
-        page.wait_for_selector("#stage[data-shown=shown]")
+        in_sight(page)
         items.append(shown(page))
         page.keyboard.press("r")
     settled(page)
@@ -113,7 +113,7 @@ def test_what_breaks_off_is_fetched_again(open_page: Visit, folder: Path) -> Non
     page.unroute("**/photo*")
     wait(page, "!document.querySelector('.tile.waiting')")
     page.keyboard.press("g")
-    page.wait_for_selector("#stage[data-shown=shown]")
+    in_sight(page)
     page.route(
         "**/decision", lambda route: route.fulfill(status=200, body='{"cut', content_type="application/json"), times=1
     )
@@ -131,6 +131,7 @@ def test_what_hinders_is_told_until_it_is_over(open_page: Visit, folder: Path) -
     saving = page.locator("#saving")
     page.keyboard.press("r")
     expect(saving).to_contain_text("cannot be reached. 1 decision is being saved … Keep this page open.")
+    in_sight(page)
     page.keyboard.press("r")
     assert saving.inner_text().startswith("The service cannot be reached. 2 decisions are")
     box = saving.bounding_box()

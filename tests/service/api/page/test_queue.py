@@ -7,7 +7,7 @@ from pathlib import Path
 from playwright.sync_api import Page, Route, expect
 from sqlalchemy import text
 
-from tests.browser import settled, wait
+from tests.browser import in_sight, settled, wait
 from tests.service.api.page.visits import Visit, decided, shown, stored, until_held
 
 
@@ -120,6 +120,7 @@ def test_nothing_is_said_to_be_left_only_when_nothing_is(open_page: Visit) -> No
     page.evaluate("document.getElementById('live').textContent = ''")
     page.keyboard.press("n")
     expect(page.locator("#live")).to_have_text(re.compile("priority[.]$"))
+    in_sight(page)
     page.context.set_offline(True)
     page.keyboard.press("r")
     page.click("[data-state=unsure]")

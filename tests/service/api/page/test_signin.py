@@ -5,7 +5,7 @@ from pathlib import Path
 from playwright.sync_api import Page, Route, expect
 from sqlalchemy import text
 
-from tests.browser import settled
+from tests.browser import in_sight, settled
 from tests.service.api.page.visits import Visit, decided, refuse, shown, stored, until_held
 
 
@@ -39,8 +39,9 @@ def test_keys_and_second_opinions(keyed_page: tuple[Visit, dict[str, str]], fold
         settled(page)
     assert len(seen[ann]) == len(seen[bob]) == 12 and not seen[ann] & seen[bob]
     bob.click("#state-second")
-    bob.wait_for_selector("#stage[data-shown=shown]")
+    in_sight(bob)
     bob.wait_for_selector(", ".join(f"#stage[data-item='{item}'][data-shown=shown]" for item in seen[ann]))
+    in_sight(bob)
     expect(bob.locator("#state")).to_contain_text("second opinion")
     bob.keyboard.press("c")
     settled(bob)

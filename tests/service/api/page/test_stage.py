@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import text
 
 from service.detector import Detector
-from tests.browser import settled, wait
+from tests.browser import GLANCE, settled, wait
 from tests.service.api.page.visits import Visit, decided, shown, stored, strongest
 
 
@@ -164,6 +164,7 @@ def test_a_photo_that_is_not_kept_says_so(open_page: Visit, folder: Path, detect
             page.wait_for_selector("#stage[data-shown=gone]")
         expect(page.locator("#absent p").first).to_have_text(re.compile(f"^{words}"))
     expect(page.locator("#headline")).to_have_text(detector.catalog[strongest(folder, shown(page))].name)
+    wait(page, f"performance.now() - document.getElementById('stage').dataset.since >= {GLANCE}")
     page.keyboard.press("r")
     wait(page, "!Number(document.body.dataset.waiting)")
     assert len(decided(folder)) == 1

@@ -44,9 +44,10 @@ scan: $(SERVE)/ready
 	@case "$$DIR" in '') echo 'which folder? make scan DIR=docs/samples' >&2; exit 2;; '~/'*) DIR=$$HOME/$${DIR#??};; esac; \
 	$(SERVE)/bin/faunalens scan -- "$$DIR"; code=$$?; case $$code in 0|4|8|12) ;; *) exit $$code;; esac
 
-## make test             every check: style, types, tests
+## make test             every check: style, types, tests (JOBS=2 at a time; a file stays together)
+JOBS ?= 2
 test: $(DEV)/ready lint
-	$(DEV)/bin/python -m pytest
+	$(DEV)/bin/python -m pytest -n $(JOBS) --dist loadfile
 
 ## make lint             style and types only
 lint: $(DEV)/ready

@@ -17,6 +17,7 @@ from service.imaging import prepare
 from training.exporting.calibration import calibrate
 from training.exporting.graph import write_graph
 from training.exporting.halves import store_halves
+from training.exporting.normalisation import fold_normalisation
 from training.exporting.optional_map import make_map_optional
 from training.exporting.thresholds import choose_thresholds
 from training.fitting.crossfit import OutOfFold
@@ -39,6 +40,7 @@ def export_onnx(network: Network, path: Path, size: int) -> None:
     axes = {name: {0: "n"} for name in ["pixels", *names]}
     write_graph(network, pixels, path, do_constant_folding=False, output_names=names, dynamic_axes=axes)
     _name_depth(path, network.head.out_channels)
+    fold_normalisation(path)
     store_halves(path)
     make_map_optional(path)
 

@@ -3,34 +3,36 @@
 QDQ format, unsigned 8-bit activations and signed 8-bit weights with a scale for each channel, as onnxruntime recommends
 for CPUs with VNNI (https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html). Weights use 7 of
 their 8 bits: CPUs with AVX2 and no VNNI add products in 16 bits, which overflow otherwise (same page), and then scores
-would depend on the machine. The head stays in
-single precision: it compares features with kept photos, its cost is small, and its error would go straight into the
-score. The result takes one picture at a time, as the service gives it: with the batch fixed, shapes and pads become
-constants, which onnxruntime fuses into the convolutions.
+would depend on the machine. How they are rounded: :mod:`training.exporting.rounding`. The head stays in single
+precision: it compares features with kept photos, its cost is small, and its error would go straight into the score.
 """
 
 import datetime
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
-from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+from tqdm import tqdm
 
 from service.classifier import Classifier
-from service.contract import Contract, file_sha256, load_contract
+from service.contract import Contract, Preprocessing, file_sha256, load_contract
 from training.exporting.export import fitted, score, self_test_scores
 from training.exporting.halves import store_halves
+from training.exporting.integers import align_means, read_integers, set_weights
+from training.exporting.moments import Pixels, input_moments
 from training.fitting.crossfit import fitted_on_val
 from training.photos.dataset import read_pixels
 from training.photos.manifest import Photo, select
 
 _TRUNK = "/trunk/"
 _KINDS = ("Conv", "Add", "Clip", "Pad")
+_LARGEST = 63
 
 
 def quantize(model: Path, photos: Sequence[Photo], folder: Path, name: str, count: int, seed: int = 0) -> Contract:
@@ -44,7 +46,7 @@ def quantize(model: Path, photos: Sequence[Photo], folder: Path, name: str, coun
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.onnx"
     chosen = _choose(photos, count, seed)
-    _write(model.parent / source.file, path, _Photos(chosen, source))
+    _write(model.parent / source.file, path, partial(_read, chosen, source.preprocessing), seed)
     picture = f"{name}.selftest.png"
     shutil.copyfile(model.parent / source.selftest.file, folder / picture)
     draft = source.model_copy(update={
@@ -68,28 +70,42 @@ def _fitted(draft: Contract, folder: Path, photos: Sequence[Photo]) -> Contract:
 
 
 def prepared(path: Path) -> onnx.ModelProto:
-    """The graph for one picture at a time, with constants worked out and batch norms folded into convolutions."""
+    """The graph with constants worked out and batch norms folded into convolutions."""
     with tempfile.TemporaryDirectory() as folder:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         options.optimized_model_filepath = str(Path(folder) / "prepared.onnx")
-        options.add_free_dimension_override_by_name("n", 1)
         onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         return onnx.load(options.optimized_model_filepath)
 
 
-def _write(source: Path, path: Path, photos: "_Photos") -> None:
+def _write(source: Path, path: Path, pictures: Callable[[], Iterator[Pixels]], seed: int) -> None:
     model = prepared(source)
-    nodes = [node.name for node in model.graph.node if node.op_type in _KINDS and node.name.startswith(_TRUNK)]
-    if not nodes:
+    trunk = _trunk(model.graph)
+    if not trunk:
         raise ValueError(f"{source} has no trunk that could be quantised")
+    convolutions = [node for node in trunk if node.op_type == "Conv" and len(node.input) > 2]
+    moments = input_moments(model, convolutions, pictures(), seed)
     quantize_static(
-        model, path, photos, quant_format=QuantFormat.QDQ, per_channel=True, activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8, op_types_to_quantize=list(_KINDS), nodes_to_quantize=nodes,
-        calibrate_method=CalibrationMethod.MinMax, reduce_range=True,
+        onnx.ModelProto.FromString(model.SerializeToString()),  # which it empties
+        path, _Reader(pictures()), quant_format=QuantFormat.QDQ, per_channel=True,
+        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, op_types_to_quantize=list(_KINDS),
+        nodes_to_quantize=[node.name for node in trunk], calibrate_method=CalibrationMethod.MinMax,
     )  # fmt: skip
+    integers = onnx.load(path)
+    set_weights(integers, model, moments, _LARGEST)
+    read_integers(integers)
+    align_means(integers, model, pictures)
+    onnx.save(integers, path)
     store_halves(path)
+
+
+def _trunk(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
+    """What is to be quantised; not a pad of the picture's bytes."""
+    whole = {constant.name for constant in graph.initializer if constant.data_type == onnx.TensorProto.UINT8}
+    named = [node for node in graph.node if node.op_type in _KINDS and node.name.startswith(_TRUNK)]
+    return [node for node in named if not (node.op_type == "Pad" and whole.intersection(node.input))]
 
 
 def _choose(photos: Sequence[Photo], count: int, seed: int) -> list[Photo]:
@@ -101,18 +117,18 @@ def _choose(photos: Sequence[Photo], count: int, seed: int) -> list[Photo]:
     return [train[int(index)] for index in order]
 
 
-class _Photos(CalibrationDataReader):  # type: ignore[misc]
-    """Photos as the quantiser reads them: one at a time, none kept."""
+def _read(photos: Sequence[Photo], rule: Preprocessing) -> Iterator[Pixels]:
+    for photo in tqdm(photos, "measuring", unit="photo", mininterval=2):
+        yield read_pixels(photo, rule)[None]
 
-    def __init__(self, photos: Sequence[Photo], contract: Contract) -> None:
-        self._pixels = self._read(photos, contract)
 
-    def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+class _Reader(CalibrationDataReader):  # type: ignore[misc]
+    """Pictures as the quantiser reads them: one at a time, none kept."""
+
+    def __init__(self, pictures: Iterator[Pixels]) -> None:
+        self._pictures = pictures
+
+    def get_next(self) -> dict[str, Pixels] | None:
         """The next picture, None after the last."""
-        pixels = next(self._pixels, None)
+        pixels = next(self._pictures, None)
         return None if pixels is None else {"pixels": pixels}
-
-    @staticmethod
-    def _read(photos: Sequence[Photo], contract: Contract) -> Iterator[NDArray[np.uint8]]:
-        for photo in photos:
-            yield read_pixels(photo, contract.preprocessing)[None]

@@ -61,7 +61,7 @@ class Classifier:
         except Exception as error:
             raise StartError(f"onnxruntime cannot use {contract.file}: {error}") from error
         self._check_shapes()
-        # some networks, those in 8-bit integers for one, take one picture at a time
+        # some networks take one picture at a time
         together = batches(providers) and self._session.get_inputs()[0].shape[0] != 1
         # not a method: a model that refers to itself stays in memory after a reload, until a full garbage collection
         call = partial(_call, self._session)

@@ -28,7 +28,7 @@ def rows(file: str) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-@pytest.mark.parametrize("name", ["faunalens-1", "faunalens-2"])
+@pytest.mark.parametrize("name", ["faunalens-1", "faunalens-2", "faunalens-2-int8"])
 def test_a_report_is_of_the_weights_beside_it(name: str) -> None:
     report = json.loads((ROOT / "docs" / "results" / name / "report.json").read_text())
     contract = load_contract(WEIGHTS / f"{name}.json")
@@ -38,7 +38,7 @@ def test_a_report_is_of_the_weights_beside_it(name: str) -> None:
     assert contract.sha256 in CARD or name != CONTRACT.name
 
 
-@pytest.mark.parametrize("name", ["faunalens-1", "faunalens-2"])
+@pytest.mark.parametrize("name", ["faunalens-1", "faunalens-2", "faunalens-2-int8"])
 def test_the_tables_are_those_of_the_report_and_name_small_samples(name: str) -> None:
     folder = ROOT / "docs" / "results" / name
     report = json.loads((folder / "report.json").read_text())

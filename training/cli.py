@@ -176,11 +176,11 @@ def export(
 
 
 @click.command(cls=TrainingCommand)
-@click.option("--model", type=click.Path(exists=True, path_type=Path), envvar="FAUNALENS_MODEL", help="The contract of the network to quantise; default: the shipped one.")  # fmt: skip
+@click.option("--model", type=click.Path(exists=True, path_type=Path), envvar="FAUNALENS_MODEL", help="The contract of the network to quantise; default: the shipped one in single precision.")  # fmt: skip
 @DATA
 @LABELS
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for NAME-int8.onnx, .json and .selftest.png.")  # fmt: skip
-@click.option("--photos", "count", type=click.IntRange(1), default=300, show_default=True, help="Photos of train that give the ranges.")  # fmt: skip
+@click.option("--photos", "count", type=click.IntRange(1), default=300, show_default=True, help="Photos of train to measure the network on.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Which photos.")
 def quantize(model: Path | None, data: Path, labels: Path | None, out: Path, count: int, seed: int) -> None:
     """Write a network in 8-bit integers beside a given one: faster on CPUs, a little less exact.
@@ -188,11 +188,11 @@ def quantize(model: Path | None, data: Path, labels: Path | None, out: Path, cou
     Calibration and thresholds are chosen anew on the val split, or kept where the weights were fitted on it. Compare both with `faunalens evaluate` before you use it.
     """
     from service.contract import load_contract
-    from service.detector import model_path
+    from service.detector import PLAIN_MODEL, shipped_weights
     from service.settings import load_settings
     from training.exporting import quantize as quantizing
 
-    path = model_path(load_settings(model=model))
+    path = load_settings(model=model).model or shipped_weights() / PLAIN_MODEL
     source = load_contract(path)
     try:
         contract = quantizing.quantize(path, read_for(source, data, labels), out, f"{source.name}-int8", count, seed)

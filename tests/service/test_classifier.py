@@ -54,7 +54,7 @@ def weights() -> Iterator[Path]:
     """A copy of the shipped weights in a folder that everybody may enter; the test runs as nobody where it was root."""
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
-        copies = [Path(shutil.copy(file, folder)) for file in shipped_weights().glob("faunalens-2.*")]
+        copies = [Path(shutil.copy(file, folder)) for file in shipped_weights().glob("faunalens-2-int8.*")]
         for copy in copies:
             copy.chmod(0o644)
         was = os.geteuid()
@@ -64,8 +64,8 @@ def weights() -> Iterator[Path]:
 
 @pytest.mark.parametrize("suffix", [".json", ".onnx"])
 def test_files_without_read_permission_stop_the_start_and_say_so(weights: Path, suffix: str) -> None:
-    (weights / f"faunalens-2{suffix}").chmod(0)
+    (weights / f"faunalens-2-int8{suffix}").chmod(0)
     if os.geteuid() == 0:
         os.seteuid(65_534)
-    with pytest.raises(StartError, match=f"faunalens-2{suffix} cannot be read: Permission denied"):
+    with pytest.raises(StartError, match=f"faunalens-2-int8{suffix} cannot be read: Permission denied"):
         Detector(Settings(model=weights / DEFAULT_MODEL))

@@ -73,7 +73,7 @@ def test_the_least_logits_are_hardly_lower_than_the_thresholds() -> None:
 
 
 def test_damaged_weights_stop_the_start(weights: Path) -> None:
-    onnx = weights / "faunalens-2.onnx"
+    onnx = weights / "faunalens-2-int8.onnx"
     data = bytearray(onnx.read_bytes())
     data[-1] ^= 1
     onnx.write_bytes(bytes(data))
@@ -100,10 +100,10 @@ def test_self_test_must_pass(weights: Path) -> None:
     path = edit(weights, lambda v: v["selftest"]["probabilities"].update(ivory=0.5))
     with pytest.raises(StartError, match="self-test failed: ivory"):
         start(path)
-    (weights / "faunalens-2.selftest.png").write_bytes(b"no picture")
+    (weights / "faunalens-2-int8.selftest.png").write_bytes(b"no picture")
     with pytest.raises(StartError, match=r"self-test picture .* cannot be judged"):
         start(path)
-    (weights / "faunalens-2.selftest.png").unlink()
+    (weights / "faunalens-2-int8.selftest.png").unlink()
     with pytest.raises(StartError, match=r"self-test picture .* cannot be read: No such file"):
         start(path)
 

@@ -101,7 +101,7 @@ def test_new_weights_under_load(
     reload: Callable[[int, "subprocess.Popen[str]"], None], tmp_path: Path, tusk: bytes
 ) -> None:
     """No request is dropped, and every answer is wholly from one model: its SHA-256 fits its scores."""
-    for file in shipped_weights().glob("faunalens-2.*"):
+    for file in shipped_weights().glob("faunalens-2-int8.*"):
         shutil.copy(file, tmp_path)
     second_model(tmp_path)
     current = tmp_path / "current.json"

@@ -33,6 +33,8 @@ from training.photos.manifest import Photo, select
 _TRUNK = "/trunk/"
 _KINDS = ("Conv", "Add", "Clip", "Pad")
 _LARGEST = 63
+# the integers add up alike everywhere; going back to them may round otherwise on another processor
+_TOLERANCE = 0.02
 
 
 def quantize(model: Path, photos: Sequence[Photo], folder: Path, name: str, count: int, seed: int = 0) -> Contract:
@@ -51,7 +53,7 @@ def quantize(model: Path, photos: Sequence[Photo], folder: Path, name: str, coun
     shutil.copyfile(model.parent / source.selftest.file, folder / picture)
     draft = source.model_copy(update={
         "name": name, "created": datetime.date.today().isoformat(), "file": path.name, "sha256": file_sha256(path),
-        "selftest": source.selftest.model_copy(update={"file": picture}),
+        "selftest": source.selftest.model_copy(update={"file": picture, "tolerance": _TOLERANCE}),
         "training": {
             **source.training, "quantized": {"from": source.name, "sha256": source.sha256, "photos": len(chosen)},
         },

@@ -27,7 +27,7 @@ from tests.models import second_model
 def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the shipped model, a second one, and the link ``current.json``."""
     folder = tmp_path_factory.mktemp("weights")
-    for file in shipped_weights().glob("faunalens-2.*"):
+    for file in shipped_weights().glob("faunalens-2-int8.*"):
         shutil.copy(file, folder)
     second_model(folder)
     return folder
@@ -138,7 +138,7 @@ def test_files_that_change_under_a_running_service_change_nothing(
     swapping: TestClient, shelf: Path, tusk: bytes
 ) -> None:
     before = swapping.post("/v1/detect", content=tusk).json()
-    network = shelf / "faunalens-2.onnx"
+    network = shelf / "faunalens-2-int8.onnx"
     kept = network.read_bytes()
     try:
         network.write_bytes(bytes(1000))

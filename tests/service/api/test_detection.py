@@ -17,7 +17,7 @@ def test_raw_body(client: TestClient, detector: Detector, tusk: bytes) -> None:
     answer = response.json()
     assert response.status_code == 200 and response.headers["X-Request-ID"] == answer["request_id"] == "abc-1"
     assert answer["scores"] == detector.see(tusk).probabilities
-    assert answer["model"] == {"name": "faunalens-2", "sha256": detector.contract.sha256}
+    assert answer["model"] == {"name": "faunalens-2-int8", "sha256": detector.contract.sha256}
     assert answer["verdict"] in ("clear", "review", "priority") and "heatmap_png" not in answer
 
 

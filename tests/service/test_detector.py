@@ -8,9 +8,9 @@ import pytest
 
 from service.answer import significant
 from service.contract import Contract
-from service.detector import Detector
+from service.detector import DEFAULT_MODEL, PLAIN_MODEL, Detector, model_path, shipped_weights
 from service.errors import FaunalensError, StartError
-from service.settings import Settings
+from service.settings import Provider, Settings
 from tests.conftest import SAMPLES
 from tests.live import until
 
@@ -72,6 +72,24 @@ def test_the_nearest_category_lacks_least_of_its_threshold(detector: Detector, t
     assert (found.category, found.probability, found.threshold) == (low, probabilities[low], reviews[low])
     nothing = replace(policy, thresholds=dict.fromkeys(reviews, (2.0, 2.0)))
     assert detector.candidate(seen, nothing).threshold == 1
+
+
+@pytest.mark.parametrize(
+    ("providers", "name"), [(("cpu",), DEFAULT_MODEL), (("openvino", "cpu"), PLAIN_MODEL), (("cuda",), PLAIN_MODEL)]
+)
+def test_integers_are_for_the_cpu(providers: tuple[Provider, ...], name: str, tmp_path: Path) -> None:
+    assert model_path(Settings(providers=providers)) == shipped_weights() / name
+    assert model_path(Settings(providers=providers, model=tmp_path / "own.json")) == tmp_path / "own.json"
+
+
+def test_both_shipped_networks_find_the_same_in_our_samples(detector: Detector) -> None:
+    plain = Detector(Settings(model=shipped_weights() / PLAIN_MODEL))
+    assert plain.model_name != detector.model_name
+    for path in sorted(SAMPLES.glob("*.jpg")):
+        one, other = (each.answer(path.read_bytes(), "r", each.policy(None)) for each in (plain, detector))
+        core = [{found.category for found in each.findings if found.maturity == "core"} for each in (one, other)]
+        assert core[0] == core[1], path
+        assert all(abs(one.scores[name] - other.scores[name]) < 0.1 for name in one.scores), path
 
 
 def test_a_picture_without_a_finding_needs_no_map(detector: Detector, tusk: bytes) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from service.classifier import Classifier
 from service.contract import load_contract
-from service.detector import DEFAULT_MODEL, shipped_weights
+from service.detector import PLAIN_MODEL, shipped_weights
 from service.errors import StartError
 from service.runtime.cores import available_cores
 from service.runtime.providers import BATCH, batches, pictures_at_once
@@ -16,7 +16,7 @@ from tests.conftest import ROOT, SAMPLES
 from tests.process import COMMAND
 
 WEIGHTS = shipped_weights()
-CONTRACT = load_contract(WEIGHTS / DEFAULT_MODEL)
+CONTRACT = load_contract(WEIGHTS / PLAIN_MODEL)
 MISSING = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 
 

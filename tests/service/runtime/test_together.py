@@ -8,7 +8,7 @@ import pytest
 
 from service.classifier import Classifier
 from service.contract import load_contract
-from service.detector import DEFAULT_MODEL, shipped_weights
+from service.detector import PLAIN_MODEL, shipped_weights
 from service.runtime.together import Outputs, Pixels, Together
 
 
@@ -69,7 +69,7 @@ def test_an_error_reaches_everybody_in_its_batch_and_nobody_else() -> None:
 
 
 def test_the_network_gives_the_same_scores_in_a_batch() -> None:
-    contract = load_contract(shipped_weights() / DEFAULT_MODEL)
+    contract = load_contract(shipped_weights() / PLAIN_MODEL)
     classifier = Classifier(contract, shipped_weights())
     size = contract.preprocessing.size
     pictures = np.random.default_rng(0).integers(0, 256, (3, 1, size, size, 3)).astype(np.uint8)

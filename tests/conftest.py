@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -18,6 +19,9 @@ from tests.live import ready
 
 # most tests are about something else; those about keys turn them on
 os.environ.setdefault("FAUNALENS_AUTH", "off")
+# a busy machine is no defect
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "docs" / "samples"
 

@@ -99,10 +99,10 @@ def test_a_file_may_be_called_like_an_address(tmp_path: Path, monkeypatch: pytes
 
 def test_paths_from_standard_input() -> None:
     for words in (["scan"], ["scan", "-"]):
-        code, out, _ = run(*words, stdin=f"{SAMPLES / 'bananas.jpg'}\n\n{SAMPLES / 'tusks.jpg'}\r\n")
+        code, out, _ = run(*words, stdin=f"{SAMPLES / 'bananas.jpg'}\n\n{SAMPLES / 'candles.jpg'}\r\n")
         assert code == 0 and [Path(json.loads(line)["file"]).name for line in out.splitlines()] == [
             "bananas.jpg",
-            "tusks.jpg",
+            "candles.jpg",
         ]
 
 
@@ -129,7 +129,7 @@ def test_a_name_that_is_no_text_is_written_as_escapes(tmp_path: Path) -> None:
 
 def test_resume_goes_on(tmp_path: Path) -> None:
     output = tmp_path / "out.jsonl"
-    first, second = str(SAMPLES / "bananas.jpg"), str(SAMPLES / "tusks.jpg")
+    first, second = str(SAMPLES / "bananas.jpg"), str(SAMPLES / "candles.jpg")
     assert run("scan", "--resume", str(output), first)[0] == 0
     before = output.read_text()
     output.write_text(before + '{"file": "torn')

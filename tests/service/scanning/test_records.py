@@ -53,7 +53,7 @@ def test_a_line_of_the_table_is_one_line_and_says_what_was_cut_off(detector: Det
     writer = WRITERS["table"](stream, ())
     for record in (whole, torn, calm):
         writer.write(record)
-    found = "Ivory 69%"
+    found = f"Ivory {whole.findings[0].probability:.0%}"
     assert [line.split() for line in stream.getvalue().splitlines()] == [
         ["review", *found.split(), name], ["review", *found.split(), "(truncated)", name], ["clear", "-", name],
     ]  # fmt: skip

@@ -6,13 +6,10 @@ Limits follow the practice of imgproxy (50 megapixels, header first) and Pillow'
 allow-list, bomb warnings as errors).
 """
 
-import contextlib
 import hashlib
 import io
 import logging
-import struct
 import warnings
-import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +17,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from service.contract import Preprocessing
-from service.decoding.containers import breaks_off, gif_frames
+from service.decoding.containers import breaks_off
 from service.decoding.depth import DEEP_MODES, read_deep_planes, to_8_bits
+from service.decoding.frames import DECODER_ERRORS, count_frames, first_of_animation
 from service.decoding.orientation import orientation_of, upright
 from service.errors import ErrorCode, FaunalensError
 
@@ -36,8 +34,6 @@ ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".gif", ".
 MAX_VIEW_SIDE = 2048
 _BACKGROUND = (255, 255, 255)
 _PILLOWS_PIXELS = 89_478_485
-_DECODER_ERRORS = (OSError, SyntaxError, ValueError, TypeError, EOFError, KeyError, IndexError, AttributeError,
-                   ZeroDivisionError, OverflowError, RuntimeError, struct.error, zlib.error)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +114,7 @@ def decode(data: bytes, limits: Limits, least: int | None = None) -> Picture:
     except MemoryError as error:
         message = f"The {kind} needs more memory than a decoder may take."
         raise FaunalensError(ErrorCode.DECODER_STOPPED, message) from error
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         raise _decoding_failed(error, data, kind) from error
 
 
@@ -172,7 +168,7 @@ def _read_header(image: Image.Image, data: bytes, kind: str, limits: Limits) -> 
     width, height = image.size
     if width * height > limits.max_pixels:
         raise _too_many_pixels(limits)
-    frames = _count_frames(image, data, limits.max_frames)
+    frames = count_frames(image, data, limits.max_frames)
     if frames > limits.max_frames:
         raise FaunalensError(
             ErrorCode.TOO_MANY_FRAMES,
@@ -185,30 +181,17 @@ def _read_header(image: Image.Image, data: bytes, kind: str, limits: Limits) -> 
     return Header(hashlib.sha256(data).hexdigest(), kind, width, height, frames, orientation)
 
 
-def _count_frames(image: Image.Image, data: bytes, most: int) -> int:
-    """Frames in the file, counted up to ``most`` + 1; Pillow would read a whole GIF or TIFF for it."""
-    if image.format == "GIF":
-        return max(1, gif_frames(data, most))
-    if image.format != "TIFF":
-        return int(getattr(image, "n_frames", 1))
-    frames = 1
-    with contextlib.suppress(EOFError):
-        while frames <= most:
-            image.seek(frames)
-            frames += 1
-    image.seek(0)
-    return frames
-
-
 def _orientation(image: Image.Image) -> int:
     """EXIF orientation 1..8; unreadable metadata counts as upright."""
     try:
         return orientation_of(image)
-    except _DECODER_ERRORS:
+    except DECODER_ERRORS:
         return 1
 
 
 def _to_rgb(image: ImageFile.ImageFile) -> Image.Image:
+    if getattr(image, "default_image", False):
+        return _on_background(first_of_animation(image))
     read_deep_planes(image)
     # of a GIF, the part of its screen that the first frame covers
     frame = image.tile[0].extents if image.format == "GIF" and image.tile else None

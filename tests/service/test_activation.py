@@ -33,6 +33,20 @@ def test_box_holds_what_is_far_enough_on_the_way_to_the_peak(beside: float, righ
     assert box(scores - 5, 140, 140) == pytest.approx((40, 40, right, 80), abs=5)
 
 
+def test_box_holds_what_is_just_far_enough() -> None:
+    scores = np.zeros((56, 56), np.float32)
+    scores[11:20, 31:40] = 0.3
+    scores[14, 35] = 1.0
+    assert box(scores, 560, 1120) == (310, 220, 400, 400)
+
+
+def test_the_way_to_the_peak_begins_at_the_lower_quartile() -> None:
+    scores = np.zeros((56, 56), np.float32)
+    scores[:39] = 0.4
+    scores[5, 5] = 1.0
+    assert box(scores, 56, 56) == (0, 0, 56, 39), "three tenths of the way; of that from the median it is none"
+
+
 def test_box_of_a_flat_map_is_the_whole_picture() -> None:
     assert box(np.zeros((7, 7), np.float32), 30, 20) == (0, 0, 30, 20)
 

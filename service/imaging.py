@@ -1,26 +1,26 @@
 """Bytes to pixels: the only place where a picture is opened, checked, decoded, oriented and resized.
 
 Formats are allowed by content, limits are checked on the header before a pixel is decoded, transparency is composited
-on white, EXIF orientation is applied, 16-bit pictures are scaled (not clipped) to 8 bits, ICC profiles are ignored.
+on white, EXIF orientation is applied, deeper pictures are scaled (not clipped) to 8 bits, ICC profiles are ignored.
 Limits follow the practice of imgproxy (50 megapixels, header first) and Pillow's security handbook (``formats=``
 allow-list, bomb warnings as errors).
 """
 
-import contextlib
 import hashlib
 import io
 import logging
-import struct
 import warnings
-import zlib
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import Image, ImageFile
 
 from service.contract import Preprocessing
-from service.decoding.containers import breaks_off, gif_frames
+from service.decoding.containers import breaks_off
+from service.decoding.depth import DEEP_MODES, read_deep_planes, to_8_bits
+from service.decoding.frames import DECODER_ERRORS, count_frames, first_of_animation
+from service.decoding.orientation import orientation_of, upright
 from service.errors import ErrorCode, FaunalensError
 
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\..*")
@@ -34,9 +34,6 @@ ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".gif", ".
 MAX_VIEW_SIDE = 2048
 _BACKGROUND = (255, 255, 255)
 _PILLOWS_PIXELS = 89_478_485
-_DEEP_MODES = ("I;16", "I;16B", "I")
-_DECODER_ERRORS = (OSError, SyntaxError, ValueError, TypeError, EOFError, KeyError, IndexError, AttributeError,
-                   ZeroDivisionError, OverflowError, RuntimeError, struct.error, zlib.error)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +108,13 @@ def decode(data: bytes, limits: Limits, least: int | None = None) -> Picture:
                 image.draft(None, (least, least))
             rgb = _to_rgb(image)
             # Pillow turns a TIFF itself, and says its size as turned
-            return Picture(header, rgb if kind == "TIFF" else _upright(rgb, header.orientation))
+            return Picture(header, rgb if kind == "TIFF" else upright(rgb, header.orientation))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_many_pixels(limits) from error
     except MemoryError as error:
         message = f"The {kind} needs more memory than a decoder may take."
         raise FaunalensError(ErrorCode.DECODER_STOPPED, message) from error
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         raise _decoding_failed(error, data, kind) from error
 
 
@@ -171,7 +168,7 @@ def _read_header(image: Image.Image, data: bytes, kind: str, limits: Limits) -> 
     width, height = image.size
     if width * height > limits.max_pixels:
         raise _too_many_pixels(limits)
-    frames = _count_frames(image, data, limits.max_frames)
+    frames = count_frames(image, data, limits.max_frames)
     if frames > limits.max_frames:
         raise FaunalensError(
             ErrorCode.TOO_MANY_FRAMES,
@@ -184,63 +181,42 @@ def _read_header(image: Image.Image, data: bytes, kind: str, limits: Limits) -> 
     return Header(hashlib.sha256(data).hexdigest(), kind, width, height, frames, orientation)
 
 
-def _count_frames(image: Image.Image, data: bytes, most: int) -> int:
-    """Frames in the file, counted up to ``most`` + 1; Pillow would read a whole GIF or TIFF for it."""
-    if image.format == "GIF":
-        return max(1, gif_frames(data, most))
-    if image.format != "TIFF":
-        return int(getattr(image, "n_frames", 1))
-    frames = 1
-    with contextlib.suppress(EOFError):
-        while frames <= most:
-            image.seek(frames)
-            frames += 1
-    image.seek(0)
-    return frames
-
-
 def _orientation(image: Image.Image) -> int:
     """EXIF orientation 1..8; unreadable metadata counts as upright."""
     try:
-        value = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except _DECODER_ERRORS:
+        return orientation_of(image)
+    except DECODER_ERRORS:
         return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _to_rgb(image: ImageFile.ImageFile) -> Image.Image:
+    if getattr(image, "default_image", False):
+        return _on_background(first_of_animation(image))
+    read_deep_planes(image)
+    # of a GIF, the part of its screen that the first frame covers
+    frame = image.tile[0].extents if image.format == "GIF" and image.tile else None
     image.load()
-    if image.mode in _DEEP_MODES:
-        image = _scale_to_8_bits(image)
+    rgb = _on_background(image)
+    if frame in (None, (0, 0, *image.size)):
+        return rgb
+    canvas = Image.new("RGB", image.size, _BACKGROUND)
+    canvas.paste(rgb.crop(frame), frame)
+    return canvas
+
+
+def _on_background(image: Image.Image) -> Image.Image:
+    if image.mode in DEEP_MODES:
+        image = to_8_bits(image)
     if image.mode == "La":
         # Pillow takes it no further in one step
         image = image.convert("LA")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         rgba = image.convert("RGBA")
+        opacity = rgba.getchannel("A")
+        if image.format == "BMP" and opacity.getbbox() is None:
+            # many programs leave the fourth byte empty; browsers show these as opaque
+            return rgba.convert("RGB")
         canvas = Image.new("RGB", image.size, _BACKGROUND)
-        canvas.paste(rgba, mask=rgba.getchannel("A"))
+        canvas.paste(rgba, mask=opacity)
         return canvas
     return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _scale_to_8_bits(image: Image.Image) -> Image.Image:
-    """Scale 16-bit grey to 8 bits; Pillow's ``convert`` would clip at 255. A transparent grey becomes white."""
-    values = np.asarray(image)
-    if "transparency" in image.info:
-        values = np.where(values == image.info["transparency"], 65535, values)
-    return Image.fromarray((values.clip(0, 65535) >> 8).astype(np.uint8))
-
-
-_TRANSPOSE = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-
-def _upright(rgb: Image.Image, orientation: int) -> Image.Image:
-    return rgb.transpose(_TRANSPOSE[orientation]) if orientation in _TRANSPOSE else rgb

@@ -66,9 +66,10 @@ def _avif(data: bytes) -> bool:
 
 def _tiff(data: bytes) -> bool:
     order = "<" if data[:2] == b"II" else ">"
-    (offset,) = struct.unpack_from(f"{order}I", data, 4)
-    (entries,) = struct.unpack_from(f"{order}H", data, offset)
-    return bool(offset + 2 + 12 * entries > len(data))
+    big = b"+" in data[2:4]
+    (offset,) = struct.unpack_from(f"{order}Q", data, 8) if big else struct.unpack_from(f"{order}I", data, 4)
+    (entries,) = struct.unpack_from(f"{order}{'Q' if big else 'H'}", data, offset)
+    return bool(offset + (8 + 20 * entries if big else 2 + 12 * entries) > len(data))
 
 
 _CHECKS: dict[str, Callable[[bytes], bool]] = {"PNG": _png, "WEBP": _webp, "AVIF": _avif, "TIFF": _tiff}

@@ -74,10 +74,25 @@ def bmp_rle(width: int, height: int, rows: int) -> bytes:
     return b"BM" + struct.pack("<IHHI", 14 + len(head) + 1024 + len(body), 0, 0, 14 + 40 + 1024) + head + palette + body
 
 
+def bmp_masks(*masks: int, opacity: bytes = b"") -> bytes:
+    """A BMP of 32 bits, one pixel high: red, by ``masks`` of red, green, blue and, if it has any, opacity."""
+    opacity = opacity or b"\xff\xff"
+    fields = struct.pack("<4I", *masks, *[0] * (4 - len(masks)))
+    head = struct.pack("<IiiHHIIiiII", 56, len(opacity), 1, 1, 32, 3, 4 * len(opacity), 0, 0, 0, 0) + fields
+    pixels = b"".join(struct.pack("<I", masks[0] | one << 24) for one in opacity)
+    return b"BM" + struct.pack("<IHHI", 14 + len(head) + len(pixels), 0, 0, 14 + len(head)) + head + pixels
+
+
 def jpeg_size(data: bytes, width: int, height: int) -> bytes:
     """A JPEG whose frame header claims another size."""
     at = next(i for i in range(len(data)) if data[i] == 0xFF and data[i + 1] in (0xC0, 0xC2))
     return data[: at + 5] + struct.pack(">HH", height, width) + data[at + 9 :]
+
+
+def jpeg_bits(data: bytes, bits: int) -> bytes:
+    """A JPEG whose frame header claims samples of so many bits."""
+    at = data.index(b"\xff\xc0") + 4
+    return data[:at] + bytes([bits]) + data[at + 1 :]
 
 
 def many_scans(width: int, height: int, scans: int) -> bytes:

@@ -33,6 +33,21 @@ def test_box_holds_what_is_far_enough_on_the_way_to_the_peak(beside: float, righ
     assert box(scores - 5, 140, 140) == pytest.approx((40, 40, right, 80), abs=5)
 
 
+def test_box_holds_what_is_just_far_enough() -> None:
+    scores = np.zeros((56, 56), np.float32)
+    scores[11:20, 31:40] = 0.3
+    scores[14, 35] = 1.0
+    assert box(scores, 560, 1120) == (310, 220, 400, 400)
+    assert box(scores, 102, 100) == (56, 19, 73, 36), "pixels that it touches at the left, and mostly at the right"
+
+
+def test_the_way_to_the_peak_begins_at_the_lower_quartile() -> None:
+    scores = np.zeros((56, 56), np.float32)
+    scores[:39] = 0.4
+    scores[5, 5] = 1.0
+    assert box(scores, 56, 56) == (0, 0, 56, 39), "three tenths of the way; of that from the median it is none"
+
+
 def test_box_of_a_flat_map_is_the_whole_picture() -> None:
     assert box(np.zeros((7, 7), np.float32), 30, 20) == (0, 0, 30, 20)
 
@@ -55,6 +70,13 @@ def test_overlay_colours_the_evidence_only() -> None:
     pixels = np.asarray(overlay).astype(int)
     assert np.abs(pixels[50, 10] - 90).max() <= 2
     assert pixels[50, 190, 0] - pixels[50, 190, 2] > 60
+
+
+def test_overlay_grows_and_fades_without_steps() -> None:
+    grey = Image.new("RGB", (200, 200), (90, 90, 90))
+    overlay = Image.open(io.BytesIO(overlay_png(grey, heat(spot(4, 4), 1.0), 200)))
+    reds = np.asarray(overlay).astype(int)[112, :112, 0]
+    assert reds[0] == 90 and reds[-1] > 150 and np.abs(np.diff(reds)).max() < 40
 
 
 def test_overlay_leaves_a_third_of_the_picture_where_the_heat_is_highest() -> None:

@@ -3,6 +3,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -47,6 +48,27 @@ def test_a_network_that_always_works_out_its_map_is_asked_for_nothing_else() -> 
     pixels = np.zeros((1, size, size, 3), np.uint8)
     found = Classifier(contract, shipped_weights()).run(pixels, np.full(count, np.inf, np.float32))
     assert found.maps.shape[:2] == (1, count)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "why"),
+    [
+        ({"logits": 14, "map": 14}, r"lacks the outputs \['embedding'\]"),
+        ({"logits": 13, "map": 14, "embedding": 8}, "has 13 outputs, its contract lists 14"),
+        ({"logits": 14, "map": 13, "embedding": 8}, "its contract lists 14"),
+    ],
+)
+def test_outputs_that_are_not_those_of_the_contract_stop_the_start(
+    outputs: dict[str, int], why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contract = load_contract(shipped_weights() / DEFAULT_MODEL)
+    network = SimpleNamespace(
+        get_inputs=lambda: [SimpleNamespace(shape=["n", contract.preprocessing.size, contract.preprocessing.size, 3])],
+        get_outputs=lambda: [SimpleNamespace(name=name, shape=["n", count]) for name, count in outputs.items()],
+    )
+    monkeypatch.setattr("service.classifier.session", lambda *_: network)
+    with pytest.raises(StartError, match=why):
+        Classifier(contract, shipped_weights())
 
 
 @pytest.fixture

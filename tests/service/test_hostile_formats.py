@@ -8,7 +8,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from service.contract import Preprocessing
 from service.decoding.containers import gif_frames
@@ -23,6 +23,8 @@ from tests.service.hostile import PNG, chunk, flat, grey_tiff, scene, tiff
 RULE = Preprocessing.model_validate({"size": 64, "mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)})
 ZEROS = hostile.deflated_zeros(100_000_000)
 HUGE_TILE = {"tile_width": 60_000, "tile_height": 60_000, "tile_offset": 300, "tile_counts": 99}
+PLAIN = grey_tiff(10, 10, rows=10, offset=300, counts=100)
+FLOATING_COLOUR = {258: 32, 262: 2, 277: 3, 339: 3}
 BAD, TRUNCATED, BIG = ErrorCode.CORRUPT_IMAGE, ErrorCode.TRUNCATED_IMAGE, ErrorCode.TOO_MANY_PIXELS
 
 
@@ -93,6 +95,12 @@ REFUSED = {
     "AVIF grid that claims 1,600 megapixels": (
         lambda: hostile.avif_grid(scene(64, 64), 2, 2, (40_000, 40_000)), BAD,
     ),
+    "JPEG of 12 bits": (lambda: hostile.jpeg_bits(encoded(scene(), "JPEG"), 12), BAD),
+    "TIFF in JPEG 2000": (lambda: tiff(PLAIN | {259: 34_712}, bytes(500)), BAD),
+    "TIFF in JPEG XL": (lambda: tiff(PLAIN | {259: 50_002}, bytes(500)), BAD),
+    "TIFF in LERC": (lambda: tiff(PLAIN | {259: 34_887}, bytes(500)), BAD),
+    "TIFF of floating point in colour": (lambda: tiff(PLAIN | FLOATING_COLOUR, bytes(2_000)), BAD),
+    "BMP whose first byte is red": (lambda: hostile.bmp_masks(0xFF, 0xFF00, 0xFF0000), BAD),
     "PDF with a JPEG inside": (lambda: b"%PDF-1.4\n" + encoded(scene(), "JPEG"), ErrorCode.UNSUPPORTED_FORMAT),
     "SVG": (lambda: b"<svg xmlns='http://www.w3.org/2000/svg'/>", ErrorCode.UNSUPPORTED_FORMAT),
     "HEIC": (lambda: b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99), ErrorCode.UNSUPPORTED_FORMAT),
@@ -204,9 +212,35 @@ def test_truncated(kind: str, share: float, decoders: Decoders) -> None:
         assert refused(decoders, data) is TRUNCATED, "tolerance is for one call"
 
 
+def pixels(data: bytes) -> list[int]:
+    return np.asarray(decode(data, Limits()).rgb).ravel().tolist()
+
+
 def test_icc_profiles_change_nothing() -> None:
-    plain, tagged = encoded(scene(), "JPEG"), encoded(scene(), "JPEG", icc_profile=b"no profile" * 9_000)
-    assert np.array_equal(np.asarray(decode(plain, Limits()).rgb), np.asarray(decode(tagged, Limits()).rgb))
+    broken, sound = b"no profile" * 9_000, ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = sound.replace(b"rXYZ", b"tXYZ").replace(b"bXYZ", b"rXYZ").replace(b"tXYZ", b"bXYZ")
+    for kind in ("JPEG", "PNG", "WEBP", "AVIF", "TIFF"):
+        plain = pixels(encoded(scene(), kind))
+        assert all(pixels(encoded(scene(), kind, icc_profile=one)) == plain for one in (broken, sound, swapped))
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        (b"gAMA", struct.pack(">I", 100_000)), (b"cICP", bytes([9, 16, 0, 1])),
+        (b"cHRM", struct.pack(">8I", 31_270, 32_900, 68_000, 32_000, 26_500, 69_000, 15_000, 6_000)),
+    ],
+)  # fmt: skip
+def test_what_png_has_for_profiles_changes_nothing(kind: bytes, data: bytes) -> None:
+    assert pixels(hostile.png_with(kind, data)) == pixels(encoded(scene(), "PNG"))
+
+
+@pytest.mark.parametrize("transfer", [16, 18])
+def test_high_dynamic_range_of_an_avif_changes_nothing(transfer: int) -> None:
+    plain = encoded(scene(), "AVIF")
+    at = plain.index(b"nclx") + 6
+    tagged = plain[:at] + struct.pack(">H", transfer) + plain[at + 2 :]
+    assert tagged != plain and pixels(tagged) == pixels(plain)
 
 
 def test_ycck_has_its_colours() -> None:

@@ -11,6 +11,7 @@ from service.contract import Preprocessing
 from service.errors import ErrorCode, FaunalensError
 from service.imaging import FORMATS, Limits, decode, prepare, sniff
 from tests.conftest import SAMPLES, encoded
+from tests.service import hostile
 
 LIMITS = Limits()
 RULE = Preprocessing.model_validate({"size": 64, "mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)})
@@ -124,6 +125,19 @@ def test_palette_with_transparent_colour_is_white() -> None:
     assert decode(data, LIMITS).rgb.getpixel((4, 4)) == (255, 255, 255)
     assert decode(encoded(image, "PNG"), LIMITS).rgb.getpixel((4, 4)) == (10, 20, 30)
     assert decode(encoded(Image.new("PA", (8, 8)), "TIFF"), LIMITS).rgb.getpixel((4, 4)) == (255, 255, 255)
+
+
+def test_a_bmp_without_any_opacity_is_opaque() -> None:
+    red, white = (255, 0, 0), (255, 255, 255)
+    for opacity, expected in ((b"\0\0", (red, red)), (b"\0\xff", (white, red)), (b"\xff\xff", (red, red))):
+        rgb = decode(hostile.bmp_masks(0xFF0000, 0xFF00, 0xFF, 0xFF000000, opacity=opacity), LIMITS).rgb
+        assert tuple(rgb.getpixel((x, 0)) for x in (0, 1)) == expected
+
+
+def test_what_the_first_frame_of_a_gif_leaves_out_is_white() -> None:
+    # one black pixel of a screen of 3 x 3; the first colour of its palette is black as well
+    pixels = np.asarray(decode(hostile.gif((3, 3), (1, 1)), LIMITS).rgb)
+    assert pixels[0, 0].tolist() == [0, 0, 0] and pixels.sum() == 8 * 3 * 255
 
 
 def test_sixteen_bits_are_scaled_not_clipped() -> None:

@@ -1,3 +1,6 @@
+import hashlib
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,6 +41,20 @@ def test_thresholds_and_verdicts(tmp_path: Path, detector: Detector) -> None:
     assert verdict_of(both) == "priority" and verdict_of(review) == "review"
 
 
+def test_the_fingerprint_of_a_policy_is_that_of_its_name_version_and_thresholds(
+    tmp_path: Path, detector: Detector
+) -> None:
+    policy = load_policies(write(tmp_path, TEXT), detector.contract)["mine"]
+    content = json.loads(policy.text)
+    assert set(content) == {"name", "version", "thresholds"} and (content["name"], content["version"]) == ("mine", "7")
+    assert content["thresholds"]["ivory"] == [0.2, 0.8] and content["thresholds"]["coral"] == [2.0, 2.0]
+    assert policy.text == json.dumps(content, sort_keys=True)
+    assert policy.sha256 == hashlib.sha256(policy.text.encode()).hexdigest()
+    turned = dict(reversed(policy.thresholds.items()))
+    assert replace(policy, thresholds=turned).sha256 == policy.sha256 == replace(policy, description="x").sha256
+    assert replace(policy, version="8").sha256 != policy.sha256 != replace(policy, name="yours").sha256
+
+
 def test_experimental_categories_are_never_priority_by_default(detector: Detector) -> None:
     certain = dict.fromkeys(detector.contract.ids, 1.0)
     verdicts = {j.category: j.verdict for j in detector.policy(None).judge(certain)}
@@ -65,6 +82,8 @@ def test_shipped_policies_resolve(detector: Detector) -> None:
         ("0.2", "nan", r"cannot be used: mine\.categories\.[^\n]*finite number"),
         ('"*" =', "shell =", "no rule for"),
         ('version = "7"', "", "cannot be used"),
+        ('version = "7"', 'version = "7"\nlimit = 1', r"cannot be used: mine\.limit[^\n]*not permitted"),
+        ("priority = 0.8", "priorty = 0.8", r"cannot be used: mine\.categories\.[^\n]*priorty[^\n]*not permitted"),
         ("[mine]", "[mine", "cannot be used"),
     ],
 )

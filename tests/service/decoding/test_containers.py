@@ -4,6 +4,8 @@ import pytest
 from PIL import ImageOps
 
 from service.decoding.containers import breaks_off, gif_frames
+from service.errors import ErrorCode, FaunalensError
+from service.imaging import Limits, decode
 from tests.conftest import encoded
 from tests.service.hostile import PNG, chunk, grey_tiff, scene, tiff
 
@@ -27,6 +29,20 @@ def test_formats_without_lengths_do_not_tell() -> None:
 def test_a_tiff_cut_in_its_directory_breaks_off() -> None:
     whole = tiff(grey_tiff(10, 10, offset=8, counts=100, rows=10))
     assert not breaks_off(whole[:-4], "TIFF") and breaks_off(whole[:-5], "TIFF")
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_large_tiff_cut_in_its_directory_breaks_off(order: str) -> None:
+    start = b"II+\0" if order == "<" else b"MM\0+"
+    whole = start + struct.pack(f"{order}HHQ", 8, 0, 16) + struct.pack(f"{order}Q", 2) + bytes(40)
+    assert not breaks_off(whole, "TIFF") and breaks_off(whole[:-1], "TIFF") and breaks_off(whole[:20], "TIFF")
+
+
+def test_a_large_tiff_that_pillow_cannot_read_is_not_said_to_break_off() -> None:
+    whole = b"MM\0+" + struct.pack(">HHQ", 8, 0, 16) + struct.pack(">Q", 2) + bytes(40)
+    with pytest.raises(FaunalensError) as caught:
+        decode(whole, Limits())
+    assert caught.value.code is ErrorCode.CORRUPT_IMAGE
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,45 @@
+"""Which picture of several: how many a file has, and which of them is the first that people see."""
+
+import contextlib
+import struct
+import zlib
+
+from PIL import Image, ImageFile
+
+from service.decoding.containers import gif_frames
+
+DECODER_ERRORS = (OSError, SyntaxError, ValueError, TypeError, EOFError, KeyError, IndexError, AttributeError,
+                  ZeroDivisionError, OverflowError, RuntimeError, struct.error, zlib.error)  # fmt: skip
+"""What Pillow raises on a picture that it cannot read."""
+
+
+def count_frames(image: Image.Image, data: bytes, most: int) -> int:
+    """Frames in the file, counted up to ``most`` + 1; Pillow would read a whole GIF or TIFF for it."""
+    if image.format == "GIF":
+        return max(1, gif_frames(data, most))
+    if image.format != "TIFF":
+        return int(getattr(image, "n_frames", 1))
+    frames = 1
+    with contextlib.suppress(EOFError):
+        while frames <= most:
+            image.seek(frames)
+            frames += 1
+    image.seek(0)
+    return frames
+
+
+def first_of_animation(image: ImageFile.ImageFile) -> Image.Image:
+    """The picture that an APNG begins with, loaded, where its own picture is for programs that know no APNG.
+
+    ``image`` has ``default_image``. Its own picture is what there is where the animation is broken.
+    """
+    image.load()
+    own = image.copy()
+    try:
+        # Pillow would lay the first frame on the other picture
+        image.paste(0 if image.mode == "P" else "white", (0, 0, *image.size))
+        image.seek(1)
+        image.load()
+    except DECODER_ERRORS:
+        return own
+    return image

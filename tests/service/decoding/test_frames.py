@@ -1,0 +1,43 @@
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from service.imaging import Limits, decode
+from tests.conftest import encoded
+from tests.service import hostile
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L", "LA"])
+def test_of_an_apng_the_animation_is_judged_and_not_what_others_are_shown(mode: str) -> None:
+    """Browsers show what moves; the picture that was put beside it is for programs that know no APNG."""
+    frames = [Image.new("RGB", (8, 8), colour).convert(mode) for colour in ((0, 0, 0), (250, 250, 250), (99, 99, 99))]
+    data = encoded(frames[0], "PNG", save_all=True, append_images=frames[1:], default_image=True)
+    picture = decode(data, Limits())
+    assert picture.header.frames == 3 and min(picture.rgb.getpixel((4, 4))) >= 250
+
+
+def test_an_apng_whose_animation_is_broken_shows_its_own_picture() -> None:
+    red, black = Image.new("RGB", (8, 8), (255, 0, 0)), Image.new("RGB", (8, 8))
+    data = encoded(red, "PNG", save_all=True, append_images=[black, red], default_image=True)
+    end = data.index(b"fcTL") - 4
+    assert decode(data[:end] + hostile.chunk(b"IEND", b""), Limits()).rgb.getpixel((4, 4)) == (255, 0, 0)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_a_first_frame_of_an_apng_that_is_smaller_lies_on_white(mode: str) -> None:
+    black, red = Image.new("RGB", (8, 8)).convert(mode), Image.new("RGB", (8, 8), (255, 0, 0)).convert(mode)
+    data = bytearray(encoded(black, "PNG", save_all=True, append_images=[red, black], default_image=True))
+    control = data.index(b"fcTL")
+    fields = struct.pack(">4I", 2, 2, 3, 3)
+    data[control + 8 : control + 24] = fields
+    data[control + 30 : control + 34] = struct.pack(">I", zlib.crc32(data[control : control + 30]))
+    rows = Image.new("RGB", (2, 2), (255, 0, 0)).convert(mode)
+    start, following = data.index(b"fdAT"), data.index(b"fcTL", control + 4) - 4
+    pixels = zlib.compress(b"".join(b"\0" + row.tobytes() for row in np.asarray(rows)))
+    sequence = bytes(data[start + 4 : start + 8])
+    data[start - 4 : following] = hostile.chunk(b"fdAT", sequence + pixels)
+    rgb = decode(bytes(data), Limits()).rgb
+    assert [rgb.getpixel(at) for at in ((0, 0), (3, 3), (7, 7))] == [(255, 255, 255), (255, 0, 0), (255, 255, 255)]

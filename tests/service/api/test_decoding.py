@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from service.api.app import create_app
 from service.api.decoding import Decoding
 from service.detector import Detector
-from service.errors import FaunalensError
+from service.errors import ErrorCode, FaunalensError
 from service.runtime.admission import Ticket
 from service.settings import Settings
 from tests.conftest import encoded
@@ -117,6 +117,28 @@ def test_clients_take_turns_at_the_decoders() -> None:
         assert await other == b"b" and slow.began[:3] == [b"a", b"a", b"b"]
         slow.go.release(4)
         await asyncio.gather(*many)
+        assert decoding.pending == 0
+        decoding.close()
+
+    asyncio.run(scene())
+
+
+def test_one_client_leaves_places_in_line_to_others() -> None:
+    """Many files of one request wait here at once, so that requests inside are no bound on them."""
+
+    async def scene() -> None:
+        slow, decoding = Slow(), Decoding(1, 4)
+
+        def sent(flow: str) -> asyncio.Task[object]:
+            ticket = Ticket(flow, math.inf)
+            return asyncio.create_task(decoding.decode(cast(Detector, slow), ticket, flow.encode(), False))
+
+        many = [sent("a") for _ in range(4)]
+        (refused,), waiting = await asyncio.wait(many, return_when=asyncio.FIRST_COMPLETED)
+        assert isinstance(error := refused.exception(), FaunalensError) and error.code is ErrorCode.OVERLOADED
+        slow.go.release(4)
+        assert await sent("b") == b"b"
+        await asyncio.wait(waiting)
         assert decoding.pending == 0
         decoding.close()
 

@@ -17,8 +17,10 @@ class Shelf:
 
     def __init__(self, pictures: dict[str, bytes]) -> None:
         self.pictures = pictures
+        self.flows = set[str]()
 
-    async def fetch(self, url: str) -> bytes:
+    async def fetch(self, url: str, flow: str) -> bytes:
+        self.flows.add(flow)
         if url not in self.pictures:
             raise FaunalensError(ErrorCode.URL_UNREACHABLE, "The picture could not be fetched.", {"reason": "status"})
         return self.pictures[url]
@@ -36,6 +38,7 @@ def test_a_linked_picture_gets_the_answer_of_its_bytes(linked: TestClient, tusk:
     by_url = linked.post("/v1/detect", json={"url": URL}).json()
     by_bytes = linked.post("/v1/detect", content=tusk, headers={"Content-Type": "image/jpeg"}).json()
     assert by_url["scores"] == by_bytes["scores"] and by_url["image"] == by_bytes["image"]
+    assert linked.app.state.faunalens.fetcher.flows == {"testclient"}  # type: ignore[attr-defined]
     assert 'faunalens_stage_seconds_count{stage="fetch"} 1.0' in linked.get("/metrics").text
 
 

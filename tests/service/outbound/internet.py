@@ -116,8 +116,8 @@ def fetcher(server: Server, *answers: list[str], dead: Iterable[str] = (), **cha
     return Fetcher(settings(**changes), Resolver(*(answers or ([PUBLIC],))), network, TRUST), network
 
 
-async def refusal(getter: Fetcher, path: str = "a") -> tuple[ErrorCode, dict[str, Any]]:
+async def refusal(getter: Fetcher, path: str = "a", flow: str = "client") -> tuple[ErrorCode, dict[str, Any]]:
     """Code and details of the error of fetching ``path``."""
     with pytest.raises(FaunalensError) as caught:
-        await getter.fetch(f"https://{HOST}/{path}")
+        await getter.fetch(f"https://{HOST}/{path}", flow)
     return caught.value.code, caught.value.details

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from service.errors import ErrorCode, FaunalensError
-from service.outbound import fetch
 from service.outbound import requests as outbound
-from service.outbound.fetch import Fetcher
+from service.outbound.fetch import AT_ONCE, Fetcher
 from tests.service.outbound.internet import (
     HOST,
     LOOPBACK,
@@ -58,7 +57,7 @@ async def silent(writer: asyncio.StreamWriter) -> None:
 async def test_the_checked_address_with_the_name_in_tls_and_host() -> None:
     async with serving(a=body(b"picture")) as server:
         getter, network = fetcher(server)
-        assert await getter.fetch(f"https://{HOST}/a") == b"picture"
+        assert await getter.fetch(f"https://{HOST}/a", "client") == b"picture"
     assert network.asked == [(PUBLIC, 443)]
     assert server.names == [HOST]
     lines = server.requests[0].split(b"\r\n")
@@ -72,7 +71,7 @@ async def test_a_name_that_rebinds_gains_nothing() -> None:
     async with serving(a=body(b"picture"), b=redirect("/a")) as server:
         resolver = Resolver([PUBLIC], [LOOPBACK])
         network = Network(server.port)
-        assert await Fetcher(settings(), resolver, network, TRUST).fetch(f"https://{HOST}/a") == b"picture"
+        assert await Fetcher(settings(), resolver, network, TRUST).fetch(f"https://{HOST}/a", "client") == b"picture"
         assert resolver.asked == [HOST] and network.asked == [(PUBLIC, 443)]
         getter, network = fetcher(server, [PUBLIC], [LOOPBACK])
         assert await refusal(getter, "b") == (ErrorCode.URL_NOT_ALLOWED, {"reason": "address"})
@@ -89,10 +88,10 @@ async def test_one_address_that_is_not_global_refuses_all() -> None:
 async def test_the_next_checked_address_when_one_is_dead() -> None:
     async with serving(a=body(b"picture")) as server:
         getter, network = fetcher(server, [PUBLIC_TOO, PUBLIC], dead=[PUBLIC_TOO])
-        assert await getter.fetch(f"https://{HOST}/a") == b"picture"
+        assert await getter.fetch(f"https://{HOST}/a", "client") == b"picture"
         assert network.asked == [(PUBLIC_TOO, 443), (PUBLIC, 443)]
         getter, network = fetcher(server, [PUBLIC_TOO, PUBLIC, THIRD], dead=[PUBLIC_TOO, PUBLIC])
-        assert await getter.fetch(f"https://{HOST}/a") == b"picture" and len(network.asked) == 3
+        assert await getter.fetch(f"https://{HOST}/a", "client") == b"picture" and len(network.asked) == 3
         getter, _ = fetcher(server, [PUBLIC_TOO, PUBLIC], dead=[PUBLIC_TOO, PUBLIC])
         assert await refusal(getter) == (ErrorCode.URL_UNREACHABLE, {"reason": "connection"})
 
@@ -101,7 +100,7 @@ async def test_where_a_picture_is_from_is_not_logged(caplog: pytest.LogCaptureFi
     async with serving(secret=body(b"picture")) as server:
         getter, _ = fetcher(server)
         with caplog.at_level("DEBUG"):
-            assert await getter.fetch(f"https://{HOST}/secret") == b"picture"
+            assert await getter.fetch(f"https://{HOST}/secret", "client") == b"picture"
     assert "secret" not in caplog.text and HOST not in caplog.text
 
 
@@ -109,7 +108,7 @@ async def test_three_redirects_and_no_fourth() -> None:
     replies = {"d": redirect("/c", 308), "c": redirect("b", 307), "b": redirect(f"https://{OTHER}/a", 301)}
     async with serving(**replies, e=redirect("/d", 303), a=body(b"picture")) as server:
         getter, network = fetcher(server)
-        assert await getter.fetch(f"https://{HOST}/d") == b"picture"
+        assert await getter.fetch(f"https://{HOST}/d", "client") == b"picture"
         assert server.names == [HOST, HOST, HOST, OTHER] and len(network.asked) == 4
         assert not any(b"ookie" in request for request in server.requests)
         assert await refusal(getter, "e") == (ErrorCode.URL_UNREACHABLE, {"reason": "redirects"})
@@ -140,7 +139,7 @@ async def test_a_certificate_for_another_name_or_from_nobody() -> None:
 async def test_bytes_are_counted_on_the_stream() -> None:
     async with serving(a=endless, b=body(b"short", 5000), c=body(b""), d=body(bytes(200_000))) as server:
         getter, _ = fetcher(server, max_bytes=200_000)
-        assert len(await getter.fetch(f"https://{HOST}/d")) == 200_000
+        assert len(await getter.fetch(f"https://{HOST}/d", "client")) == 200_000
         assert await refusal(getter) == (ErrorCode.TOO_MANY_BYTES, {"max_bytes": 200_000})
         assert await refusal(getter, "b") == (ErrorCode.URL_UNREACHABLE, {"reason": "connection"})
         assert (await refusal(getter, "c"))[0] is ErrorCode.EMPTY_IMAGE
@@ -172,7 +171,7 @@ async def test_the_system_resolver_is_refused_its_loopback(monkeypatch: pytest.M
     monkeypatch.setattr("service.outbound.locations._HOST", re.compile("localhost"))
     getter = Fetcher(settings(url_hosts="localhost"))
     with pytest.raises(FaunalensError) as caught:
-        await getter.fetch("https://localhost/")
+        await getter.fetch("https://localhost/", "client")
     assert caught.value.details == {"reason": "address"}
 
 
@@ -209,7 +208,7 @@ async def test_a_name_server_that_hangs_holds_up_nothing_else(monkeypatch: pytes
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
     getter = Fetcher(settings())
-    asked = [asyncio.create_task(getter.fetch(f"https://{HOST}/{i}")) for i in range(20)]
+    asked = [asyncio.create_task(getter.fetch(f"https://{HOST}/{i}", "client")) for i in range(20)]
     try:
         await asyncio.sleep(0.1)
         async with asyncio.timeout(5):
@@ -236,17 +235,20 @@ async def test_no_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     async with serving(a=body(b"picture")) as server:
         getter, network = fetcher(server)
-        assert await getter.fetch(f"https://{HOST}/a") == b"picture"
+        assert await getter.fetch(f"https://{HOST}/a", "client") == b"picture"
     assert network.asked == [(PUBLIC, 443)]
 
 
-async def test_few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "AT_ONCE", 1)
-    async with serving(a=silent) as server:
-        getter, _ = fetcher(server, url_seconds=1)
-        first = asyncio.create_task(refusal(getter))
-        await asyncio.sleep(0)
-        assert getter._running == 1
-        assert (await refusal(getter))[0] is ErrorCode.OVERLOADED
-        assert (await first)[0] is ErrorCode.URL_TOO_SLOW
-    assert getter._running == 0
+async def test_few_at_once_of_which_one_client_leaves_some_to_others() -> None:
+    async with serving(a=silent, b=body(b"picture")) as server:
+        getter, _ = fetcher(server)
+        greedy = [asyncio.create_task(getter.fetch(f"https://{HOST}/a", "greedy")) for _ in range(AT_ONCE)]
+        refused, running = await asyncio.wait(greedy, return_when=asyncio.FIRST_COMPLETED)
+        assert len(running) == AT_ONCE // 2 + 1
+        for one in refused:
+            assert isinstance(error := one.exception(), FaunalensError) and error.code is ErrorCode.OVERLOADED
+        assert await getter.fetch(f"https://{HOST}/b", "other") == b"picture"
+        for one in running:
+            one.cancel()
+        await asyncio.wait(running)
+        assert await getter.fetch(f"https://{HOST}/b", "greedy") == b"picture"

@@ -96,6 +96,22 @@ async def test_the_next_checked_address_when_one_is_dead() -> None:
         assert await refusal(getter) == (ErrorCode.URL_UNREACHABLE, {"reason": "connection"})
 
 
+async def test_the_next_checked_address_when_one_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.outbound.requests._NEXT_SECONDS", 0.05)
+    async with serving(a=body(b"picture")) as server:
+        network = Network(server.port, silent=[PUBLIC_TOO])
+        getter = Fetcher(settings(), Resolver([PUBLIC_TOO, PUBLIC]), network, TRUST)
+        assert await getter.fetch(f"https://{HOST}/a", "client") == b"picture"
+        assert network.asked == [(PUBLIC_TOO, 443), (PUBLIC, 443)]
+
+
+async def test_the_last_address_has_the_whole_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.outbound.requests._NEXT_SECONDS", 0.0)
+    async with serving(a=body(b"picture")) as server:
+        getter, _ = fetcher(server)
+        assert await getter.fetch(f"https://{HOST}/a", "client") == b"picture"
+
+
 async def test_where_a_picture_is_from_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     async with serving(secret=body(b"picture")) as server:
         getter, _ = fetcher(server)

@@ -12,12 +12,13 @@ from fastapi.testclient import TestClient
 
 from service.api.app import create_app
 from service.api.decoding import Decoding
+from service.decoding.decoders import Decoders
 from service.detector import Detector
 from service.errors import ErrorCode, FaunalensError
 from service.runtime.admission import Ticket
 from service.settings import Settings
 from tests.conftest import encoded
-from tests.live import Photo, children, ticks, uncollected, until
+from tests.live import Photo, children, ready, ticks, uncollected, until
 from tests.service.hostile import many_scans, scene
 
 JPEG = {"Content-Type": "image/jpeg"}
@@ -83,6 +84,15 @@ def test_other_formats_go_the_same_way(hurried: TestClient, detector: Detector) 
 def test_the_endpoint_refuses_truncated_pictures(hurried: TestClient) -> None:
     data = encoded(scene(600, 400), "PNG")[:5_000]
     assert hurried.post("/v1/detect", content=data, headers=JPEG).json()["error"]["code"] == "truncated_image"
+
+
+@pytest.mark.parametrize("confined", [True, False])
+def test_a_system_that_does_not_confine_decoders_is_named(
+    confined: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Decoders, "confined", property(lambda _: confined, lambda *_: None), raising=False)
+    with caplog.at_level("INFO", "faunalens"), ready(create_app(Settings(decoders=1))):
+        assert ("this system has no Landlock" in caplog.text) is not confined
 
 
 class Slow:

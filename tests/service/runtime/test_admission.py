@@ -113,7 +113,7 @@ def test_a_refusal_says_how_long_the_wait_would_be() -> None:
         line.push(flow, full.enter(flow, 30))
     full.service_seconds = 3.0
     told = refused(full, "e")
-    assert (told.retry_after, told.details["expected_wait_ms"]) == (5, 4500), "no place, and a wait of a round and a half"
+    assert (told.retry_after, told.details["expected_wait_ms"]) == (5, 4500), "no place, and a round and a half before"
     full.service_seconds = 0.01
     assert refused(full, "e").retry_after == 1
 

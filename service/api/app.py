@@ -11,7 +11,6 @@ from starlette.middleware.cors import CORSMiddleware
 
 from service import __version__
 from service.api import administration, detection, document, failures, information, pages
-from service.api.cut_off import CutOff
 from service.api.door import DEADLINE_HEADER, IDEMPOTENCY_HEADER, KEY_HEADER, SESSION_HEADER, Door
 from service.api.fast_lane import FastLane
 from service.api.head import Head
@@ -21,6 +20,7 @@ from service.api.observe import HEADER as REQUEST_ID_HEADER
 from service.api.observe import Observe
 from service.api.signals import reload_on_hangup
 from service.api.state import State
+from service.api.unanswered import Unanswered
 from service.batch_settings import parts
 from service.settings import Settings, load_settings
 
@@ -97,9 +97,9 @@ def _add_middleware(app: FastAPI, state: State) -> None:
         bulk=bounds.batch_upload_seconds,
     )
     app.add_middleware(Door, state=state)
+    app.add_middleware(Unanswered, state=state)
     if bounds.cors_origins:
         app.add_middleware(CORSMiddleware, **_cors(bounds.cors_origins))
-    app.add_middleware(CutOff, state=state)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Observe, state=state)
 

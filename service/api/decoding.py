@@ -6,40 +6,40 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from service.detector import Decoded, Detector
-from service.errors import ErrorCode, FaunalensError
 from service.runtime.admission import Ticket, too_late
 from service.runtime.fairline import FairLine
+from service.runtime.slots import Slots
 
 
 class Decoding:
     """At most ``threads`` pictures in decoder processes at once, at most ``queue`` there or waiting.
 
-    Clients take turns, one picture each. Not thread-safe: all calls come from the event loop.
+    Clients take turns, one picture each, and leave room for others (:mod:`service.runtime.slots`). Not thread-safe: all
+    calls come from the event loop.
     """
 
     def __init__(self, threads: int, queue: int) -> None:
-        self.queue = queue
-        self.pending = 0
+        self._places = Slots(queue)
         self._free = threads
         self._line: FairLine[asyncio.Future[None]] = FairLine()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decoding")
 
+    @property
+    def pending(self) -> int:
+        """Pictures in decoder processes or waiting for one."""
+        return self._places.taken
+
     async def decode(self, detector: Detector, ticket: Ticket, data: bytes, heatmap: bool) -> bytes | Decoded:
         """``data`` itself when it is cheap to decode where it is judged, else what a decoder process made of it.
 
-        Raises what :meth:`service.detector.Detector.decode` does, ``overloaded`` when ``queue`` pictures are here, and
-        ``deadline_exceeded`` when this one waited until its request's deadline.
+        Raises what :meth:`service.detector.Detector.decode` does, ``overloaded`` when there is no room for one of its
+        client, and ``deadline_exceeded`` when this one waited until its request's deadline.
         """
         if not detector.decoders.isolates(data):
             return data
-        if self.pending >= self.queue:
-            raise FaunalensError(ErrorCode.OVERLOADED, "Too many pictures wait for a decoder; try again shortly.")
-        self.pending += 1
-        try:
+        with self._places.held(ticket.flow, "Too many pictures wait for a decoder"):
             await self._turn(ticket.flow)
             return await self._decoded(detector, ticket, data, heatmap)
-        finally:
-            self.pending -= 1
 
     def _decoded(self, detector: Detector, ticket: Ticket, data: bytes, heatmap: bool) -> "asyncio.Future[Decoded]":
         """What a thread makes of ``data``.

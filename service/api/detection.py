@@ -191,7 +191,7 @@ class _Job:
 
     async def judge_linked(self, url: str, fetcher: Fetcher) -> Answer:
         with self.state.metrics.stage_seconds.labels("fetch").time():
-            data = await fetcher.fetch(url)
+            data = await fetcher.fetch(url, self.visit.ticket.flow)
         return await self.judge(data)
 
     async def judge_all(self, uploads: list[Upload]) -> Answers:

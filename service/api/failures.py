@@ -22,6 +22,8 @@ from service.errors import ErrorCode, FaunalensError, reason_of
 
 log = logging.getLogger("faunalens")
 RETRY_SECONDS = 1
+# what is wrong with a request is told in fewer bytes than it may have itself
+_MOST_PROBLEMS, _MOST_LETTERS = 20, 200
 _RETRY = {"Retry-After": {"description": "Seconds", "required": True, "schema": {"type": "integer", "minimum": 1}}}
 _CHALLENGE = {"WWW-Authenticate": {"description": "Bearer", "required": True, "schema": {"type": "string"}}}
 _HEADERS = {401: _CHALLENGE, 429: _RETRY, 503: _RETRY}
@@ -73,7 +75,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(FaunalensError, _own)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _unexpected)
+    app.add_exception_handler(Exception, _outside)
 
 
 async def _own(request: Request, error: Exception) -> JSONResponse:
@@ -96,10 +98,12 @@ def _invalid(found: Sequence[Any], request: Request) -> FaunalensError:
                 ErrorCode.UNSUPPORTED_CONTENT_TYPE, "Send JSON, with Content-Type: application/json.", kind
             )
     problems = [
-        {"parameter": ".".join(str(part) for part in problem["loc"]), "problem": problem["msg"]} for problem in found
+        {"parameter": ".".join(map(str, problem["loc"]))[:_MOST_LETTERS], "problem": problem["msg"][:_MOST_LETTERS]}
+        for problem in found[:_MOST_PROBLEMS]
     ]
+    left_out = {"left_out": len(found) - len(problems)} if len(found) > len(problems) else {}
     message = "A parameter of the request is not valid."
-    return FaunalensError(ErrorCode.INVALID_PARAMETER, message, {"problems": problems})
+    return FaunalensError(ErrorCode.INVALID_PARAMETER, message, {"problems": problems, **left_out})
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
@@ -132,10 +136,15 @@ def _allowed(request: Request) -> list[str]:
     ]
 
 
-async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+def unexpected(request: Request, error: Exception) -> JSONResponse:
+    """The response of what nobody thought of, which is logged here."""
     where, named = route_of(request.scope), {"request_id": request.scope.get(REQUEST_ID)}
     log.error("unexpected %s at %s", type(error).__name__, where, exc_info=error, extra={"fields": named})
-    response = respond(request, FaunalensError(ErrorCode.INTERNAL_ERROR, "Something went wrong here; it was logged."))
-    # answered outside the middleware that adds them
+    return respond(request, FaunalensError(ErrorCode.INTERNAL_ERROR, "Something went wrong here; it was logged."))
+
+
+async def _outside(request: Request, error: Exception) -> JSONResponse:
+    """Of the middleware itself, or in the midst of an answer; what goes wrong before it is answered further inside."""
+    response = unexpected(request, error)
     response.headers.update(SECURITY)
     return response

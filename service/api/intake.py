@@ -5,10 +5,12 @@ uvicorn waits without end for the next piece of a body. Heads and answers are li
 
 import asyncio
 import time
+from collections import Counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.bodies import coding_of, packed, too_long
+from service.api.door import flow_of
 from service.api.rules import BATCHES, JUDGING
 from service.errors import ErrorCode, FaunalensError
 
@@ -20,9 +22,11 @@ class Intake:
     """Wraps ``receive``: the application meets ``request_timeout`` and ``overloaded`` while it reads a body.
 
     ``gap``: seconds between two pieces of a body; ``total``: seconds for all of it; ``most``: bytes that the bodies of
-    all requests under way may hold together. Batches have ``bulk`` seconds, and hold nothing: they go to the disk. What
-    is neither a picture nor a batch is JSON, and short. A body that says that it is packed is refused, unless it is a
-    batch, which :mod:`service.api.incoming` looks at.
+    all requests under way may hold together. A client whose other requests hold more than is left free gets no more, as
+    with places (:mod:`service.runtime.slots`), so that a few who send and do not end leave room for others. Batches
+    have ``bulk`` seconds, and hold nothing: they go to the disk. What is neither a picture nor a batch is JSON, and
+    short. A body that says that it is packed is refused, unless it is a batch, which :mod:`service.api.incoming` looks
+    at.
     """
 
     def __init__(self, app: ASGIApp, gap: float, total: float, most: int, bulk: float) -> None:
@@ -32,6 +36,7 @@ class Intake:
         self.most = most
         self.bulk = bulk
         self.held = 0
+        self.of_flows = Counter[str]()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -40,18 +45,20 @@ class Intake:
         path = scope["path"]
         bulk = path == BATCHES
         coding = "" if bulk else coding_of(scope["headers"])
-        body = _Body(self, receive, bulk, short=not bulk and path not in JUDGING, coding=coding)
+        short = not bulk and path not in JUDGING
+        body = _Body(self, receive, flow_of(scope), bulk, short, coding)
         try:
             await self.app(scope, body.receive, send)
         finally:
-            self.held -= body.held
+            body.let_go()
 
 
 class _Body:
     """The body of one request."""
 
-    def __init__(self, intake: Intake, receive: Receive, bulk: bool, short: bool, coding: str) -> None:
+    def __init__(self, intake: Intake, receive: Receive, flow: str, bulk: bool, short: bool, coding: str) -> None:
         self.intake = intake
+        self.flow = flow
         self.bulk = bulk
         self.short = short
         self.coding = coding
@@ -85,7 +92,17 @@ class _Body:
     def _hold(self, count: int) -> None:
         self.held += count
         self.intake.held += count
+        self.intake.of_flows[self.flow] += count
         if self.short and self.held > MAX_JSON_BYTES:
             raise too_long(MAX_JSON_BYTES)
-        if self.intake.held > self.intake.most:
+        free = self.intake.most - self.intake.held
+        others = self.intake.of_flows[self.flow] - self.held
+        if count and (free < 0 or others > free):
             raise FaunalensError(ErrorCode.OVERLOADED, "Too many bytes are coming in; try again shortly.")
+
+    def let_go(self) -> None:
+        """The request is over."""
+        self.intake.held -= self.held
+        self.intake.of_flows[self.flow] -= self.held
+        if not self.intake.of_flows[self.flow]:
+            del self.intake.of_flows[self.flow]

@@ -4,8 +4,8 @@ A head is the request line and the headers. uvicorn waits for it without end and
 Bodies are limited in :mod:`service.api.intake`. uvicorn's bound on connections answers outside the application, to
 probes too; here the application is told which connection is one too many, and it is closed once it is answered. What is
 not HTTP gets an error in the shape of all others. Who sends many requests without waiting for an answer is cut off, and
-a request is told that its client is gone even if another came after it. A request that offers another protocol, as
-Java's client does with HTTP/2, is read without the offer: uvicorn's parser would skip its body.
+a request is told that its client is gone even if another came after it. Offers of other protocols are left to
+:mod:`service.api.offers`.
 """
 
 import asyncio
@@ -13,11 +13,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from service.api.headers import LINES
 from service.api.joined import Joined
+from service.api.offers import OfferlessProtocol
 from service.api.unchunked import unchunk
 from service.errors import ErrorCode, FaunalensError
 
@@ -28,7 +28,7 @@ ANSWERED = "faunalens.answered"
 Refusal = Callable[[bytes, Any], tuple[int, bytes] | None]
 
 
-class GuardedProtocol(HttpToolsProtocol):
+class GuardedProtocol(OfferlessProtocol):
     """One connection. The limits are set on a subclass made by :func:`guarded`."""
 
     seconds: float
@@ -43,7 +43,6 @@ class GuardedProtocol(HttpToolsProtocol):
     _in_head = True
     _surplus = False
     _turned_away = False
-    _offers = False
     _answering: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -55,7 +54,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Feed a head up to its limit; what follows it only when it has ended."""
         if not self._in_head:
             self._received += len(data)
-            self._parse(data)
+            self.feed(data)
             if self._received > self.head_bytes and not self._in_head:
                 self._too_large()
             return
@@ -64,7 +63,7 @@ class GuardedProtocol(HttpToolsProtocol):
         room = self.head_bytes - self._received
         head, rest = data[:room], data[room:]
         self._received += len(head)
-        self._parse(head)
+        self.feed(head)
         if not rest or self.transport.is_closing():
             return
         if self._received >= self.head_bytes:
@@ -81,11 +80,8 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._in_head:
             super().on_header(name, value)
 
-    def on_headers_complete(self) -> None:
-        """The head has ended."""
-        self._offers = any(name == b"upgrade" for name, _ in self.headers) and self.parser.should_upgrade()
-        if self._offers:
-            return
+    def head_ended(self) -> None:
+        """What comes next is a body; or the request is refused by its head alone."""
         if len(self.pipeline) >= _MOST_AHEAD:
             raise OverflowError("too many requests ahead of their answers")
         self._in_head, self._received = False, 0
@@ -96,7 +92,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._turned_away = self._is_plain() and self._turn_away()
         if self._turned_away:
             return
-        super().on_headers_complete()
+        super().head_ended()
         if not self.pipeline:
             self._answering = self.cycle
         if self.parser.get_http_version() == "1.0":
@@ -108,10 +104,8 @@ class GuardedProtocol(HttpToolsProtocol):
         if not self._turned_away:
             super().on_body(body)
 
-    def on_message_complete(self) -> None:
-        """The request has ended: what comes next is a head."""
-        if self._offers:
-            return
+    def request_ended(self) -> None:
+        """What comes next is a head."""
         self._in_head, self._received = True, 0
         self._stop_waiting()
         if self._turned_away:
@@ -120,7 +114,7 @@ class GuardedProtocol(HttpToolsProtocol):
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
             return
-        super().on_message_complete()
+        super().request_ended()
         if self._surplus and self.cycle.response_complete:
             self.transport.close()
 
@@ -153,28 +147,6 @@ class GuardedProtocol(HttpToolsProtocol):
             self._answering.disconnected = True
             self._answering.message_event.set()
         super().connection_lost(exc)
-
-    def _parse(self, data: bytes) -> None:
-        self._unset_keepalive_if_required()
-        while data:
-            try:
-                self.parser.feed_data(data)
-                return
-            except httptools.HttpParserError as error:
-                self.send_400_response(str(error))
-                return
-            except httptools.HttpParserUpgrade as offer:
-                if not self._offers:
-                    return
-                data = self._head_without_offer() + data[offer.args[0] :]
-                self.parser = httptools.HttpRequestParser(self)
-                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-
-    def _head_without_offer(self) -> bytes:
-        version = self.parser.get_http_version().encode("ascii")
-        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
-        lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
-        return b"\r\n".join((*lines, b"", b""))
 
     def _is_plain(self) -> bool:
         """Whether the request may be answered at once: its turn, HTTP/1.1, a client that reads and goes on."""

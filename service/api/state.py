@@ -84,6 +84,8 @@ class State:
         else:
             model = self.detector.model_name
             log.info("ready: model %s (%s), %d threads", model.name, model.sha256[:12], self.workers.threads)
+            if not self.detector.decoders.confined:
+                log.info("this system has no Landlock: decoder processes are not kept from the memory of others")
             await self._load_shadow()
 
     async def reload(self) -> None:

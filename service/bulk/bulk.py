@@ -38,6 +38,8 @@ from service.telemetry.metrics import Metrics
 log = logging.getLogger("faunalens.batches")
 _HOUSE_SECONDS, _DRIFT_SECONDS, _PHOTOS_SECONDS = 3.0, 600.0, 15.0
 _REPORTS = 2
+# all batches together are one of those for whom pictures are fetched; no key's id, and no address
+_FLOW = "batches"
 # calls in a row while photos wait to be removed, before other chores have their turn
 _PURGES = 20
 
@@ -169,7 +171,7 @@ class Bulk:
         if fetcher is None:
             raise FaunalensError(ErrorCode.URL_NOT_ALLOWED, "Pictures by URL are not taken here.", {"reason": "off"})
         assert loop is not None
-        return asyncio.run_coroutine_threadsafe(fetcher.fetch(url), loop).result()
+        return asyncio.run_coroutine_threadsafe(fetcher.fetch(url, _FLOW), loop).result()
 
     def _look_for_drift(self) -> None:
         detector = self._detector()

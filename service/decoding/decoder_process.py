@@ -1,8 +1,9 @@
 """A decoder process: pictures in, small RGB pixels out, nothing else within reach.
 
 Started by :mod:`service.decoding.decoders` with an empty environment and a socket as standard input. Its memory is
-bounded; it can open no file and no connection and, unless root runs it, start no process or thread; and it ends when
-the service closes the socket. A picture that crashes it, or takes too long, costs this process and nothing more.
+bounded; it can open no file and no connection and, unless root runs it, start no process or thread; where Linux has
+Landlock it can neither become another program nor reach other processes; and it ends when the service closes the
+socket. A picture that crashes it, or takes too long, costs this process and nothing more.
 """
 
 import dataclasses
@@ -19,7 +20,7 @@ from PIL import AvifImagePlugin, Image, ImageCms, ImageFile, MpoImagePlugin, Tif
 
 from service import imaging
 from service.contract import Preprocessing
-from service.decoding import wire
+from service.decoding import landlock, wire
 from service.errors import FaunalensError
 
 _GRACE_SECONDS = 5
@@ -36,8 +37,7 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     bounds, _ = channel.receive(0)
     limits = imaging.Limits(*bounds["limits"])
-    _restrict(bounds["memory"])
-    channel.send({})
+    channel.send({"confined": _restrict(bounds["memory"])})
     while True:
         try:
             request, data = channel.receive(limits.max_bytes)
@@ -51,16 +51,19 @@ def main() -> None:
         signal.alarm(0)
 
 
-def _restrict(memory: int) -> None:
+def _restrict(memory: int) -> bool:
+    """Bound this process for good; returns whether it is confined by :mod:`service.decoding.landlock` too."""
     with open("/proc/self/statm", encoding="ascii") as stream:
         used = int(stream.read().split()[0]) * resource.getpagesize()
     # a limit that is there already may be lower
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     most = used + memory if hard == resource.RLIM_INFINITY else min(used + memory, hard)
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    confined = landlock.confine() > 0
     for kind in (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE, resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC):
         resource.setrlimit(kind, (0, 0))
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+    return confined
 
 
 def _allow(seconds: float) -> None:

@@ -59,7 +59,8 @@ class Bounds:
 class Decoders:
     """At most ``count`` decoder processes, the first started at once. Safe to call from many threads.
 
-    They stop when nobody refers to this any more. Raises :class:`StartError` when the first does not start.
+    ``confined``: whether the system keeps them from other processes (:mod:`service.decoding.landlock`). They stop when
+    nobody refers to this any more. Raises :class:`StartError` when the first does not start.
     """
 
     def __init__(self, count: int, limits: imaging.Limits, bounds: Bounds) -> None:
@@ -68,7 +69,9 @@ class Decoders:
         self._idle: queue.LifoQueue[_Process | None] = queue.LifoQueue()
         for _ in range(count - 1):
             self._idle.put(None)
-        self._idle.put(_Process(limits, bounds))
+        first = _Process(limits, bounds)
+        self.confined = first.confined
+        self._idle.put(first)
         self._close = weakref.finalize(self, _stop_all, self._idle)
 
     def isolates(self, data: bytes) -> bool:
@@ -162,7 +165,7 @@ class _Process:
         bound = {"limits": dataclasses.astuple(limits), "wait": bounds.wait, **dataclasses.asdict(bounds)}
         try:
             self.channel.send(bound)
-            self.channel.receive(0)
+            self.confined = bool(self.channel.receive(0)[0].get("confined"))
         except (OSError, EOFError, ValueError) as error:
             self.stop()
             raise StartError(f"a decoder process does not start{_wanting()}") from error

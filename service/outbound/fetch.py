@@ -8,6 +8,7 @@ import httpcore2
 from service.errors import ErrorCode, FaunalensError
 from service.outbound.locations import Location, parse
 from service.outbound.requests import Outbound, Resolve, unreachable
+from service.runtime.slots import Slots
 from service.settings import Settings
 
 MAX_REDIRECTS = 3
@@ -17,7 +18,7 @@ _HEADERS = (("Accept", "image/*"), ("Accept-Encoding", "identity"))
 
 
 class Fetcher:
-    """Fetches pictures, at most :data:`AT_ONCE` at a time.
+    """Fetches pictures, at most :data:`AT_ONCE` at a time, of which one flow leaves some to the others.
 
     ``resolve`` (name to addresses), ``network`` (opens sockets to an address) and ``trust`` (certificates) are those of
     the system unless given.
@@ -32,25 +33,20 @@ class Fetcher:
     ) -> None:
         self._settings = settings
         self._outbound = Outbound(resolve, network, trust)
-        self._running = 0
+        self._places = Slots(AT_ONCE)
 
-    async def fetch(self, url: str) -> bytes:
-        """The bytes behind ``url``.
+    async def fetch(self, url: str, flow: str) -> bytes:
+        """The bytes behind ``url``. ``flow``: for whom, see :mod:`service.runtime.slots`.
 
         Raises ``url_not_allowed``, ``url_unreachable``, ``url_too_slow``, ``too_many_bytes``, ``overloaded``.
         """
-        if self._running >= AT_ONCE:
-            raise FaunalensError(ErrorCode.OVERLOADED, "Too many pictures are being fetched; try again shortly.")
-        self._running += 1
-        try:
-            async with asyncio.timeout(self._settings.url_seconds):
-                return await self._follow(parse(url, self._settings.url_hosts))
-        except TimeoutError as error:
-            raise FaunalensError(
-                ErrorCode.URL_TOO_SLOW, "The picture did not arrive in time.", {"seconds": self._settings.url_seconds}
-            ) from error
-        finally:
-            self._running -= 1
+        with self._places.held(flow, "Too many pictures are being fetched"):
+            try:
+                async with asyncio.timeout(self._settings.url_seconds):
+                    return await self._follow(parse(url, self._settings.url_hosts))
+            except TimeoutError as error:
+                details = {"seconds": self._settings.url_seconds}
+                raise FaunalensError(ErrorCode.URL_TOO_SLOW, "The picture did not arrive in time.", details) from error
 
     async def _follow(self, location: Location) -> bytes:
         for _ in range(MAX_REDIRECTS + 1):

@@ -26,6 +26,7 @@ Resolve = Callable[[str], Awaitable[list[str]]]
 Headers = Iterable[tuple[str, str]]
 # of their own: a name server that hangs must not take the threads that all else is done on
 _RESOLVERS = ThreadPoolExecutor(8, thread_name_prefix="names")
+_NEXT_SECONDS = 1.0
 # it would write hosts and paths at level debug
 logging.getLogger("httpcore2").setLevel(logging.WARNING)
 
@@ -78,7 +79,10 @@ class Outbound:
 
 
 class _Pinned(httpcore2.AsyncNetworkBackend):
-    """Connects to addresses that were checked, whatever the name means by now."""
+    """Connects to addresses that were checked, whatever the name means by now.
+
+    One that does not answer is left for the next after a second, so that it does not take all of the caller's time.
+    """
 
     def __init__(self, network: httpcore2.AsyncNetworkBackend, addresses: list[str]) -> None:
         self._network = network
@@ -93,8 +97,9 @@ class _Pinned(httpcore2.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
         for address in self._addresses[:-1]:
-            with contextlib.suppress(httpcore2.ConnectError):
-                return await self._network.connect_tcp(address, port, timeout, local_address, socket_options)
+            with contextlib.suppress(httpcore2.ConnectError, TimeoutError):
+                async with asyncio.timeout(_NEXT_SECONDS):
+                    return await self._network.connect_tcp(address, port, timeout, local_address, socket_options)
         return await self._network.connect_tcp(self._addresses[-1], port, timeout, local_address, socket_options)
 
 

@@ -4,7 +4,7 @@
 others, and maps of sparse files, however long they are; and such a map may lie about where its file ends, so that a
 packed tar is unpacked anew for the next one. So this one goes forwards only, and reads no more than some bytes between
 two members. ``tarfile`` also takes a damaged header, or the end of the file, for the end of the tar; both are errors
-here.
+here. And it leaves what follows the end unread: of a packed tar that is where a checksum tells whether it is whole.
 """
 
 import tarfile
@@ -12,6 +12,8 @@ from typing import IO, cast
 
 # names, attributes, maps; those of real archives have some hundred bytes
 _MOST_HEADER = 1_048_576
+# zeros up to the end of a record, which no tape drive has larger
+_MOST_AFTER = 16_777_216
 _CHUNK = 65_536
 _END = bytes(tarfile.BLOCKSIZE)
 
@@ -44,6 +46,12 @@ class _Tape:
             self._at += len(data)
         return self._at
 
+    def finish(self) -> None:
+        """Read what follows the end of the tar, within a bound; raises what the stream finds wrong there."""
+        end = self._at + _MOST_AFTER
+        while self._at < end and (data := self._stream.read(_CHUNK)):
+            self._at += len(data)
+
     def seekable(self) -> bool:
         """In one direction."""
         return True
@@ -67,9 +75,11 @@ class Tape(tarfile.TarFile):
         self.tape.left = _MOST_HEADER
         info = super().next()
         self.tape.left = None
-        if info is None and self.tape.last != _END:
-            raise tarfile.ReadError("a header is damaged" if any(self.tape.last) else "unexpected end of data")
-        if info is not None and info.size < 0:
+        if info is None:
+            if self.tape.last != _END:
+                raise tarfile.ReadError("a header is damaged" if any(self.tape.last) else "unexpected end of data")
+            self.tape.finish()
+        elif info.size < 0:
             raise tarfile.ReadError("a size is negative")
         return info
 

@@ -26,7 +26,7 @@ class Shelf:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    async def fetch(self, url: str) -> bytes:
+    async def fetch(self, url: str, _: str) -> bytes:
         self.asked.append(url)
         if url.endswith("late.jpg") and self.asked.count(url) == 1:
             raise FaunalensError(ErrorCode.URL_UNREACHABLE, "The picture could not be fetched.", {"reason": "status"})

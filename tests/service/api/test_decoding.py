@@ -12,12 +12,13 @@ from fastapi.testclient import TestClient
 
 from service.api.app import create_app
 from service.api.decoding import Decoding
+from service.decoding.decoders import Decoders
 from service.detector import Detector
-from service.errors import FaunalensError
+from service.errors import ErrorCode, FaunalensError
 from service.runtime.admission import Ticket
 from service.settings import Settings
 from tests.conftest import encoded
-from tests.live import Photo, children, ticks, uncollected, until
+from tests.live import Photo, children, ready, ticks, uncollected, until
 from tests.service.hostile import many_scans, scene
 
 JPEG = {"Content-Type": "image/jpeg"}
@@ -85,6 +86,15 @@ def test_the_endpoint_refuses_truncated_pictures(hurried: TestClient) -> None:
     assert hurried.post("/v1/detect", content=data, headers=JPEG).json()["error"]["code"] == "truncated_image"
 
 
+@pytest.mark.parametrize("confined", [True, False])
+def test_a_system_that_does_not_confine_decoders_is_named(
+    confined: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Decoders, "confined", property(lambda _: confined, lambda *_: None), raising=False)
+    with caplog.at_level("INFO", "faunalens"), ready(create_app(Settings(decoders=1))):
+        assert ("this system has no Landlock" in caplog.text) is not confined
+
+
 class Slow:
     """Stands in for a detector whose decoders wait until they are let go."""
 
@@ -117,6 +127,28 @@ def test_clients_take_turns_at_the_decoders() -> None:
         assert await other == b"b" and slow.began[:3] == [b"a", b"a", b"b"]
         slow.go.release(4)
         await asyncio.gather(*many)
+        assert decoding.pending == 0
+        decoding.close()
+
+    asyncio.run(scene())
+
+
+def test_one_client_leaves_places_in_line_to_others() -> None:
+    """Many files of one request wait here at once, so that requests inside are no bound on them."""
+
+    async def scene() -> None:
+        slow, decoding = Slow(), Decoding(1, 4)
+
+        def sent(flow: str) -> asyncio.Task[object]:
+            ticket = Ticket(flow, math.inf)
+            return asyncio.create_task(decoding.decode(cast(Detector, slow), ticket, flow.encode(), False))
+
+        many = [sent("a") for _ in range(4)]
+        (refused,), waiting = await asyncio.wait(many, return_when=asyncio.FIRST_COMPLETED)
+        assert isinstance(error := refused.exception(), FaunalensError) and error.code is ErrorCode.OVERLOADED
+        slow.go.release(4)
+        assert await sent("b") == b"b"
+        await asyncio.wait(waiting)
         assert decoding.pending == 0
         decoding.close()
 

@@ -3,6 +3,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -103,6 +104,22 @@ def test_what_is_wrong_with_a_body_of_json_is_told(tmp_path: Path) -> None:
             assert not error or error["code"] in schema[str(response.status_code)]["description"]
         broken = client.post("/v1/review/claims", content=bodies[0][0], headers={"Content-Type": "application/json"})
     assert broken.json()["error"]["details"]["position"] == 12
+
+
+def test_of_many_things_wrong_with_a_body_some_are_told(tmp_path: Path) -> None:
+    with ready(create_app(Settings(batches="on", store=tmp_path))) as client:
+
+        def details(fields: dict[str, int]) -> dict[str, Any]:
+            found: dict[str, Any] = client.post("/v1/review/claims", json=fields).json()["error"]["details"]
+            return found
+
+        all_told = details({f"field-{number}": 1 for number in range(20)})
+        assert [one["parameter"] for one in all_told["problems"]] == [f"body.field-{number}" for number in range(20)]
+        assert "left_out" not in all_told
+        many = details({f"{number:x}": 1 for number in range(6_000)})
+        assert len(many["problems"]) == 20 and many["left_out"] == 5_980
+        (long,) = details({"x" * 60_000: 1})["problems"]
+        assert long == {"parameter": ("body." + "x" * 60_000)[:200], "problem": "Extra inputs are not permitted"}
 
 
 def test_what_ends_a_body_of_json_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ import hashlib
 import re
 from urllib.parse import urljoin
 
+import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
@@ -23,15 +24,22 @@ def test_nobody_is_sent_where_the_host_header_says(client: TestClient) -> None:
         assert response.status_code == 404 and "location" not in response.headers, path
 
 
-def test_unexpected_errors_too() -> None:
-    app: FastAPI = create_app(Settings())
+def test_unexpected_errors_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a page of another origin is shown them; those of the middleware itself are careful at least."""
+    app: FastAPI = create_app(Settings(cors_origins="https://moderation.example"))
 
     @app.get("/boom")
     async def boom() -> None:
         raise RuntimeError
 
-    response = TestClient(app, raise_server_exceptions=False).get("/boom")
+    client = TestClient(app, raise_server_exceptions=False, headers={"Origin": "https://moderation.example"})
+    response = client.get("/boom")
     assert response.status_code == 500 and {name: response.headers[name] for name in SECURITY} == SECURITY
+    assert response.headers["access-control-allow-origin"] == "https://moderation.example"
+    monkeypatch.setattr("service.api.observe.request_id_of", None)
+    outside = client.get("/livez")
+    assert outside.status_code == 500 and {name: outside.headers[name] for name in SECURITY} == SECURITY
+    assert outside.json()["error"]["code"] == "internal_error"
 
 
 def test_the_pages_run_their_own_scripts_and_no_others(client: TestClient) -> None:

@@ -70,6 +70,41 @@ async def test_batches_hold_nothing_because_they_go_to_the_disk() -> None:
     assert await sent(long, path="/v1/batches") == ""
 
 
+async def test_one_client_leaves_bytes_to_others() -> None:
+    """Bodies that never end would hold all that may be held, piece by piece, for as long as a body may take."""
+    intake, end = Intake(whole, gap=60, total=60, most=1000, bulk=60), asyncio.Event()
+
+    async def sends(client: str, size: int) -> str:
+        pieces = iter([{"type": "http.request", "body": bytes(size), "more_body": True}])
+
+        async def receive() -> Message:
+            if piece := next(pieces, None):
+                return piece
+            await end.wait()
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        scope = {"type": "http", "path": "/v1/detect", "headers": [], "client": (client, 1)}
+        try:
+            await intake(scope, receive, receive)  # type: ignore[arg-type]
+        except FaunalensError as error:
+            return error.code.code
+        return ""
+
+    async def begun(client: str, size: int) -> asyncio.Task[str]:
+        task = asyncio.create_task(sends(client, size))
+        await asyncio.sleep(0)
+        return task
+
+    greedy = [await begun("greedy", 200) for _ in range(5)]
+    assert [one.done() for one in greedy] == [False, False, False, True, True] and greedy[3].result() == "overloaded"
+    assert intake.held == 600
+    other = await begun("other", 300)
+    end.set()
+    assert await asyncio.gather(*greedy[:3], other) == [""] * 4
+    assert await sends("large", 1000) == "" and await sends("large", 1001) == "overloaded"
+    assert intake.held == 0 and not intake.of_flows, "no client is remembered"
+
+
 async def test_who_judges_may_wait_for_the_client_longer_than_for_a_body() -> None:
     async def judging(scope: Scope, receive: Receive, send: Send) -> None:
         await whole(scope, receive, send)

@@ -11,14 +11,18 @@ from tests.live import ready
 
 URL = "https://pictures.faunalens.test/a.jpg?token=secret"
 
+LONG = "https://pictures.faunalens.test/a.jpg?signature=".ljust(2048, "s")
+
 
 class Shelf:
     """Stands in for the network: pictures by URL."""
 
     def __init__(self, pictures: dict[str, bytes]) -> None:
         self.pictures = pictures
+        self.flows = set[str]()
 
-    async def fetch(self, url: str) -> bytes:
+    async def fetch(self, url: str, flow: str) -> bytes:
+        self.flows.add(flow)
         if url not in self.pictures:
             raise FaunalensError(ErrorCode.URL_UNREACHABLE, "The picture could not be fetched.", {"reason": "status"})
         return self.pictures[url]
@@ -27,7 +31,7 @@ class Shelf:
 @pytest.fixture(scope="module")
 def linked(tusk: bytes) -> Iterator[TestClient]:
     app = create_app(Settings(url_input="on", url_hosts=("pictures.faunalens.test",)))
-    app.state.faunalens.fetcher = Shelf({URL: tusk, "https://text/": b"no picture"})
+    app.state.faunalens.fetcher = Shelf({URL: tusk, LONG: tusk, "https://text/": b"no picture"})
     with ready(app) as client:
         yield client
 
@@ -36,12 +40,20 @@ def test_a_linked_picture_gets_the_answer_of_its_bytes(linked: TestClient, tusk:
     by_url = linked.post("/v1/detect", json={"url": URL}).json()
     by_bytes = linked.post("/v1/detect", content=tusk, headers={"Content-Type": "image/jpeg"}).json()
     assert by_url["scores"] == by_bytes["scores"] and by_url["image"] == by_bytes["image"]
+    assert linked.app.state.faunalens.fetcher.flows == {"testclient"}  # type: ignore[attr-defined]
     assert 'faunalens_stage_seconds_count{stage="fetch"} 1.0' in linked.get("/metrics").text
 
 
 def test_content_is_decoded_like_any_bytes(linked: TestClient) -> None:
     response = linked.post("/v1/detect", json={"url": "https://text/"})
     assert (response.status_code, response.json()["error"]["code"]) == (415, "unsupported_format")
+
+
+def test_a_signed_address_is_taken_and_json_by_any_of_its_names(linked: TestClient) -> None:
+    """Addresses in object stores are long, and what an address may have is for the fetcher to say."""
+    headers = {"Content-Type": "Application/JSON; charset=utf-8"}
+    response = linked.post("/v1/detect", content=f'{{"url": "{LONG}"}}'.ljust(8192), headers=headers)
+    assert response.status_code == 200
 
 
 def test_failures_keep_the_shape(linked: TestClient) -> None:

@@ -235,7 +235,7 @@ def test_the_service_lives(port: int) -> None:
         assert answer(connection) == (200, "")
 
 
-def client_seen_by(trusted: str) -> str:
+def client_seen_by(trusted: str, forwarded: str = "203.0.113.7") -> str:
     """The client address that the service takes from a forwarded request."""
     seen: list[str] = []
 
@@ -246,7 +246,7 @@ def client_seen_by(trusted: str) -> str:
     config = configure(Settings(trusted_proxies=trusted), app)
     config.load()
     client = TestClient(config.loaded_app, client=("10.1.2.3", 5))
-    client.get("/livez", headers={"X-Forwarded-For": "203.0.113.7"})
+    client.get("/livez", headers={"X-Forwarded-For": forwarded})
     return seen[0]
 
 
@@ -254,3 +254,6 @@ def test_forwarded_addresses_are_believed_only_from_trusted_proxies() -> None:
     assert client_seen_by("") == "10.1.2.3"
     assert client_seen_by("10.9.9.9") == "10.1.2.3"
     assert client_seen_by("10.1.2.3") == client_seen_by("10.0.0.0/8") == "203.0.113.7"
+    for written_by_the_client in ("198.51.100.1", "10.1.2.3", "10.1.2.3, 198.51.100.1", "nobody", "", "1" * 5_000):
+        assert client_seen_by("10.1.2.3", f"{written_by_the_client}, 203.0.113.7") == "203.0.113.7"
+    assert client_seen_by("*", "198.51.100.1, 203.0.113.7") == "198.51.100.1", "as docs/settings.md says"

@@ -184,6 +184,13 @@ def test_a_name_that_is_empty_spoils_no_other(tmp_path: Path) -> None:
     assert [member.name for member in read(tmp_path, "zip", packed([nameless, "a"]))] == ["a"]
 
 
+def test_a_packed_tar_whose_end_is_damaged_is_refused(tmp_path: Path) -> None:
+    whole = gzip.compress(tarred([(file("a", 4), b"data")]))
+    assert [member.data for member in read(tmp_path, "tar", whole)] == [b"data"]
+    for damaged in (whole[:-8] + bytes(4) + whole[-4:], whole[:-4]):
+        assert code(tmp_path, "tar", damaged) is ErrorCode.CORRUPT_ARCHIVE
+
+
 def test_a_tar_with_a_damaged_header_is_not_taken_for_a_shorter_one(tmp_path: Path) -> None:
     data = bytearray(tarred([(file(name, 4), b"data") for name in "abc"]))
     data[1024] ^= 0xFF

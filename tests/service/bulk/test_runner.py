@@ -40,8 +40,9 @@ def test_a_picture_does_not_fail_because_there_was_no_room_to_fetch_it(
 ) -> None:
     refused = 0
 
-    async def fetch(_: Fetcher, url: str) -> bytes:
+    async def fetch(_: Fetcher, url: str, flow: str) -> bytes:
         nonlocal refused
+        assert flow == "batches"
         if refused < 12:
             refused += 1
             raise FaunalensError(ErrorCode.OVERLOADED, "Too many pictures are being fetched.")

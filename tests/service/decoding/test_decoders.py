@@ -1,3 +1,4 @@
+import ctypes
 import os
 import platform
 import signal
@@ -22,6 +23,12 @@ from tests.service.hostile import flat, many_scans, scene
 
 RULE = Preprocessing.model_validate({"size": 64, "mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)})
 HEADER_FIELDS = ("sha256", "format", "width", "height", "frames", "orientation")
+
+
+def landlock_version() -> int:
+    """Zero or less: this system has none."""
+    version: int = ctypes.CDLL(None).syscall(444, None, ctypes.c_size_t(0), ctypes.c_uint32(1))
+    return version
 
 
 @pytest.fixture
@@ -174,6 +181,39 @@ def test_who_takes_a_decoder_over_opens_neither_files_nor_connections() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stdout == "no\n" * 4, done.stderr
+
+
+@pytest.mark.skipif(landlock_version() < 1, reason="this system has no Landlock")
+def test_who_takes_a_decoder_over_reaches_no_other_process(decoders: Decoders) -> None:
+    """Not by files, which it cannot open: it would read the keys and photos in the service's memory, or end it."""
+    assert decoders.confined
+    code = (
+        "import ctypes, os; from service.decoding import decoder_process; assert decoder_process._restrict(10**9)\n"
+        "libc, service = ctypes.CDLL(None), os.getppid()\n"
+        "class Piece(ctypes.Structure): _fields_ = (('at', ctypes.c_void_p), ('size', ctypes.c_size_t))\n"
+        "mine = ctypes.create_string_buffer(8)\n"
+        "here, there = Piece(ctypes.addressof(mine), 8), Piece(SECRET, 8)\n"
+        "print(libc.process_vm_readv(service, ctypes.byref(here), 1, ctypes.byref(there), 1, 0), mine.raw)\n"
+        "print(libc.ptrace(0x4206, service, 0, 0))\n"
+        "try: os.execv('/bin/echo', ['echo', 'reached'])\n"
+        "except OSError as error: print(type(error).__name__)\n"
+        "try: print(os.kill(service, 0))\n"
+        "except OSError as error: print(type(error).__name__)"
+    )
+    secret = ctypes.create_string_buffer(b"secret!")
+    code = code.replace("SECRET", str(ctypes.addressof(secret)))
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    alive = "PermissionError" if landlock_version() >= 6 else "None"
+    assert done.stdout.splitlines() == [f"-1 {bytes(8)}", "-1", "PermissionError", alive], done.stderr
+
+
+def test_a_system_without_landlock_decodes_all_the_same() -> None:
+    code = (
+        "from service.decoding import decoder_process, landlock; landlock._CREATE = 0xFFFF\n"
+        "print(decoder_process._restrict(10**9))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout == "False\n", done.stderr
 
 
 def test_pillow_has_at_hand_what_a_picture_may_need(decoders: Decoders) -> None:

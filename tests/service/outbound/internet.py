@@ -26,15 +26,17 @@ Reply = Callable[[asyncio.StreamWriter], Awaitable[None]]
 class Network(httpcore2.AnyIOBackend):
     """Carries a connection to any address to the test's server; notes what was asked for."""
 
-    def __init__(self, port: int, dead: Iterable[str] = ()) -> None:
+    def __init__(self, port: int, dead: Iterable[str] = (), silent: Iterable[str] = ()) -> None:
         self.port = port
-        self.dead = tuple(dead)
+        self.dead, self.silent = tuple(dead), tuple(silent)
         self.asked: list[tuple[str, int]] = []
 
     async def connect_tcp(self, host: str, port: int, *rest: Any, **options: Any) -> httpcore2.AsyncNetworkStream:
         self.asked.append((host, port))
         if host in self.dead:
             raise httpcore2.ConnectError
+        if host in self.silent:
+            await asyncio.Event().wait()
         return await super().connect_tcp(LOOPBACK, self.port, *rest, **options)
 
 
@@ -116,8 +118,8 @@ def fetcher(server: Server, *answers: list[str], dead: Iterable[str] = (), **cha
     return Fetcher(settings(**changes), Resolver(*(answers or ([PUBLIC],))), network, TRUST), network
 
 
-async def refusal(getter: Fetcher, path: str = "a") -> tuple[ErrorCode, dict[str, Any]]:
+async def refusal(getter: Fetcher, path: str = "a", flow: str = "client") -> tuple[ErrorCode, dict[str, Any]]:
     """Code and details of the error of fetching ``path``."""
     with pytest.raises(FaunalensError) as caught:
-        await getter.fetch(f"https://{HOST}/{path}")
+        await getter.fetch(f"https://{HOST}/{path}", flow)
     return caught.value.code, caught.value.details

@@ -5,6 +5,7 @@ from service.outbound.addresses import is_global
 REFUSED = """
 0.0.0.0 this network
 0.1.2.3 this network
+0.255.255.255 this network
 10.0.0.1 private
 10.255.255.255 private
 100.64.0.1 CGNAT
@@ -56,6 +57,7 @@ REFUSED = """
 2001:2::1 benchmarking
 2001:10::1 ORCHID
 2001:20::1 ORCHIDv2
+2001:1ff:ffff::1 IETF
 2001:db8::1 documentation
 2002:7f00:1:: 6to4 of loopback
 2002:a9fe:a9fe::1 6to4 of metadata
@@ -64,6 +66,7 @@ REFUSED = """
 2600:1f00::5efe:10.0.0.1 ISATAP
 2600:1f00::200:5efe:127.0.0.1 ISATAP
 3fff::1 documentation
+3fff:fff:ffff::1 documentation
 4000::1 unassigned
 5f00::1 segment routing
 fc00::1 unique local
@@ -98,6 +101,7 @@ GLOBAL = """
 223.255.255.254
 ::ffff:8.8.8.8
 64:ff9b::8.8.8.8
+64:ff9b::216.239.32.10
 2001:200::1
 2001:4860:4860::8888
 2003::1

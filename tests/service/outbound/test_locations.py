@@ -53,6 +53,7 @@ def test_allowed(url: str, location: Location) -> None:
         ("https://-a.cdn.example.net/", "host"),
         ("https://" + "a" * 64 + ".cdn.example.net/", "host"),
         (f"https://a{LONGEST}/", "host"),
+        ('https://pictures.example.com/"', "malformed"),
         ("https:///a.jpg", "host"),
         ("https:pictures.example.com", "host"),
         ("https://127.0.0.1/", "host"),
@@ -104,5 +105,7 @@ def test_redirects_are_checked_like_any_url(reference: str) -> None:
 
 def test_patterns() -> None:
     assert matches("a.b.example", "*.b.example") and not matches("b.example", "*.b.example")
-    assert is_pattern("a.example") and is_pattern("*.a.example")
+    longest = "a." + "b" * 63
+    assert is_pattern("a.example") and is_pattern("*.a.example") and is_pattern(longest)
     assert not any(is_pattern(text) for text in ("*", "*.com", "com", "10.0.0.1", "a.*.example", "https://a.b", ""))
+    assert not any(is_pattern(text) for text in (".a.example", "**.a.example", "*.*.a.example", longest + "b"))

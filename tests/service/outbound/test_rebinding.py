@@ -43,7 +43,7 @@ async def test_a_name_that_rebinds_leads_nowhere_else(monkeypatch: pytest.Monkey
         with rebinding(PUBLIC, LOOPBACK) as names:
             monkeypatch.setattr(socket, "getaddrinfo", names.resolver({HOST}))
             getter = Fetcher(settings(), network=Internet(public, inside), trust=TRUST)
-            assert await getter.fetch(f"https://{HOST}/a") == b"picture"
+            assert await getter.fetch(f"https://{HOST}/a", "client") == b"picture"
             assert names.asked == [HOST], "asked once"
             assert await refusal(getter) == (ErrorCode.URL_NOT_ALLOWED, {"reason": "address"})
     assert len(public.requests) == 1 and inside.requests == []
@@ -66,4 +66,4 @@ async def test_the_server_does_rebind(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setattr(socket, "getaddrinfo", names.resolver({HOST}))
             monkeypatch.setattr("service.outbound.requests._Pinned", lambda network, _: network)
             getter = Fetcher(settings(), network=Internet(public, inside), trust=TRUST)
-            assert await getter.fetch(f"https://{HOST}/a") == b"secret"
+            assert await getter.fetch(f"https://{HOST}/a", "client") == b"secret"

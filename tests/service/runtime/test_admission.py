@@ -108,9 +108,14 @@ def test_a_refusal_says_how_long_the_wait_would_be() -> None:
         line.push("a", admission.enter("a", 30))
     error = refused(admission, "a")
     assert (error.retry_after, error.details["expected_wait_ms"]) == (3, 2250)
-    full, _, _ = door(queue=1)
-    full.enter("a", 30)
-    assert refused(full, "b").retry_after == 1
+    full, line, _ = door(queue=4)
+    for flow in ("a", "b", "c", "d"):
+        line.push(flow, full.enter(flow, 30))
+    full.service_seconds = 3.0
+    told = refused(full, "e")
+    assert (told.retry_after, told.details["expected_wait_ms"]) == (5, 4500), "no place, and a round and a half before"
+    full.service_seconds = 0.01
+    assert refused(full, "e").retry_after == 1
 
 
 def test_the_line_is_asked_again_once_and_the_deadline_each_time() -> None:
@@ -191,6 +196,9 @@ def test_readiness_counts_requests_whose_bodies_are_still_coming() -> None:
     for ticket in tickets[:3]:
         admission.leave(ticket)
     assert admission.ready(0)
+    for flow in "cdefghi":
+        admission.enter(flow, 30)
+    assert admission.inside == 11 and not admission.ready(0), "no place is left"
 
 
 def test_a_burst_meets_the_bounds_before_a_thread_has_seen_it() -> None:

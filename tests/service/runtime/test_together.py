@@ -9,13 +9,14 @@ import pytest
 from service.classifier import Classifier
 from service.contract import load_contract
 from service.detector import PLAIN_MODEL, shipped_weights
-from service.runtime.together import Outputs, Pixels, Together
+from service.runtime.together import Outputs, Pixels, Together, _Part
 
 
 class Network:
-    """Doubles and squares its input; the first call waits for the gate."""
+    """Doubles and squares its input, and raises ``error`` for 255; the first call waits for the gate."""
 
-    def __init__(self) -> None:
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.error = error
         self.sizes: list[int] = []
         self.gate = threading.Event()
 
@@ -23,8 +24,8 @@ class Network:
         self.sizes.append(len(pixels))
         assert self.gate.wait(30)
         values = pixels.astype(np.float32)
-        if values.max() == 255:
-            raise ValueError("white")
+        if self.error and values.max() == 255:
+            raise self.error
         return [values * 2, values**2]
 
 
@@ -59,13 +60,25 @@ def test_a_batch_is_filled_up_to_a_power_of_two() -> None:
     assert network.sizes == [1, 4]
 
 
-def test_an_error_reaches_everybody_in_its_batch_and_nobody_else() -> None:
-    network = Network()
+@pytest.mark.parametrize("error", [ValueError("white"), SystemExit("white")])
+def test_an_error_reaches_everybody_in_its_batch_and_nobody_else(error: BaseException) -> None:
+    network = Network(error)
     futures = calls(network, [[1], [2], [255], [3]], most=2)
     for future in futures[1:3]:
-        with pytest.raises(ValueError, match="white"):
+        with pytest.raises(type(error), match="white"):
             future.result()
     assert futures[0].result()[0].tolist() == [2] and futures[3].result()[0].tolist() == [6]
+
+
+def test_whose_turn_it_is_calls_until_its_own_is_done() -> None:
+    """Who came first is not always the one who gets the turn."""
+    network = Network()
+    network.gate.set()
+    together = Together(network, 1)
+    before = _Part(np.array([3], np.uint8))
+    together._gathering.append(before)
+    assert together(np.array([4], np.uint8))[0].tolist() == [8]
+    assert before.outputs is not None and before.outputs[0].tolist() == [6]
 
 
 def test_the_network_gives_the_same_scores_in_a_batch() -> None:

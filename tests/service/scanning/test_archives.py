@@ -142,6 +142,14 @@ def test_what_breaks_off_keeps_what_came_before(archive: str) -> None:
         assert len(entries) > 1
 
 
+def test_a_packed_tar_whose_end_is_damaged_says_so_after_its_entries(tmp_path: Path) -> None:
+    path = Path(make_tar(tmp_path / "a.tar.gz", "w:gz"))
+    path.write_bytes(path.read_bytes()[:-8] + bytes(8))
+    *entries, last = (one for one in expand([str(path)], everything, MOST, LeftOut()) if isinstance(one, Entry))
+    assert [entry.data for entry in entries] == [picture(name) for name in READ]
+    assert last.file == str(path) and isinstance(last.data, FaunalensError)
+
+
 def test_a_damaged_zip_entry_spoils_no_other(tmp_path: Path) -> None:
     path = make_zip(tmp_path / "a.zip")
     data = bytearray(Path(path).read_bytes())

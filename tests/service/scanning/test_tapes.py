@@ -1,7 +1,9 @@
 """Tars that would keep ``tarfile`` busy, or fill the memory, by what their headers say."""
 
+import bz2
 import gzip
 import io
+import lzma
 import tarfile
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -120,6 +122,29 @@ def test_a_packed_tar_is_unpacked_once() -> None:
         assert file is not None and len(up_to(file, 10_000)) == 5_000
         with pytest.raises(tarfile.ReadError, match="back"):
             tape.next()
+
+
+@pytest.mark.parametrize(
+    ("pack", "opened"),
+    [(gzip.compress, gzip.open), (bz2.compress, bz2.open), (lzma.compress, lzma.open)],
+)
+def test_a_packed_tar_is_read_to_its_checksum(pack: Callable[[bytes], bytes], opened: Callable[..., IO[bytes]]) -> None:
+    """A bit that changed on the way makes another photo, not always a stream that cannot be unpacked."""
+    packed = pack(header("a", 4) + b"data".ljust(BLOCK, b"\0") + bytes(BLOCK * 18))
+    with Tape(opened(io.BytesIO(packed))) as tape:
+        assert [info.name for info in tape] == ["a"]
+    changed = bytearray(packed)
+    changed[-6] ^= 1
+    for damaged in (changed, packed[:-4]):
+        with pytest.raises((OSError, EOFError, lzma.LZMAError)), Tape(opened(io.BytesIO(damaged))) as tape:
+            list(tape)
+
+
+def test_what_follows_a_tar_is_not_unpacked_without_end() -> None:
+    bomb = gzip.compress(header("a") + bytes(1 << 26), 1)
+    with gzip.GzipFile(fileobj=io.BytesIO(bomb)) as stream, Tape(cast(IO[bytes], stream)) as tape:
+        assert [info.name for info in tape] == ["a"]
+        assert stream.tell() < 1 << 25
 
 
 def test_honest_tars_are_read_whole() -> None:

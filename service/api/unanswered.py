@@ -1,17 +1,21 @@
-"""Requests that are still under way when the server's time to stop is over."""
+"""ASGI middleware: requests that end before their answer has begun, at the server's stop or by what nobody thought of.
+
+It stands inside of the headers that every answer gets: without those of CORS, a page of another origin is not shown
+what went wrong.
+"""
 
 import asyncio
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.failures import respond
+from service.api.failures import respond, unexpected
 from service.api.state import State
 from service.errors import ErrorCode, FaunalensError
 
 
-class CutOff:
-    """Counts the requests that the server cancels, and answers those whose answer has not begun.
+class Unanswered:
+    """Answers them; counts those that the server cancels.
 
     Nothing else cancels a request: uvicorn does it after ``FAUNALENS_SHUTDOWN_SECONDS``, or at a second SIGINT.
     """
@@ -21,6 +25,9 @@ class CutOff:
         self.state = state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
         begun = False
 
         async def watched(message: Message) -> None:
@@ -31,10 +38,12 @@ class CutOff:
         try:
             await self.app(scope, receive, watched)
         except asyncio.CancelledError:
-            if scope["type"] != "http":
-                raise
             self.state.cut_off += 1
             if not begun:
                 why = "The service is stopping and did not finish this request. Send it again."
                 response = respond(Request(scope), FaunalensError(ErrorCode.NOT_READY, why))
                 await response(scope, receive, send)
+        except Exception as error:
+            if begun:
+                raise
+            await unexpected(Request(scope), error)(scope, receive, send)

@@ -32,6 +32,7 @@ from service.store.decisions import Decisions
 from service.store.outbox import Outbox
 from service.store.photos import open_photos
 from service.store.purge import AT_ONCE, Sweeper, purge
+from service.store.summary import Summaries
 from service.store.tallies import Days, Tallies, today
 from service.telemetry.metrics import Metrics
 
@@ -69,6 +70,7 @@ class Bulk:
         self._detector = detector
         self._metrics = metrics
         self.tallies = Tallies()
+        self.summaries = Summaries(self.database)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._buckets = {name: objects.open_bucket(name) for name in settings.batch_buckets}
         fetch = self._fetch if fetcher() or settings.batch_buckets else None

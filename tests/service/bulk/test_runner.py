@@ -3,22 +3,29 @@
 import asyncio
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from service.api.app import create_app
+from service.bulk.runner import Runner, Surroundings
 from service.errors import ErrorCode, FaunalensError
 from service.outbound.fetch import Fetcher
 from service.settings import Settings
+from service.store.batches import Batches, Entry, NewBatch
 from service.store.claims import Claimed, Claims, Outcome
-from service.store.database import open_database
+from service.store.database import Database, open_database
 from service.store.photos import Photos
 from service.store.places import Folder
+from service.store.results import page
 from service.store.reviews import Reviews, Wanted
+from service.store.tallies import Tallies
+from service.telemetry.metrics import Metrics
 from tests.conftest import SAMPLES
 from tests.live import serving, until
 
@@ -133,3 +140,48 @@ def test_nothing_is_removed_of_a_picture_of_which_nothing_was_kept(
     app = create_app(Settings(batches="on", store=tmp_path, url_input="on", url_hosts=("photos.faunalens.test",)))
     assert from_addresses(app, "a.jpg", "b.jpg")["clear"] == 2
     assert removed == ["0000001"], "what an earlier try may have left goes"
+
+
+@pytest.fixture
+def one_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Runner, Database, list[float]]]:
+    """A runner without threads, the batch of one picture whose address does not answer, and the time."""
+    moment, database = [1e6], open_database(None, tmp_path)
+    monkeypatch.setattr("service.store.claims.now", lambda: moment[0])
+
+    def fetch(_: str) -> bytes:
+        raise FaunalensError(ErrorCode.URL_UNREACHABLE, "Not now.")
+
+    metrics = Metrics(SimpleNamespace())  # type: ignore[arg-type]
+    around = Surroundings(lambda: None, lambda: False, fetch, metrics, Tallies())
+    runner = Runner(Claims(database, 60), Photos(tmp_path / "photos", None), around, 0, 0.0)
+    runner._aside = SimpleNamespace()  # type: ignore[assignment]
+    Batches(database).add(NewBatch("", "default", id="b" * 32), [Entry("a.jpg", url="https://a.faunalens.test/")])
+    yield runner, database, moment
+    database.close()
+
+
+def codes(database: Database) -> list[str]:
+    return [result.fields["error"]["code"] for result in page(database, "b" * 32, 0, 9)]
+
+
+def test_an_address_is_tried_four_times_with_growing_pauses(
+    one_address: tuple[Runner, Database, list[float]],
+) -> None:
+    runner, database, moment = one_address
+    for pause in (5, 10, 20):
+        assert runner._one() and codes(database) == []
+        moment[0] += pause - 0.5
+        assert not runner._one()
+        moment[0] += 1
+    assert runner._one() and codes(database) == ["url_unreachable"] and runner.in_hand == ()
+
+
+@pytest.mark.parametrize(("before", "code"), [(7, "url_unreachable"), (8, "internal_error")])
+def test_a_picture_that_was_taken_eight_times_in_vain_is_not_tried_again(
+    before: int, code: str, one_address: tuple[Runner, Database, list[float]]
+) -> None:
+    """It must be what stops the service."""
+    runner, database, _ = one_address
+    with database.writing() as session:
+        session.execute(text("UPDATE items SET attempts = :before"), {"before": before})
+    assert runner._one() and codes(database) == [code]

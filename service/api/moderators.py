@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.api.door import key_of
 from service.api.failures import error_docs
-from service.api.review import KEYED, WITH_BODY, moderator_of, reviews_of
+from service.api.review import KEYED, WITH_BODY, moderator_of
 from service.api.state import bulk_of, state_of
 from service.keys.key import Scope
 from service.store.preferences import Preferences, prefer, preferences
@@ -91,8 +91,11 @@ async def choose(request: Request, choice: Choice) -> Choice:
 
 @router.get("/summary", responses=error_docs(*KEYED))
 async def summary(request: Request) -> SummaryInfo:
-    """How many photos are in which state (`states`), and where the newest batches are from (`sources`)."""
-    found = await asyncio.to_thread(reviews_of(request).summary)
+    """How many photos are in which state (`states`), and where the newest batches are from (`sources`).
+
+    Decisions count at once; photos and batches that come in within a minute, where there are very many.
+    """
+    found = await asyncio.to_thread(bulk_of(request).summaries.look)
     return SummaryInfo(states=found.states, sources=tuple(found.sources))
 
 

@@ -43,7 +43,7 @@ class State:
         self.workers = Workers(threads, settings.queue, settings.max_wait_ms / 1e3, settings.max_wait_ratio)
         self.access = Access(settings.keys) if settings.auth == "on" else None
         self.decoding = Decoding(settings.decoders or available_cores(), settings.queue)
-        self.metrics = Metrics(self.workers)
+        self.metrics = Metrics(self.workers, lambda: self.access.stale_seconds if self.access else 0.0)
         self.fetcher = Fetcher(settings) if settings.url_input == "on" else None
         self.tracing = Tracing() if settings.tracing == "on" else None
         self.bulk = self._open_bulk() if settings.batches == "on" else None

@@ -31,7 +31,8 @@ from service.store.database import open_database
 from service.store.decisions import Decisions
 from service.store.outbox import Outbox
 from service.store.photos import open_photos
-from service.store.purge import AT_ONCE, purge, sweep
+from service.store.purge import AT_ONCE, Sweeper, purge
+from service.store.summary import Summaries
 from service.store.tallies import Days, Tallies, today
 from service.telemetry.metrics import Metrics
 
@@ -71,6 +72,7 @@ class Bulk:
         self._detector = detector
         self._metrics = metrics
         self.tallies = Tallies()
+        self.summaries = Summaries(self.database)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._buckets = {name: objects.open_bucket(name) for name in settings.batch_buckets}
         fetch = self._fetch if fetcher() or settings.batch_buckets else None
@@ -87,7 +89,7 @@ class Bulk:
         self.lookups = ThreadPoolExecutor(available_cores(), thread_name_prefix="lookups")
         self._stopping = threading.Event()
         self._drift_at = self._sweep_at = self._photos_at = 0.0
-        self._swept_next: set[str] = set()
+        self._sweeper = Sweeper(self.database, self.photos, settings.batch_upload_seconds + 60)
         self._keepers = [
             threading.Thread(target=self._keep_leases, name="batches-leases", daemon=True),
             threading.Thread(target=self._keep_house, name="batches-house", daemon=True),
@@ -220,8 +222,7 @@ class Bulk:
     def _sweep(self) -> None:
         if time.monotonic() >= self._sweep_at:
             self._sweep_at = time.monotonic() + self.photos.place.sweep_seconds
-            seconds = self.settings.batch_upload_seconds + 60
-            self._swept_next = sweep(self.database, self.photos, seconds, self._swept_next)
+            self._sweeper.look()
 
     def _failed(self, error: Exception) -> None:
         """Tell that a chore failed: mostly the database or the place of the photos is away."""

@@ -139,7 +139,8 @@ class Runner:
             outcome = _failed(claimed, FaunalensError(ErrorCode.INTERNAL_ERROR, "Something went wrong here."))
         if self._claims.finish(claimed, outcome):
             self._count(claimed, outcome)
-            if not outcome.keep:
+            # of an address nothing lies there but what an earlier try left: a request for nothing in an object store
+            if not outcome.keep and (claimed.url is None or claimed.attempts > 1):
                 self._photos.delete(claimed.batch_id, claimed.position)
 
     def _outcome(self, claimed: Claimed, detector: Detector) -> Outcome:
@@ -160,9 +161,10 @@ class Runner:
         wanted = bool(answer.findings or sample)
         keep = self._keep if wanted else 0.0
         stored = bool(keep and claimed.url)
-        if stored:
-            self._photos.write(claimed.batch_id, claimed.position, data)
         hashes = fingerprints(picture.pixels) if wanted else ()
+        # after a stall somebody else may have judged other bytes, which are not to be written over
+        if stored and self._claims.holds(claimed):
+            self._photos.write(claimed.batch_id, claimed.position, data)
         return Outcome(answer, keep=keep, stored=stored, fingerprints=hashes, sample=sample)
 
     def _bytes(self, claimed: Claimed) -> bytes:

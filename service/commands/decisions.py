@@ -1,6 +1,9 @@
 """``faunalens decisions export training|label-studio`` and ``faunalens decisions import label-studio``."""
 
+import contextlib
+import errno
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +47,7 @@ def training(out: Path) -> None:
     others, if there are any, are written.
     """
     _must_be_new(out)
-    with opened_store() as store, drafted(out) as draft:
+    with opened_store() as store, _drafted(out) as draft:
         from service.exports import training_set
         from service.store import cases
 
@@ -68,7 +71,7 @@ def export_label_studio(out: Path, state: str, prefix: str | None) -> None:
     others, if there are any, are written.
     """
     _must_be_new(out)
-    with opened_store() as store, drafted(out) as draft:
+    with opened_store() as store, _drafted(out) as draft:
         from service.exports import label_studio
         from service.store import cases
 
@@ -113,6 +116,16 @@ def import_label_studio(file: Path, moderator: str | None) -> None:
 def _must_be_new(out: Path) -> None:
     if out.exists():
         raise click.UsageError(f"{out} is there already")
+
+
+@contextlib.contextmanager
+def _drafted(out: Path) -> Iterator[Path]:
+    """The new folder while it takes shape; raises :class:`OSError`, also when it came to be there meanwhile."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with drafted(out) as draft:
+        if out.exists():
+            raise FileExistsError(errno.EEXIST, "it is there already", str(out))
+        yield draft
 
 
 def _end(written: int, gone: int) -> None:

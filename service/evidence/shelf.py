@@ -47,15 +47,18 @@ def new_package(out: Path) -> Iterator[Writer]:
 
     It gets its name at the end, so that there is never half a one. Nobody else may read it. Raises :class:`OSError`.
     """
-    if out.exists():
-        raise FileExistsError(17, "it is there already", str(out))
+    zipped = out.suffix.lower() == ".zip"
+    if not zipped:
+        out.parent.mkdir(parents=True, exist_ok=True)
     with drafted(out) as draft:
-        if out.suffix.lower() == ".zip":
+        if out.exists():
+            raise FileExistsError(17, "it is there already", str(out))
+        if zipped:
             os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
             with zipfile.ZipFile(draft, "w") as archive:
                 yield Writer(partial(_into_zip, archive))
         else:
-            draft.mkdir(mode=0o700, parents=True)
+            draft.mkdir(mode=0o700)
             yield Writer(partial(_into_folder, draft))
         draft.rename(out)
 

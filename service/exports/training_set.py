@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from service.cells import harmless
 from service.exports import kept
@@ -24,8 +24,19 @@ COLUMNS = (
     "file", "split", "label", "group", "kind", "instance", "source", "sha256", "listing_id", "item", "decided_at",
 )  # fmt: skip
 _NONE, _SOURCE = "none", "moderation"
-_Decided = tuple[Case, dict[str, Any]]
 _SPLITS = ("train",) * 14 + ("val",) * 3 + ("test",) * 3
+
+
+class _Decided(NamedTuple):
+    """What the manifest says of a photo: there may be a million, of which each case holds sixteen kilobytes."""
+
+    seq: int
+    category: str | None
+    found: bool
+    source: str
+    item: int
+    listing_id: str
+    decided_at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +62,26 @@ def write(cases: Iterable[Case], photos: Photos, out: Path) -> Tally:
             paths[case.sha256] = path
         earlier = latest.get(case.sha256)
         again += earlier is not None
-        if earlier is None or earlier[1]["seq"] < decision["seq"]:
-            latest[case.sha256] = case, decision
-    rows = [_row(case, decision, paths[sha256]) for sha256, (case, decision) in latest.items() if sha256 in paths]
+        if earlier is None or earlier.seq < decision["seq"]:
+            latest[case.sha256] = _decided(case, decision)
+    rows = [_row(sha256, decided, paths[sha256]) for sha256, decided in latest.items() if sha256 in paths]
     _write_manifest(out / "manifest.csv", rows, joined(names))
     return Tally(len(rows), len(latest) - len(rows), again)
 
 
-def _row(case: Case, decision: dict[str, Any], path: str) -> dict[str, Any]:
+def _decided(case: Case, decision: dict[str, Any]) -> _Decided:
     category = decision["category"] if decision["decision"] == Kind.CONFIRM else None
-    group = "product" if category else "lookalike" if case.record["findings"] else "listing"
+    found, at = bool(case.record["findings"]), decision["decided_at"]
+    return _Decided(decision["seq"], category, found, case.source, case.id, case.listing_id or "", at)
+
+
+def _row(sha256: str, decided: _Decided, path: str) -> dict[str, Any]:
+    category = decided.category
+    group = "product" if category else "lookalike" if decided.found else "listing"
     return {
         "file": path, "label": category or _NONE, "group": group, "kind": category or group,
-        "source": harmless(case.source) or _SOURCE, "sha256": case.sha256, "item": case.id,
-        "listing_id": harmless(case.listing_id or ""), "decided_at": decision["decided_at"],
+        "source": harmless(decided.source) or _SOURCE, "sha256": sha256, "item": decided.item,
+        "listing_id": harmless(decided.listing_id), "decided_at": decided.decided_at,
     }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import time
 from pathlib import Path
 
 from service.errors import ErrorCode, FaunalensError, StartError
@@ -30,7 +31,12 @@ class Access:
         self.allowances = Allowances()
         self.allowances.stored(self.allowances.day, self.store.usage(self.allowances.day))
         self._seen = self._stamp()
-        self._failing = False
+        self._failing_since: float | None = None
+
+    @property
+    def stale_seconds(self) -> float:
+        """For how long the store could not be read or written; 0: it can. Revoked keys stay in force meanwhile."""
+        return 0.0 if self._failing_since is None else time.monotonic() - self._failing_since
 
     async def allow(self, presented: str, scopes: frozenset[Scope]) -> Key:
         """The key, when it has one of ``scopes`` (none: any key will do); raises ``unauthenticated``, ``forbidden``."""
@@ -45,7 +51,8 @@ class Access:
     async def keep(self) -> None:
         """Look for changes of the store every second, write usage every five; until cancelled, then write once more.
 
-        A store that cannot be read or written is logged once; the keys that are known stay in force meanwhile.
+        A store that cannot be read or written is logged once, and tried every second; the keys that are known stay in
+        force meanwhile.
         """
         try:
             while True:
@@ -57,29 +64,36 @@ class Access:
 
     async def _guarded(self, write: bool) -> None:
         try:
-            if write:
+            if write or self._failing_since is not None:
                 await self._write()
             if self._stamp() != self._seen:
                 await self._read()
         except Exception as error:
             # what nobody thought of must not end it either: revoked keys would stay in force
             known = isinstance(error, StartError | OSError)
-            if not self._failing:
+            if self._failing_since is None:
                 log.error("keys stay as they were, usage is counted in memory: %s", error, exc_info=not known)
-            self._failing = True
+                self._failing_since = time.monotonic()
         else:
-            self._failing = False
+            if self._failing_since is not None:
+                log.warning("the key store can be used again, after %.0f seconds", self.stale_seconds)
+            self._failing_since = None
 
     async def _write(self) -> None:
         days = self.allowances.unwritten()
-        while days:
-            day, pictures = days.popitem()
-            try:
-                await asyncio.to_thread(self.store.add_usage, day, pictures)
-            except Exception:
-                for failed_day, counts in {**days, day: pictures}.items():
-                    self.allowances.not_written(failed_day, counts)
-                raise
+        try:
+            for day in list(days):
+                writing = asyncio.create_task(asyncio.to_thread(self.store.add_usage, day, days[day]))
+                try:
+                    await asyncio.shield(writing)
+                finally:
+                    # who is cancelled waits for the end: only then it is known whether it was written
+                    await asyncio.wait([writing])
+                    if writing.exception() is None:
+                        del days[day]
+        finally:
+            for day, pictures in days.items():
+                self.allowances.not_written(day, pictures)
 
     async def _read(self) -> None:
         stamp = self._stamp()

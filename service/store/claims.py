@@ -212,14 +212,24 @@ class Claims:
                     )
         return True
 
+    def holds(self, claimed: Claimed) -> bool:
+        """Whether the item is still held; once it is not, it never is again for this claim."""
+        with self._database.reading() as session:
+            return session.execute(select(Item.id).where(*self._same(claimed))).first() is not None
+
     def worn(self, claimed: Claimed) -> bool:
         """Whether the item was taken so often without a result that it must be what stops the service."""
         return claimed.attempts > _TRIES
 
     def _held(self, claimed: Claimed) -> Update:
-        return update(Item).where(
-            Item.id == claimed.id, Item.state == ItemState.RUNNING, Item.lease_owner == self.owner
-        )
+        return update(Item).where(*self._same(claimed))
+
+    def _same(self, claimed: Claimed) -> tuple[ColumnElement[bool], ...]:
+        # another thread of this process may have taken it again: its claim is another attempt
+        return (
+            Item.id == claimed.id, Item.state == ItemState.RUNNING, Item.lease_owner == self.owner,
+            Item.attempts == claimed.attempts,
+        )  # fmt: skip
 
 
 def _ready(moment: float) -> tuple[ColumnElement[bool], ...]:

@@ -6,9 +6,10 @@ changing every hash after it. Whoever has noted a hash can prove that what came 
 
 import datetime
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -61,6 +62,18 @@ class Check:
     reason: str = ""
 
 
+class _Kept(NamedTuple):
+    """A row of the log."""
+
+    seq: int
+    item_id: int
+    entry: str
+    hash: str
+    moderator: str
+    decision: str
+    decided_at: float
+
+
 class DecisionLog:
     """The log of a database. Methods raise ``store_unavailable``."""
 
@@ -78,17 +91,18 @@ class DecisionLog:
         head, count, states = BEGINNING, 0, dict[int, tuple[int, str]]()
         # moderators decide meanwhile
         with self._database.reading(one_look=True) as session:
-            for entry in _all(session):
+            for entry in _entries(session):
                 reason = _fault(entry, count + 1, head)
                 if reason:
                     return Check(count, head, entry.seq, reason)
                 fields = json.loads(entry.entry)
-                states[fields["item"]] = (entry.seq, fields.get("state") or STATES[Kind(fields["decision"])])
+                state = fields.get("state") or STATES[Kind(fields["decision"])]
+                # one text for all: there may be a million
+                states[fields["item"]] = (entry.seq, sys.intern(str(state)))
                 head, count = entry.hash, entry.seq
-            for review in session.scalars(select(Review)):
-                wanted = states.get(review.item_id, (None, ReviewState.OPEN))
-                if (review.last_seq, review.state) != wanted:
-                    return Check(count, head, review.last_seq or 0, f"photo {review.item_id} is not as was decided")
+            for item_id, last_seq, state in _reviewed(session):
+                if (last_seq, state) != states.get(item_id, (None, ReviewState.OPEN)):
+                    return Check(count, head, last_seq or 0, f"photo {item_id} is not as was decided")
         return Check(count, head, None)
 
     def has(self, digest: str) -> bool:
@@ -130,16 +144,24 @@ def stands(session: Session, item_id: int) -> list[dict[str, Any]]:
     return standing(json.loads(entry) for entry in session.scalars(entries))
 
 
-def _all(session: Session) -> Iterator[Decision]:
+def _entries(session: Session) -> Iterator[_Kept]:
     after = -(2**31)  # from before the first number, so that an entry put in there is seen
-    while rows := session.scalars(
-        select(Decision).where(Decision.seq > after).order_by(Decision.seq).limit(_PAGE)
-    ).all():
-        yield from rows
+    query = select(*(getattr(Decision, name) for name in _Kept._fields)).order_by(Decision.seq).limit(_PAGE)
+    while rows := session.execute(query.where(Decision.seq > after)).all():
+        yield from (_Kept(*row) for row in rows)
         after = rows[-1].seq
 
 
-def _fault(row: Decision, number: int, previous: str) -> str:
+def _reviewed(session: Session) -> Iterator[tuple[int, int | None, str]]:
+    """The photos to review with their last entry and state; page by page, for all at once would fill the memory."""
+    after = -1
+    query = select(Review.item_id, Review.last_seq, Review.state).order_by(Review.item_id).limit(_PAGE)
+    while rows := session.execute(query.where(Review.item_id > after)).all():
+        yield from ((item_id, last_seq, state) for item_id, last_seq, state in rows)
+        after = rows[-1].item_id
+
+
+def _fault(row: _Kept, number: int, previous: str) -> str:
     """Why an entry does not follow ``previous``; empty when it does."""
     if row.seq != number:
         return f"entry {number} is missing"

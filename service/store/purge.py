@@ -1,14 +1,14 @@
 """Which photos have had their time."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Update, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.errors import FaunalensError
-from service.store.clock import now
+from service.store.clock import Watch, now
 from service.store.database import Database, is_full
 from service.store.photos import Photos
 from service.store.states import ItemState
@@ -91,17 +91,28 @@ def _of(ids: Sequence[int]) -> Update:
     return update(Item).where(Item.id.in_(ids))
 
 
-def sweep(database: Database, photos: Photos, seconds: float, before: Collection[str]) -> set[str]:
-    """Remove folders untouched for ``seconds`` whose batch does not exist, or keeps no photo and gets none any more.
+class Sweeper:
+    """Removes folders untouched for ``seconds`` whose batch does not exist, or keeps no photo and gets none any more.
 
-    Only those that were so at the last look, ``before``: a clock that was put forward makes what comes in just now old,
-    until its next photo. Returns those that are to be removed at the next look.
+    Only those that were so at the last look too. A clock that was put forward makes what comes in just now old: by how
+    far it was, folders must be older.
     """
-    old = set(photos.older_than(seconds))
-    # one look for all, and after theirs: there are many folders, and a batch may have been made meanwhile
-    with database.reading() as session:
-        needed = or_(Item.photo, Item.state.in_((ItemState.WAITING, ItemState.RUNNING)))
-        old -= set(session.scalars(select(Item.batch_id).where(needed).distinct()))
-    for batch_id in old & set(before):
-        photos.delete_batch(batch_id)
-    return old - set(before)
+
+    def __init__(self, database: Database, photos: Photos, seconds: float) -> None:
+        self._database = database
+        self._photos = photos
+        self._seconds = seconds
+        self._before = set[str]()
+        self._watch = Watch()
+
+    def look(self) -> None:
+        """Remove what was found the last time; raises :class:`OSError` and ``store_unavailable``."""
+        old = set(self._photos.older_than(self._seconds + self._watch.ahead()))
+        # one look for all, and after theirs: there are many folders, and a batch may have been made meanwhile
+        with self._database.reading() as session:
+            needed = or_(Item.photo, Item.state.in_((ItemState.WAITING, ItemState.RUNNING)))
+            old -= set(session.scalars(select(Item.batch_id).where(needed).distinct()))
+        before, self._before = self._before, set()
+        for batch_id in old & before:
+            self._photos.delete_batch(batch_id)
+        self._before = old - before

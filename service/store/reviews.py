@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import Session
 
 from service.errors import ErrorCode, FaunalensError
@@ -14,8 +14,6 @@ from service.store.database import Database
 from service.store.results import Result
 from service.store.states import ReviewState
 from service.store.tables import Batch, Decision, Finding, Item, Review
-
-_SOURCES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +50,6 @@ class ReviewItem:
     def fields(self) -> dict[str, Any]:
         """The result's fields with those of the review."""
         return {"item": self.id, "state": self.state, "source": self.source, **self.result.fields}
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """How many photos are in which state, and the sources of the newest batches."""
-
-    states: dict[str, int]
-    sources: list[str]
 
 
 class Reviews:
@@ -119,15 +109,6 @@ class Reviews:
             for review in held:
                 review.claimed_by, review.claimed_until = None, 0.0
             return len(held)
-
-    def summary(self) -> Summary:
-        """Counts of the states, and sources."""
-        counts = select(Review.state, func.count()).group_by(Review.state)
-        newest = select(Batch.source).group_by(Batch.source).order_by(func.max(Batch.created_at).desc())
-        with self._database.reading() as session:
-            found = {state: count for state, count in session.execute(counts).all()}  # noqa: C416 - typed
-            sources = [source for source in session.scalars(newest.limit(_SOURCES)) if source]
-        return Summary({state: found.get(state, 0) for state in ReviewState}, sources)
 
 
 def holder(moderator: str, session_id: str) -> str:

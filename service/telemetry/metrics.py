@@ -142,9 +142,12 @@ class ShadowMetrics:
 
 
 class Metrics:
-    """One registry per application, so that several may live in one process."""
+    """One registry per application, so that several may live in one process.
 
-    def __init__(self, workers: Workers) -> None:
+    ``keys_stale``: for how many seconds the key store could not be used.
+    """
+
+    def __init__(self, workers: Workers, keys_stale: Callable[[], float] = lambda: 0.0) -> None:
         self.registry = CollectorRegistry()
         # finding a series costs more than counting in it; labels take few values
         self.requests = functools.cache(
@@ -187,6 +190,8 @@ class Metrics:
         self._gauge(
             "faunalens_picture_seconds", "Mean time of a picture on a thread", lambda: workers.admission.service_seconds
         )
+
+        self._gauge("faunalens_keys_stale_seconds", "Since the key store failed; 0: it can be used", keys_stale)
 
     def _begin_at_zero(self) -> None:
         """Series that exist from the start: otherwise ``increase()`` misses the first of each kind."""

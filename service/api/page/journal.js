@@ -8,6 +8,8 @@ const DATABASE = "faunalens";
 const TABLE = "waiting";
 
 export class Journal {
+  /** Windows that are gone, and whose changes are this one's. */
+  gone = new Set();
   #database = opened().catch(() => null);
 
   /** Write a change down; resolves to its place, or to null where that cannot be. */
@@ -26,6 +28,7 @@ export class Journal {
     const sessions = new Set((await of((change) => change.moderator === moderator)).map((change) => change.session));
     const gone = new Set();
     for (const name of sessions) if (await hold(name)) gone.add(name);
+    for (const name of gone) this.gone.add(name);
     // read anew: another window may have sent some until it let go
     return of((change) => change.moderator === moderator && gone.has(change.session));
   }

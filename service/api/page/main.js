@@ -11,6 +11,7 @@ import { SignIn, again } from "./signin.js";
 import { showTeam } from "./team.js";
 import { Totals } from "./totals.js";
 import { View } from "./view.js";
+import { tidy } from "./windows.js";
 
 const SUMMARY_EVERY = 10_000;
 
@@ -72,6 +73,8 @@ async function come(found) {
   if (settings) settings.chosen = me.preferences;
   else await begin();
   await outbox.recover();
+  // others need not wait for what a window had that crashed; where that cannot be, they do
+  tidy(me.moderator, outbox.tail, outbox.journal.gone).catch(() => {});
   view.go({});
   look();
 }

@@ -36,3 +36,12 @@ def test_a_size_below_nothing_does_not_ask_for_everything(tmp_path: Path) -> Non
         archive.writestr("a", b"1234")
     (tmp_path / "a").write_bytes(b"1234")
     assert {open_shelf(path).read("a", -2) for path in (tmp_path, tmp_path / "case.zip")} == {b"1"}
+
+
+@pytest.mark.parametrize("name", ["case.zip", "case"])
+def test_a_package_that_is_there_stays(tmp_path: Path, name: str) -> None:
+    with new_package(tmp_path / name) as writer:
+        writer.add("manifest.json", b"first")
+    with pytest.raises(FileExistsError, match="it is there already"), new_package(tmp_path / name) as writer:
+        writer.add("manifest.json", b"second")
+    assert open_shelf(tmp_path / name).read("manifest.json") == b"first" and len(list(tmp_path.iterdir())) == 1

@@ -1,5 +1,6 @@
 import asyncio
 import logging
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +28,14 @@ def add(store: KeyStore, *scopes: Scope, **limits: int) -> tuple[str, str]:
     text, key = new_key("x", frozenset(scopes), NOW, **limits)  # type: ignore[arg-type]
     store.add(key)
     return text, key.id
+
+
+async def until(condition: Callable[[], object]) -> None:
+    for _ in range(3000):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("waited in vain")
 
 
 def test_no_key_in_force_stops_the_start(store: KeyStore) -> None:
@@ -77,13 +86,6 @@ def test_changes_are_noticed_usage_survives_and_damage_is_told_once(
     text, key_id = add(store, Scope.DETECT, quota=9)
     access = Access(store.path)
 
-    async def until(condition: Callable[[], object]) -> None:
-        for _ in range(500):
-            if condition():
-                return
-            await asyncio.sleep(0.01)
-        raise AssertionError("waited in vain")
-
     def out_of_threads(*_: object) -> None:
         raise RuntimeError("no thread")
 
@@ -103,6 +105,8 @@ def test_changes_are_noticed_usage_survives_and_damage_is_told_once(
         store.path.write_bytes(b"noise" * 1000)
         access.allowances.take(key)
         await until(lambda: "keys stay as they were" in caplog.text)
+        since = access.stale_seconds
+        await until(lambda: access.stale_seconds > since)
         await asyncio.sleep(0.3)
         assert caplog.text.count("keys stay as they were") == 1
         assert (await access.allow(text, DETECT)).id == key_id
@@ -110,11 +114,11 @@ def test_changes_are_noticed_usage_survives_and_damage_is_told_once(
         access.allowances.take(key)
         with monkeypatch.context() as broken:
             caplog.clear()
-            await until(lambda: not access._failing)
+            await until(lambda: access.stale_seconds == 0)
             broken.setattr(KeyStore, "add_usage", out_of_threads)
             access.allowances.take(key)
             await until(lambda: "no thread" in caplog.text)
-        await until(lambda: not access._failing)
+        await until(lambda: access.stale_seconds == 0)
         keeping.cancel()
         with pytest.raises(asyncio.CancelledError):
             await keeping
@@ -146,3 +150,92 @@ def test_a_process_that_was_idle_over_midnight_learns_what_others_used(
             await keeping
 
     asyncio.run(scene())
+
+
+@pytest.fixture
+def midnight(store: KeyStore, monkeypatch: pytest.MonkeyPatch) -> tuple[Access, str]:
+    """Keys of which one took two pictures before midnight and one after it, not written yet; and its id."""
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.02)
+    _, key_id = add(store, Scope.DETECT)
+    access, moment = Access(store.path), [1_767_311_999.0]  # 2026-01-01 23:59:59 UTC
+    access.allowances = Allowances(wall=lambda: moment[0])
+    (key,) = store.all_keys()
+    access.allowances.take_pictures(key, 2)
+    moment[0] += 2
+    access.allowances.take(key)
+    return access, key_id
+
+
+def test_a_day_that_cannot_be_written_at_first_is_written_once(
+    midnight: tuple[Access, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (access, key_id), write, refused = midnight, KeyStore.add_usage, set[str]()
+
+    def refuse_first(store: KeyStore, day: str, pictures: dict[str, int]) -> None:
+        if day not in refused:
+            refused.add(day)
+            raise StartError("not now")
+        write(store, day, pictures)
+
+    monkeypatch.setattr(KeyStore, "add_usage", refuse_first)
+
+    async def scene() -> None:
+        keeping = asyncio.create_task(access.keep())
+        await until(lambda: len(refused) == 2 and not access.stale_seconds)
+        assert access.allowances.used(key_id) == 1
+        keeping.cancel()
+        await asyncio.wait([keeping])
+
+    asyncio.run(scene())
+    assert [access.store.usage(day) for day in ("2026-01-01", "2026-01-02")] == [{key_id: 2}, {key_id: 1}]
+
+
+def test_a_stop_while_a_day_is_written_loses_neither_day(
+    midnight: tuple[Access, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (access, key_id), write = midnight, KeyStore.add_usage
+    writing, go_on = threading.Event(), threading.Event()
+
+    def slow(store: KeyStore, day: str, pictures: dict[str, int]) -> None:
+        writing.set()
+        assert go_on.wait(30)
+        write(store, day, pictures)
+
+    monkeypatch.setattr(KeyStore, "add_usage", slow)
+
+    async def scene() -> None:
+        keeping = asyncio.create_task(access.keep())
+        assert await asyncio.to_thread(writing.wait, 30)
+        keeping.cancel()
+        await asyncio.sleep(0)
+        go_on.set()
+        await asyncio.wait([keeping])
+        assert keeping.cancelled()
+
+    asyncio.run(scene())
+    assert [access.store.usage(day) for day in ("2026-01-01", "2026-01-02")] == [{key_id: 2}, {key_id: 1}]
+
+
+def test_a_store_that_can_be_read_and_not_written_is_told_as_long_as_it_lasts(
+    midnight: tuple[Access, str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (access, _), tries = midnight, list[str]()
+
+    def refuse(_: KeyStore, day: str, __: dict[str, int]) -> None:
+        tries.append(day)
+        raise StartError("read-only")
+
+    monkeypatch.setattr(KeyStore, "add_usage", refuse)
+
+    async def scene() -> None:
+        keeping = asyncio.create_task(access.keep())
+        seen = [0.0]
+        while len(tries) < 12:
+            await asyncio.sleep(0.005)
+            seen.append(access.stale_seconds)
+        assert seen == sorted(seen) and seen[-1] > 0
+        keeping.cancel()
+        await asyncio.wait([keeping])
+
+    asyncio.run(asyncio.wait_for(scene(), 30))
+    assert caplog.text.count("keys stay as they were") == 1

@@ -48,6 +48,13 @@ def test_the_same_stream_is_quiet_and_another_is_told() -> None:
     assert moved.alerts == ("scores",)
 
 
+def test_scores_are_told_above_the_limit_and_not_at_it() -> None:
+    before, now = counts("c", 8_000, 80, np.full(300, 0.5)), counts("d", 2_000, 20, np.full(300, 0.2))
+    index = one(now, before).psi
+    assert index is not None
+    assert [one(now, before, limit).alerts for limit in (index * 0.999, index)] == [("scores",), ()]
+
+
 def test_a_share_is_told_when_it_moved_by_more_than_chance_and_by_half() -> None:
     flat = np.full(300, 0.5)
     before = counts("c", 8_000, 80, flat)

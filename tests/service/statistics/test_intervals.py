@@ -111,6 +111,13 @@ def test_recall_and_fall_hold_their_value_at_both_ends() -> None:
         assert found is not None and found.low <= found.value <= found.high, found
 
 
+def test_who_asks_again_gets_the_same_interval() -> None:
+    before = Part(200, 20_000), Part(150, 200)
+    for _ in range(2):
+        assert recall(10_000, 100, Part(80, 100), Part(2, 990)) == recall(10_000, 100, Part(80, 100), Part(2, 990))
+        assert fall(Part(20, 10_000), Part(9, 20), *before) == fall(Part(20, 10_000), Part(9, 20), *before)
+
+
 def test_nothing_flagged_then_leaves_no_fall_to_tell() -> None:
     assert fall(Part(1, 10), Part(1, 1), Part(0, 10), Part(1, 1)) is None
 

@@ -88,6 +88,23 @@ def test_results_are_numbered_without_gaps(database: Database, answers: tuple[An
     assert events == {"finding": 20, "batch.finished": 1}
 
 
+def test_a_thread_that_stalled_is_not_taken_for_the_one_that_took_its_item_again(
+    database: Database, answers: tuple[Answer, Answer], ticks: Clock
+) -> None:
+    """Both are of one process."""
+    made, claims = batch(database, 1), Claims(database, 60)
+    first = take(claims)
+    assert claims.holds(first)
+    for _ in range(2):
+        claims.free()
+        ticks.moment += 60
+    second = take(claims)
+    assert (claims.holds(first), claims.holds(second)) == (False, True)
+    claims.put_back(first, 0)
+    assert not claims.finish(first, Outcome(answers[0])) and claims.finish(second, Outcome(answers[1]))
+    assert [result.fields["verdict"] for result in page(database, made, 0, 10)] == [answers[1].verdict]
+
+
 def test_a_dead_owners_items_are_taken_again_and_its_result_is_refused(
     database: Database, answers: tuple[Answer, Answer], ticks: Clock
 ) -> None:

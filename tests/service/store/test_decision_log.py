@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import Select, select, text
+from sqlalchemy import Select, event, select, text
 
 from service.answer import Answer
 from service.chain import BEGINNING, digest, link
@@ -55,13 +55,25 @@ def test_what_is_decided_meanwhile_is_no_edit(found: Database, monkeypatch: pyte
     decisions, (first, second, *_) = Decisions(found), ids(found)
     decisions.decide(first, Moderator("a"), Kind.REJECT)
 
-    def late(table: Any) -> Select[Any]:
-        if table is Review:  # the log has been read, the photos come next
+    def late(*columns: Any) -> Select[Any]:
+        if columns[0] is Review.item_id:  # the log has been read, the photos come next
             decisions.decide(second, Moderator("a"), Kind.REJECT)
-        return select(table)
+        return select(*columns)
 
     monkeypatch.setattr("service.store.decision_log.select", late)
     assert DecisionLog(found).verify().wrong is None
+
+
+def test_neither_log_nor_photos_are_read_all_at_once(found: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A million photos took one and a half gigabytes."""
+    monkeypatch.setattr("service.store.decision_log._PAGE", 2)
+    for item in ids(found):
+        Decisions(found).decide(item, Moderator("a"), Kind.REJECT)
+    asked = list[str]()
+    event.listen(found.engine, "before_cursor_execute", lambda _, __, text, *___: asked.append(text))
+    assert DecisionLog(found).verify().entries == 3
+    reading = [text for text in asked if text.startswith("SELECT")]
+    assert len(reading) == 6 and all(" LIMIT " in text.replace("\n", " ") for text in reading)
 
 
 @pytest.mark.parametrize(

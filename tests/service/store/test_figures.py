@@ -20,6 +20,7 @@ from service.store.reviews import Reviews, Wanted
 from service.store.states import ReviewState
 from service.store.tallies import Days, Key, Tallies
 from tests.conftest import SAMPLES
+from tests.service.store.conftest import Clock
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +92,22 @@ def test_counts(database: Database, answer: Answer, candidate: Finding) -> None:
     assert len(counted.judges) == 1
     assert figures.count(database, 0, math.inf, "b").sources.keys() == {"b"}
     assert figures.count(database, 0, 1.0).sources == {}
+
+
+def test_a_photo_counts_once_from_its_first_moment_on_and_for_the_first_of_equal_findings(
+    database: Database, answer: Answer, clock: Clock
+) -> None:
+    clock.moment = 1_767_225_600.0
+    (item,) = fill(database, "a", [Outcome(judged(answer, ("shell", 0.5), ("ivory", 0.5)))])
+    decisions, ann = Decisions(database), Moderator("ann")
+    for kind in (Kind.UNSURE, Kind.REJECT, Kind.UNDO):
+        decisions.decide(item, ann, kind)
+    decisions.decide(item, ann, Kind.CONFIRM, "shell")
+    counted = figures.count(database, clock.moment, clock.moment + 1)
+    assert given(counted.sources["a"]) == some(seen=1, flagged=1, decided=1, confirmed=1)
+    assert given(counted.categories["a", "ivory"]) == some(flagged=1, findings=1, decided=1)
+    assert given(counted.categories["a", "shell"]) == some(findings=1, found=1)
+    assert figures.count(database, clock.moment - 1, clock.moment) == figures.Counted()
 
 
 def test_photos_judged_while_it_counts_are_all_in_or_all_out(

@@ -11,7 +11,7 @@ from service.store.batches import Batches, Entry, NewBatch
 from service.store.claims import Claims, Outcome
 from service.store.database import Database
 from service.store.photos import Photos
-from service.store.purge import purge, sweep
+from service.store.purge import Sweeper, purge
 from tests.service.store.conftest import Clock
 
 BATCH, KEY = "0" * 32, bytes(range(32))
@@ -156,7 +156,8 @@ def test_sweep_removes_uploads_that_never_became_a_batch(database: Database, tmp
     past = time.time() - 100
     for identity in (new.id, BATCH):
         os.utime(tmp_path / "p" / identity, (past, past))
-    again = sweep(database, photos, 50, set())
-    assert again == {BATCH} and len(list((tmp_path / "p").iterdir())) == 3, "not at the first look"
-    assert sweep(database, photos, 50, again) == set()
+    sweeper = Sweeper(database, photos, 50)
+    sweeper.look()
+    assert len(list((tmp_path / "p").iterdir())) == 3, "not at the first look"
+    sweeper.look()
     assert sorted(path.name for path in (tmp_path / "p").iterdir()) == sorted((new.id, "1" * 32))

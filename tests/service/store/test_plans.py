@@ -16,7 +16,7 @@ from service.store.decision_log import DecisionLog
 from service.store.decisions import Decisions
 from service.store.outbox import Outbox
 from service.store.photos import Photos
-from service.store.purge import purge, sweep
+from service.store.purge import Sweeper, purge
 from service.store.results import page
 from service.store.reviews import Reviews, Wanted
 
@@ -85,6 +85,8 @@ def test_sweeping_many_folders_is_one_question(empty: Database, tmp_path: Path) 
     photos = Photos(tmp_path / "photos", None)
     for number in range(5):
         photos.write(f"{number:032d}", 0, b"x")
+    sweeper = Sweeper(empty, photos, -1)
+    sweeper.look()
     with listening(empty) as asked:
-        assert len(sweep(empty, photos, -1, set())) == 5
-    assert len(asked) == 1
+        sweeper.look()
+    assert len(asked) == 1 and not list((tmp_path / "photos").iterdir())

@@ -1,5 +1,6 @@
 """Removal of photos beside decisions that are made in the same instant."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from service.store.database import Database, _told
 from service.store.decisions import Decisions, Moderator
 from service.store.kinds import Kind
 from service.store.photos import Photos
-from service.store.purge import purge, sweep
+from service.store.purge import Sweeper, purge
 from service.store.reviews import ReviewItem, Reviews
 from tests.service.store.conftest import Clock
 
@@ -127,10 +128,33 @@ def test_a_photo_that_is_fetched_while_folders_are_swept_is_kept(
         photos.write(new.id, 0, DATA)
         return found
 
+    sweeper = Sweeper(database, photos, -1)
+    sweeper.look()
     monkeypatch.setattr(photos, "older_than", beside_the_runner)
-    sweep(database, photos, -1, {new.id})
+    sweeper.look()
     claims.finish(claimed, Outcome(answers[0], keep=RETENTION, stored=True))
     assert photos.read(new.id, 0) == DATA
+
+
+def test_the_first_photos_of_an_upload_outlive_a_clock_that_is_put_forward(
+    database: Database, clock: Clock, tmp_path: Path
+) -> None:
+    """Its client sends the next one after some minutes. Put back and right again, the clock is put forward as well."""
+    photos, coming, stray = Photos(tmp_path / "p", None), "c" * 32, "5" * 32
+    sweeper = Sweeper(database, photos, 3600)
+    photos.write(stray, 0, DATA)
+    clock.moment -= 7200
+    sweeper.look()
+    os.utime(tmp_path / "p" / stray, (clock.moment - 7200, clock.moment - 7200))
+    photos.write(coming, 0, DATA)
+    os.utime(tmp_path / "p" / coming, (clock.moment, clock.moment))
+    for _ in range(4):
+        clock.moment += 3700
+        for _ in range(3):
+            sweeper.look()
+    assert photos.read(coming, 0) == DATA
+    with pytest.raises(FaunalensError):
+        photos.read(stray, 0)
 
 
 @pytest.mark.parametrize("full", [True, False])

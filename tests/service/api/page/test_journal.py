@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page, Route, exp
 from sqlalchemy import text
 
 from tests.browser import PATIENCE, chromium_path, in_sight, settled, wait
+from tests.live import until
 from tests.service.api.page.visits import Visit, decided, shown, stored, until_held
 
 SENDING = re.compile("/decisions?$")
@@ -119,6 +120,27 @@ def test_a_window_that_is_open_sends_its_own(open_page: Visit, folder: Path) -> 
     page.unroute(SENDING)
     settled(page)
     assert made(folder) == [(item, "reject") for item in items]
+
+
+def holders(folder: Path) -> set[str]:
+    """The windows that photos are taken by."""
+    now = {"now": time.time()}
+    with stored(folder) as session:
+        return set(session.scalars(text("SELECT claimed_by FROM reviews WHERE claimed_until > :now"), now))
+
+
+def test_what_a_window_had_that_crashed_is_given_back_by_the_next(open_page: Visit, folder: Path) -> None:
+    page = open_page()
+    settled(page)
+    (first,) = holders(folder)
+    beside = another(page)
+    settled(beside)
+    (second,) = holders(folder) - {first}
+    crash(page)
+    after = another(beside)
+    settled(after)
+    until(lambda: first not in holders(folder))
+    assert second in holders(folder) and len(holders(folder)) == 2, "what is open keeps its photos"
 
 
 def test_another_store_at_the_same_address_gets_no_decision_of_the_one_before(open_page: Visit, folder: Path) -> None:

@@ -158,16 +158,18 @@ def export(
     from training.fitting.crossfit import kept_scores
     from training.fitting.trainer import load_network
     from training.photos.manifest import apply_recipe, select
+    from training.photos.readable import LIMITS, check_readable
 
     try:
         network, recipe = load_network(checkpoint)
         photos = apply_recipe(read(data, labels, extra), recipe)
-        contract = exporting.export(network, recipe, photos, out, name or recipe.name, picture, kept_scores(checkpoint))
+        scores, val = kept_scores(checkpoint), select(photos, "val")
+        compared = val[:: max(1, len(val) // validate)][:validate]
+        check_readable([photo.path for photo in (compared if scores else val)], LIMITS)
+        contract = exporting.export(network, recipe, photos, out, name or recipe.name, picture, scores)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     _tell(contract, out)
-    val = select(photos, "val")
-    compared = val[:: max(1, len(val) // validate)][:validate]
     worst = exporting.largest_difference(network, Classifier(contract, out), compared)
     click.echo(
         f"largest differences over {len(compared)} photos: " + ", ".join(f"{k} {v:.2e}" for k, v in worst.items())

@@ -9,6 +9,7 @@ import click
 import pytest
 import torch
 from click.testing import CliRunner
+from PIL import Image
 
 from training.cli import export, quantize, train
 from training.command import TrainingCommand
@@ -153,7 +154,50 @@ def test_a_picture_that_is_none(collection: Path, tmp_path: Path, trunk_weights:
     assert CliRunner().invoke(train, [*common, "--recipe", recipe]).exit_code == 0
     checkpoint = ("--checkpoint", str(tmp_path / "run" / "checkpoint.pt"))
     words = (*checkpoint, "--data", str(collection), "--picture", recipe)
-    assert "cannot be read as a picture" in _message(export, *words, "--out", str(tmp_path / "weights"))
+    assert "tiny.toml cannot be used: The file is not one of" in _message(export, *words, "--out", str(tmp_path / "w"))
+    Image.effect_noise((400, 400), 99).convert("RGB").save(tmp_path / "torn.png")
+    first, *others = (tmp_path / "torn.png").read_bytes().split(b"IDAT")
+    (tmp_path / "torn.png").write_bytes(first + b"IDAT" + bytes(4).join(others))
+    words = (*checkpoint, "--data", str(collection), "--picture", str(tmp_path / "torn.png"))
+    assert "torn.png cannot be used: " in _message(export, *words, "--out", str(tmp_path / "w"))
+    assert not (tmp_path / "w").exists(), "it was read first"
+
+
+def test_weights_are_written_whole_or_not_at_all(collection: Path, tmp_path: Path, trunk_weights: Path) -> None:
+    """A service may be serving the ones that lie there: they must stay what their contract says."""
+    photos, weights = tmp_path / "photos", tmp_path / "weights"
+    shutil.copytree(collection, photos)
+    recipe = _tiny(tmp_path, trunk_weights, epochs=0)
+    common = ("--data", str(photos))
+    assert CliRunner().invoke(train, [*common, "--recipe", recipe, "--out", str(tmp_path / "run")]).exit_code == 0
+    picture = str(photos / "train-none-listing-0.jpg")
+    words = (*common, "--checkpoint", str(tmp_path / "run" / "checkpoint.pt"), "--picture", picture)
+    exporting = (*words, "--name", "mine", "--out", str(weights))
+    quantizing = (*common, "--model", str(weights / "mine.json"), "--out", str(weights))
+    for command, given in ((export, exporting), (quantize, quantizing)):
+        done = CliRunner().invoke(command, given)
+        assert done.exit_code == 0, done.output
+    before = {path.name: path.read_bytes() for path in weights.iterdir()}
+    assert {name.partition(".")[2] for name in before} == {"json", "onnx", "selftest.png"} and len(before) == 6
+    for name in ("val-ivory-product-0.jpg", "val-none-listing-1.jpg", "train-none-listing-1.jpg"):
+        (photos / name).write_bytes(b"no picture")
+    expected = {"val-ivory-product-0.jpg", "val-none-listing-1.jpg"}
+    for command, given, named in (
+        (export, exporting, expected), (quantize, quantizing, {*expected, "train-none-listing-1.jpg"}),
+    ):  # fmt: skip
+        message = _message(command, *given)
+        assert set(re.findall(r"([\w-]+\.jpg) cannot be used: ", message)) == named, "all of them"
+    shutil.rmtree(photos)
+    shutil.copytree(collection, photos)
+    manifest = photos / "manifest.csv"
+    lines = manifest.read_text().splitlines()
+    manifest.write_text("\n".join(line for line in lines if ",val," not in line or ",ivory," in line))
+    for command, given in ((export, exporting), (quantize, quantizing)):
+        assert "every photo of val shows ivory" in _message(command, *given)
+    manifest.write_text("\n".join(line for line in lines if ",val," not in line))
+    for command, given in ((export, exporting), (quantize, quantizing)):
+        assert "there are no photos in val to calibrate on" in _message(command, *given)
+    assert {path.name: path.read_bytes() for path in weights.iterdir()} == before
 
 
 def test_further_photos_are_given_to_export_too(collection: Path, tmp_path: Path, trunk_weights: Path) -> None:

@@ -60,5 +60,10 @@ def check_readable(photos: Sequence[Path], limits: Limits) -> None:
 def refuse(faults: Sequence[ManifestError]) -> None:
     """Raise :class:`ManifestError` with a line for each of ``faults``, 20 at most, if there are any."""
     if faults:
-        more = [f"and {len(faults) - _NAMED} more"] if len(faults) > _NAMED else []
-        raise ManifestError("\n".join([*map(str, faults[:_NAMED]), *more]))
+        raise ManifestError("\n".join(listed([str(fault) for fault in faults])))
+
+
+def listed(faults: Sequence[str]) -> list[str]:
+    """The first 20 of ``faults``, and how many more there are."""
+    more = [f"and {len(faults) - _NAMED} more"] if len(faults) > _NAMED else []
+    return [*faults[:_NAMED], *more]

@@ -14,7 +14,7 @@ from PIL import Image
 from service.classifier import Classifier
 from service.contract import Category, Contract, Preprocessing, SelfTest, file_sha256
 from service.imaging import decode, prepare
-from training.exporting.calibration import calibrate
+from training.exporting.calibration import calibrate, check_calibration
 from training.exporting.graph import write_graph
 from training.exporting.halves import store_halves
 from training.exporting.optional_map import make_map_optional
@@ -151,14 +151,6 @@ def fitted(draft: Contract, photos: Sequence[Photo], logits: NDArray[np.float32]
     final = tuple(c.model_copy(update={"thresholds": thresholds[c.id]}) for c in scaled)
     prevalence = {category: round(float(share), 5) for category, share in zip(draft.ids, wanted.mean(0), strict=True)}
     return calibrated.model_copy(update={"categories": final, "val_prevalence": prevalence})
-
-
-def check_calibration(categories: Sequence[str], photos: Sequence[Photo], where: str) -> None:
-    """Raise ValueError where there are no ``photos``, or all of them show a category: no threshold can be chosen."""
-    if not photos:
-        raise ValueError(f"there are no photos in {where} to calibrate on")
-    if shown := [category for category in categories if all(category in photo.labels for photo in photos)]:
-        raise ValueError(f"every photo of {where} shows {', '.join(shown)}: no threshold can be chosen")
 
 
 def _small(picture: Path) -> Image.Image:

@@ -23,7 +23,8 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, Q
 
 from service.classifier import Classifier
 from service.contract import Contract, file_sha256, load_contract
-from training.exporting.export import check_calibration, fitted, score, with_self_test
+from training.exporting.calibration import check_calibration
+from training.exporting.export import fitted, score, with_self_test
 from training.exporting.halves import store_halves
 from training.exporting.whole import written_whole
 from training.fitting.crossfit import fitted_on_val

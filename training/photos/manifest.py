@@ -17,6 +17,7 @@ NONE = "none"
 COLUMNS = ("file", "split", "label", "group", "kind", "instance", "source")
 EXCLUSIONS = Path(__file__).parents[1] / "exclusions.csv"
 """The shipped list of photos whose label is wrong."""
+_NAMED = 20
 
 
 class ManifestError(ValueError):
@@ -132,6 +133,15 @@ def lacking(photos: Sequence[Photo]) -> str | None:
         if not there:
             return f"there are no {name}: give more photos, or these as --extra beside others"
     return None
+
+
+def check_sources(photos: Iterable[Photo], sources: Iterable[str]) -> None:
+    """Raise :class:`ManifestError` where no photo is from one of ``sources``."""
+    known = {photo.source for photo in photos}
+    if lost := sorted(set(sources) - known):
+        there = sorted(known - {""})
+        more = f" and {len(there) - _NAMED} more" if len(there) > _NAMED else ""
+        raise ManifestError(f"no photo is of source {lost[0]!r}; there are {', '.join(there[:_NAMED]) or 'none'}{more}")
 
 
 def unknown_labels(photos: Iterable[Photo], recipe: Recipe) -> list[str]:

@@ -59,12 +59,12 @@ def train(
     Progress is shown per epoch, with AUROC and recall on the val split. Stop it at any time: the same command goes on
     from the last finished epoch and ends with the same weights.
     """
-    from training.fitting.runs import fitted_photos, run_recipe
+    from training.fitting.runs import check_calibrated, fitted_photos, run_recipe
     from training.fitting.trainer import choose_hardware
     from training.photos.copies import near
     from training.photos.dataset import keep_in_memory
     from training.photos.intake import summary
-    from training.photos.manifest import apply_recipe, check, lacking, unknown_labels
+    from training.photos.manifest import apply_recipe, check, check_sources, lacking, unknown_labels
     from training.recipe import load_recipe
 
     chosen = load_recipe(
@@ -77,8 +77,10 @@ def train(
     click.echo(summary(photos))
     if unknown := unknown_labels(everything, chosen):
         click.echo(f"left out, not categories of the recipe: {', '.join(unknown)}", err=True)
+    check_sources(everything, chosen.leave_out_sources)
     if lack := lacking([photo for photo in photos if photo.source not in chosen.leave_out_sources]):
         raise click.ClickException(lack)
+    check_calibrated(chosen, photos)
     for sentence in near(photos):
         click.echo(sentence, err=True)
     if in_memory:
@@ -158,16 +160,18 @@ def export(
     from training.fitting.crossfit import kept_scores
     from training.fitting.trainer import load_network
     from training.photos.manifest import apply_recipe, select
+    from training.photos.readable import LIMITS, check_readable
 
     try:
         network, recipe = load_network(checkpoint)
         photos = apply_recipe(read(data, labels, extra), recipe)
-        contract = exporting.export(network, recipe, photos, out, name or recipe.name, picture, kept_scores(checkpoint))
+        scores, val = kept_scores(checkpoint), select(photos, "val")
+        compared = val[:: max(1, len(val) // validate)][:validate]
+        check_readable([photo.path for photo in (compared if scores else val)], LIMITS)
+        contract = exporting.export(network, recipe, photos, out, name or recipe.name, picture, scores)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     _tell(contract, out)
-    val = select(photos, "val")
-    compared = val[:: max(1, len(val) // validate)][:validate]
     worst = exporting.largest_difference(network, Classifier(contract, out), compared)
     click.echo(
         f"largest differences over {len(compared)} photos: " + ", ".join(f"{k} {v:.2e}" for k, v in worst.items())

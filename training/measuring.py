@@ -54,17 +54,21 @@ def evaluate(
     from service.detector import Detector
     from service.settings import load_settings
     from training.evaluating import evaluation, localisation, pictures, tables
+    from training.photos.manifest import check_sources
 
     detector = Detector(load_settings(model=model))
     _warn(detector.contract, split)
     everything = read_for(detector.contract, data, labels)
     photos = of_split(everything, split)
     if positives_from:
-        photos = _without_products(photos) + [p for p in everything if p.labels and p.source == positives_from]
+        products = [p for p in everything if p.labels]
+        check_sources(products, [positives_from])
+        photos = _without_products(photos) + [p for p in products if p.source == positives_from]
     if (robustness or sizes) and (lack := _lacking(photos)):
         raise click.ClickException(f"{lack.format(split)}: nothing to measure evasions or sizes on")
+    detector.policy(policy)
+    _begin(detector, photos, out)
     scored = evaluation.score_photos(detector, photos, policy)
-    out.mkdir(parents=True, exist_ok=True)
     measured = evaluation.report(scored, detector, rounds)
     measured["localisation"] = localisation.localisation(scored, detector, rounds)
     result = tables.without_nan({"split": split, "positives_from": positives_from, **measured})
@@ -108,6 +112,7 @@ def thresholds(
     from service.detector import Detector
     from service.settings import load_settings
     from training.evaluating import evaluation, operating, pictures, tables
+    from training.exporting.calibration import check_calibration
 
     detector = Detector(load_settings(model=model, policies=_PLAIN, policy="default"))
     _warn(detector.contract, split)
@@ -116,6 +121,8 @@ def thresholds(
     core = [c.id for c in detector.contract.categories if c.maturity == "core" and c.id in shown]
     if (unknown := set(category) - shown) or not (category or core):
         raise click.UsageError(f"no photo of {split} shows {', '.join(sorted(unknown)) or 'a core category'}")
+    check_calibration(category or core, photos, split)
+    _begin(detector, photos, out)
     scored = evaluation.score_photos(detector, photos)
     stream = operating.Stream(photos_per_day, prevalence)
     try:
@@ -124,13 +131,20 @@ def thresholds(
         chosen = operating.choose(table, review_capacity)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
-    out.mkdir(parents=True, exist_ok=True)
     text = tables.operating_points(table, chosen)
     (out / "thresholds.md").write_text(text, encoding="utf-8")
     policy = operating.policy_toml(chosen, stream, review_capacity, datetime.date.today().isoformat())
     (out / "policies.toml").write_text(policy, encoding="utf-8")
     pictures.operating_chart(table, chosen, out / "thresholds.png")
     click.echo(text)
+
+
+def _begin(detector: "Detector", photos: "list[Photo]", out: Path) -> None:
+    """Make the folder ``out``, but not where some of ``photos`` cannot be read: all of these are named."""
+    from training.photos.readable import check_readable
+
+    check_readable([photo.path for photo in photos], detector.settings.limits)
+    out.mkdir(parents=True, exist_ok=True)
 
 
 def _warn(contract: "Contract", split: str) -> None:

@@ -9,8 +9,9 @@ import click
 import pytest
 import torch
 from click.testing import CliRunner
+from PIL import Image
 
-from training.cli import export, quantize, train
+from training.cli import compose, export, quantize, train
 from training.command import TrainingCommand
 from training.measuring import evaluate, thresholds
 
@@ -94,12 +95,59 @@ def test_photos_that_all_show_the_category(tree: Path, collection: Path, trunk_w
     (tree / "photos" / "manifest.csv").write_text(
         "file,split,label,group,kind,instance,source\nivory/a.jpg,val,ivory,product,,,\n"
     )
-    assert "every photo shows ivory" in _message(thresholds, *common, *CAPACITY)
+    assert "every photo of val shows ivory: no threshold" in _message(thresholds, *common, *CAPACITY)
     words = ("--data", str(collection), "--recipe", _tiny(tree, trunk_weights, 0), "--out", str(tree / "run"))
     assert CliRunner().invoke(train, words).exit_code == 0
     picture = ("--picture", str(tree / "photos" / "ivory" / "a.jpg"))
     checkpoint = ("--checkpoint", str(tree / "run" / "checkpoint.pt"))
     assert "every photo of val shows ivory" in _message(export, *common, *checkpoint, *picture)
+
+
+@pytest.mark.parametrize(("more", "where"), [("", "val"), ("[kernel]\nfolds = 2\n", "full weight in train and val")])
+def test_what_export_could_not_calibrate_on_is_not_trained_on(
+    more: str, where: str, collection: Path, tmp_path: Path, trunk_weights: Path
+) -> None:
+    """Nobody should train for hours to hear it then. The only photos without a product are rendered."""
+    photos, extra = tmp_path / "photos", tmp_path / "extra"
+    header = "file,split,label,group,kind,instance,source\n"
+    for folder, name, rows in (
+        (photos, "ivory-product", ("t.jpg,train,ivory,product,,,", "v.jpg,val,ivory,product,,,")),
+        (extra, "none-listing", ("n.jpg,train,,listing,,,made", "m.jpg,train,,listing,,,made")),
+    ):
+        folder.mkdir()
+        (folder / "manifest.csv").write_text(header + "\n".join(rows))
+        for number, row in enumerate(rows):
+            shutil.copy(collection / f"train-{name}-{number}.jpg", folder / row[:5])
+    weights = f"{more}weights = {{ made = 0.5 }}\n" if more else ""
+    recipe = _tiny(tmp_path, trunk_weights, 0, weights)
+    words = ("--data", str(photos), "--extra", str(extra), "--recipe", recipe, "--out", str(tmp_path / "out"))
+    assert f"every photo of {where} shows ivory: no threshold" in _message(train, *words)
+    assert not (tmp_path / "out").exists()
+    (extra / "manifest.csv").write_text(f"{header}n.jpg,train,,listing,,,\nm.jpg,train,,listing,,,")
+    if more:
+        done = CliRunner().invoke(train, words)
+        assert done.exit_code == 0, done.output
+
+
+def test_a_source_that_no_photo_is_of_is_named(collection: Path, tmp_path: Path, trunk_weights: Path) -> None:
+    """A slip of the pen trained with the source that was to be left out, and measured on no product at all."""
+    common = ("--data", str(collection), "--out", str(tmp_path / "out"))
+    expected = "no photo is of source 'source-9'; there are source-0, source-1, source-2"
+    recipe = _tiny(tmp_path, trunk_weights, 0)
+    assert expected in _message(train, *common, "--recipe", recipe, "--leave-out-source", "source-9")
+    assert expected in _message(evaluate, *common, "--positives-from", "source-9")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_photos_are_judged(
+    collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("training.evaluating.evaluation.score_photos", "training.synthesis.composites.ProcessPoolExecutor"):
+        monkeypatch.setattr(name, lambda *_: pytest.fail("the work began"))
+    (tmp_path / "file").touch()
+    common = ("--data", str(collection), "--out", str(tmp_path / "file" / "out"))
+    for command, more in ((evaluate, ()), (thresholds, CAPACITY), (compose, ())):
+        assert "Not a directory" in _message(command, *common, *more)
 
 
 def test_a_run_of_another_recipe(collection: Path, tmp_path: Path, trunk_weights: Path) -> None:
@@ -153,7 +201,50 @@ def test_a_picture_that_is_none(collection: Path, tmp_path: Path, trunk_weights:
     assert CliRunner().invoke(train, [*common, "--recipe", recipe]).exit_code == 0
     checkpoint = ("--checkpoint", str(tmp_path / "run" / "checkpoint.pt"))
     words = (*checkpoint, "--data", str(collection), "--picture", recipe)
-    assert "cannot be read as a picture" in _message(export, *words, "--out", str(tmp_path / "weights"))
+    assert "tiny.toml cannot be used: The file is not one of" in _message(export, *words, "--out", str(tmp_path / "w"))
+    Image.effect_noise((400, 400), 99).convert("RGB").save(tmp_path / "torn.png")
+    first, *others = (tmp_path / "torn.png").read_bytes().split(b"IDAT")
+    (tmp_path / "torn.png").write_bytes(first + b"IDAT" + bytes(4).join(others))
+    words = (*checkpoint, "--data", str(collection), "--picture", str(tmp_path / "torn.png"))
+    assert "torn.png cannot be used: " in _message(export, *words, "--out", str(tmp_path / "w"))
+    assert not (tmp_path / "w").exists(), "it was read first"
+
+
+def test_weights_are_written_whole_or_not_at_all(collection: Path, tmp_path: Path, trunk_weights: Path) -> None:
+    """A service may be serving the ones that lie there: they must stay what their contract says."""
+    photos, weights = tmp_path / "photos", tmp_path / "weights"
+    shutil.copytree(collection, photos)
+    recipe = _tiny(tmp_path, trunk_weights, epochs=0)
+    common = ("--data", str(photos))
+    assert CliRunner().invoke(train, [*common, "--recipe", recipe, "--out", str(tmp_path / "run")]).exit_code == 0
+    picture = str(photos / "train-none-listing-0.jpg")
+    words = (*common, "--checkpoint", str(tmp_path / "run" / "checkpoint.pt"), "--picture", picture)
+    exporting = (*words, "--name", "mine", "--out", str(weights))
+    quantizing = (*common, "--model", str(weights / "mine.json"), "--out", str(weights))
+    for command, given in ((export, exporting), (quantize, quantizing)):
+        done = CliRunner().invoke(command, given)
+        assert done.exit_code == 0, done.output
+    before = {path.name: path.read_bytes() for path in weights.iterdir()}
+    assert {name.partition(".")[2] for name in before} == {"json", "onnx", "selftest.png"} and len(before) == 6
+    for name in ("val-ivory-product-0.jpg", "val-none-listing-1.jpg", "train-none-listing-1.jpg"):
+        (photos / name).write_bytes(b"no picture")
+    expected = {"val-ivory-product-0.jpg", "val-none-listing-1.jpg"}
+    for command, given, named in (
+        (export, exporting, expected), (quantize, quantizing, {*expected, "train-none-listing-1.jpg"}),
+    ):  # fmt: skip
+        message = _message(command, *given)
+        assert set(re.findall(r"([\w-]+\.jpg) cannot be used: ", message)) == named, "all of them"
+    shutil.rmtree(photos)
+    shutil.copytree(collection, photos)
+    manifest = photos / "manifest.csv"
+    lines = manifest.read_text().splitlines()
+    manifest.write_text("\n".join(line for line in lines if ",val," not in line or ",ivory," in line))
+    for command, given in ((export, exporting), (quantize, quantizing)):
+        assert "every photo of val shows ivory" in _message(command, *given)
+    manifest.write_text("\n".join(line for line in lines if ",val," not in line))
+    for command, given in ((export, exporting), (quantize, quantizing)):
+        assert "there are no photos in val to calibrate on" in _message(command, *given)
+    assert {path.name: path.read_bytes() for path in weights.iterdir()} == before
 
 
 def test_further_photos_are_given_to_export_too(collection: Path, tmp_path: Path, trunk_weights: Path) -> None:

@@ -88,10 +88,10 @@ def test_products_of_one_source_from_every_split(collection: Path, photos: list[
 
 
 def test_products_alone_and_none_at_all(collection: Path, tmp_path: Path) -> None:
-    assert _evaluate(collection, tmp_path, "--positives-from", "nobody")["photos"] == 8
-    row = "file,split,label,group,kind,instance,source\n{},val,ivory,product,,,\n"
-    labels = tmp_path / "labels.csv"
-    labels.write_text(row.format("val-ivory-product-0.jpg"))
+    head, labels = "file,split,label\n", tmp_path / "labels.csv"
+    labels.write_text(f"{head}val-none-listing-0.jpg,val,\nval-none-listing-1.jpg,val,\n")
+    assert _evaluate(collection, tmp_path, "--labels", str(labels), "--contact-sheet")["photos"] == 2
+    labels.write_text(f"{head}val-ivory-product-0.jpg,val,ivory\n")
     assert _evaluate(collection, tmp_path, "--labels", str(labels), "--contact-sheet")["photos"] == 1
     assert "| ivory | 1\\* | - | - | - | - |" in (tmp_path / "report.md").read_text()
 

@@ -26,7 +26,6 @@ from training.evaluating.statistics import (
     threshold_at,
 )  # fmt: skip
 from training.photos.manifest import Photo, named
-from training.photos.readable import check_readable
 
 PREVALENCES = (0.001, 0.01, 0.05)
 SMALL = 30
@@ -68,10 +67,9 @@ class Scored:
 def score_photos(detector: Detector, photos: Sequence[Photo], policy: str | None = None) -> Scored:
     """Judge ``photos`` exactly as the endpoint does.
 
-    Raises :class:`~training.photos.manifest.ManifestError` before the first is judged where some cannot be read.
+    Raises :class:`~training.photos.manifest.ManifestError` for one that cannot be read.
     """
     chosen = detector.policy(policy)
-    check_readable([photo.path for photo in photos], detector.settings.limits)
 
     def judge(photo: Photo) -> Answer:
         with named(photo.path):

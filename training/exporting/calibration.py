@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.contract import Calibration
+from training.photos.manifest import ManifestError, Photo
 
 SUPPORTED = 20
 """Positives from which a category is well supported, by its own photos."""
@@ -71,6 +72,14 @@ def calibrate(
         note = f"{where}, pooled over {len(rare)} rare categories, {int(support[rare].sum())} positives"
         fitted.update({categories[index]: _calibration(shared, bias, note) for index in rare})
     return fitted
+
+
+def check_calibration(categories: Sequence[str], photos: Sequence[Photo], where: str) -> None:
+    """Raise :class:`ManifestError` where there are no ``photos``, or all of them show one of ``categories``."""
+    if not photos:
+        raise ManifestError(f"there are no photos in {where} to calibrate on")
+    if shown := [category for category in categories if all(category in photo.labels for photo in photos)]:
+        raise ManifestError(f"every photo of {where} shows {', '.join(shown)}: no threshold can be chosen")
 
 
 def _calibration(slope: float, bias: float, note: str) -> Calibration:

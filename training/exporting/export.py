@@ -13,17 +13,18 @@ from PIL import Image
 
 from service.classifier import Classifier
 from service.contract import Category, Contract, Preprocessing, SelfTest, file_sha256
-from service.imaging import prepare
-from training.exporting.calibration import calibrate
+from service.imaging import decode, prepare
+from training.exporting.calibration import calibrate, check_calibration
 from training.exporting.graph import write_graph
 from training.exporting.halves import store_halves
 from training.exporting.normalisation import fold_normalisation
 from training.exporting.optional_map import make_map_optional
 from training.exporting.thresholds import choose_thresholds
+from training.exporting.whole import written_whole
 from training.fitting.crossfit import OutOfFold
 from training.fitting.network import Network, preprocessing
 from training.photos.dataset import read_pixels
-from training.photos.manifest import SPLITS, Photo, label_counts, select
+from training.photos.manifest import SPLITS, Photo, label_counts, named, select
 from training.photos.readable import LIMITS
 from training.recipe import Recipe
 
@@ -60,32 +61,25 @@ def export(
     """Write ``name.onnx``, ``name.selftest.png`` and ``name.json`` to ``folder``.
 
     Calibration and thresholds come from the val split of ``photos``, scored by onnxruntime through the service's own
-    preprocessing; with ``scores``, from these. Raises ValueError where ``photos`` lack one that was scored.
+    preprocessing; with ``scores``, from these. Raises ValueError, before anything is written, where ``photos`` lack one
+    that was scored or cannot be calibrated on (:func:`check_calibration`), or where ``picture`` is none.
     ``picture``: the self-test's picture; it is shipped, so it must be ours to ship.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    onnx_path = folder / f"{name}.onnx"
-    export_onnx(network, onnx_path, recipe.size)
-    rule = preprocessing(recipe, network)
-    draft = _draft(recipe, rule, name, onnx_path, photos)
-    if scores:
-        contract = fitted(draft, _scored(photos, scores), scores.logits, "train and val, out of fold")
-    else:
-        val = select(photos, "val", recipe.leave_out_sources)
-        contract = fitted(draft, val, score(Classifier(draft, folder), val))
-    contract = contract.model_copy(update={"selftest": _self_test(contract, folder, picture)})
-    (folder / f"{name}.json").write_text(contract.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    return contract
+    small = _small(picture)
+    held = _scored(photos, scores) if scores else select(photos, "val", recipe.leave_out_sources)
+    where = "train and val, out of fold" if scores else "val"
+    check_calibration(tuple(recipe.categories), held, where)
+    with written_whole(folder, name) as made:
+        export_onnx(network, made / f"{name}.onnx", recipe.size)
+        small.save(made / f"{name}.selftest.png", "PNG", optimize=True)
+        draft = _draft(recipe, preprocessing(recipe, network), name, made / f"{name}.onnx", photos)
+        logits = scores.logits if scores else score(Classifier(draft, made), held)
+        return with_self_test(fitted(draft, held, logits, where), made)
 
 
 def score(classifier: Classifier, photos: Sequence[Photo]) -> NDArray[np.float32]:
-    """Logits float32 ``[N, C]`` of ``photos`` by the service's imaging and classifier, one picture at a time.
-
-    Raises ValueError without any.
-    """
+    """Logits float32 ``[N, C]`` of ``photos`` by the service's imaging and classifier, one picture at a time."""
     rule = classifier.contract.preprocessing
-    if not photos:
-        raise ValueError("there are no photos in val to calibrate on")
     return np.stack([classifier.run(read_pixels(photo, rule)[None]).logits[0] for photo in photos])
 
 
@@ -150,13 +144,8 @@ def _scored(photos: Sequence[Photo], scores: OutOfFold) -> list[Photo]:
 
 
 def fitted(draft: Contract, photos: Sequence[Photo], logits: NDArray[np.float32], where: str = "val") -> Contract:
-    """``draft`` with calibration and thresholds chosen on ``photos``, whose logits are float32 ``[N, C]``.
-
-    Raises ValueError where all of them show a category.
-    """
+    """``draft`` with calibration and thresholds chosen on ``photos``, whose logits are float32 ``[N, C]``."""
     wanted = np.array([[category in photo.labels for category in draft.ids] for photo in photos])
-    if shown := [category for category in draft.ids if all(category in photo.labels for photo in photos)]:
-        raise ValueError(f"every photo of {where} shows {', '.join(shown)}: no threshold can be chosen")
     calibrations = calibrate(draft.ids, logits.astype(np.float64), wanted, where)
     scaled = [category.model_copy(update={"calibration": calibrations[category.id]}) for category in draft.categories]
     calibrated = draft.model_copy(update={"categories": tuple(scaled)})
@@ -166,19 +155,22 @@ def fitted(draft: Contract, photos: Sequence[Photo], logits: NDArray[np.float32]
     return calibrated.model_copy(update={"categories": final, "val_prevalence": prevalence})
 
 
-def _self_test(contract: Contract, folder: Path, picture: Path) -> SelfTest:
-    path = folder / contract.selftest.file
-    try:
-        with Image.open(picture) as image:
-            small = image.convert("RGB")
-    except OSError as error:
-        raise ValueError(f"{picture} cannot be read as a picture") from error
+def _small(picture: Path) -> Image.Image:
+    with named(picture):
+        small = decode(picture.read_bytes(), LIMITS).rgb
     small.thumbnail((_SELFTEST_SIDE, _SELFTEST_SIDE))
-    small.save(path, "PNG", optimize=True)
-    return SelfTest(file=path.name, probabilities=self_test_scores(contract, folder))
+    return small
 
 
-def self_test_scores(contract: Contract, folder: Path) -> dict[str, float]:
+def with_self_test(contract: Contract, folder: Path) -> Contract:
+    """``contract`` with the scores of its self-test's picture, written to ``folder``, where picture and network lie."""
+    scores = _self_test_scores(contract, folder)
+    whole = contract.model_copy(update={"selftest": contract.selftest.model_copy(update={"probabilities": scores})})
+    (folder / f"{contract.name}.json").write_text(whole.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return whole
+
+
+def _self_test_scores(contract: Contract, folder: Path) -> dict[str, float]:
     """Probabilities of the self-test's picture in ``folder``."""
     data = (folder / contract.selftest.file).read_bytes()
     _, pixels = prepare(data, LIMITS, contract.preprocessing)

@@ -22,13 +22,16 @@ from tqdm import tqdm
 
 from service.classifier import Classifier
 from service.contract import Contract, Preprocessing, file_sha256, load_contract
-from training.exporting.export import fitted, score, self_test_scores
+from training.exporting.calibration import check_calibration
+from training.exporting.export import fitted, score, with_self_test
 from training.exporting.halves import store_halves
 from training.exporting.integers import align_means, read_integers, set_weights
 from training.exporting.moments import Pixels, input_moments
+from training.exporting.whole import written_whole
 from training.fitting.crossfit import fitted_on_val
 from training.photos.dataset import read_pixels
 from training.photos.manifest import Photo, select
+from training.photos.readable import LIMITS, check_readable
 
 _TRUNK = "/trunk/"
 _KINDS = ("Conv", "Add", "Clip", "Pad")
@@ -42,33 +45,34 @@ def quantize(model: Path, photos: Sequence[Photo], folder: Path, name: str, coun
 
     ``count`` photos of train, or all when there are fewer, give the ranges of the activations, read through the
     service's preprocessing. Calibration and thresholds are chosen anew on val, or kept where the head was fitted on val
-    too. Raises ValueError when there is no photo of train, or no trunk in the graph.
+    too. Before anything is written, raises ValueError when there is no photo of train, or none of val that could be
+    calibrated on, or no trunk in the graph, and :class:`~training.photos.manifest.ManifestError`, a line a photo, where
+    some cannot be read.
     """
     source = load_contract(model)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.onnx"
     chosen = _choose(photos, count, seed)
-    _write(model.parent / source.file, path, partial(_read, chosen, source.preprocessing), seed)
-    picture = f"{name}.selftest.png"
-    shutil.copyfile(model.parent / source.selftest.file, folder / picture)
-    draft = source.model_copy(update={
-        "name": name, "created": datetime.date.today().isoformat(), "file": path.name, "sha256": file_sha256(path),
-        "selftest": source.selftest.model_copy(update={"file": picture, "tolerance": _TOLERANCE}),
-        "training": {
-            **source.training, "quantized": {"from": source.name, "sha256": source.sha256, "photos": len(chosen)},
-        },
-    })  # fmt: skip
-    contract = draft if fitted_on_val(source) else _fitted(draft, folder, photos)
-    scores = self_test_scores(contract, folder)
-    contract = contract.model_copy(update={"selftest": contract.selftest.model_copy(update={"probabilities": scores})})
-    (folder / f"{name}.json").write_text(contract.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    return contract
+    val = None if fitted_on_val(source) else select(photos, "val", _left_out(source))
+    if val is not None:
+        check_calibration(source.ids, val, "val")
+    check_readable([photo.path for photo in [*chosen, *(val or ())]], LIMITS)
+    with written_whole(folder, name) as made:
+        path, picture = made / f"{name}.onnx", f"{name}.selftest.png"
+        _write(model.parent / source.file, path, partial(_read, chosen, source.preprocessing), seed)
+        shutil.copyfile(model.parent / source.selftest.file, made / picture)
+        draft = source.model_copy(update={
+            "name": name, "created": datetime.date.today().isoformat(), "file": path.name, "sha256": file_sha256(path),
+            "selftest": source.selftest.model_copy(update={"file": picture, "tolerance": _TOLERANCE}),
+            "training": {
+                **source.training, "quantized": {"from": source.name, "sha256": source.sha256, "photos": len(chosen)},
+            },
+        })  # fmt: skip
+        if val is not None:
+            draft = fitted(draft, val, score(Classifier(draft, made), val))
+        return with_self_test(draft, made)
 
 
-def _fitted(draft: Contract, folder: Path, photos: Sequence[Photo]) -> Contract:
-    left_out = draft.training.get("recipe", {}).get("leave_out_sources", [])
-    val = select(photos, "val", left_out)
-    return fitted(draft, val, score(Classifier(draft, folder), val))
+def _left_out(source: Contract) -> list[str]:
+    return list(source.training.get("recipe", {}).get("leave_out_sources", []))
 
 
 def prepared(path: Path) -> onnx.ModelProto:

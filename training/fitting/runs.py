@@ -10,12 +10,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from training.exporting.calibration import check_calibration
 from training.fitting.checkpoints import write
 from training.fitting.network import Network
-from training.fitting.refit import refit
+from training.fitting.refit import photo_weights, refit
 from training.fitting.trainer import Hardware, Trainer, load_network
 from training.folder_lock import locked
-from training.photos.manifest import Photo
+from training.photos.manifest import Photo, select
 from training.recipe import Recipe
 
 FINAL = "final.pt"
@@ -36,6 +37,16 @@ def fitted_photos(recipe: Recipe, photos: Sequence[Photo]) -> list[Photo]:
     folds = recipe.kernel is not None and recipe.kernel.folds > 0
     splits = ("train", "val") if folds else ("train",)
     return [photo for photo in photos if photo.split in splits and photo.source not in recipe.leave_out_sources]
+
+
+def check_calibrated(recipe: Recipe, photos: Sequence[Photo]) -> None:
+    """As :func:`check_calibration` for what export will calibrate on: val, or with folds all photos of full weight."""
+    if recipe.kernel is None or not recipe.kernel.folds:
+        check_calibration(tuple(recipe.categories), select(photos, "val", recipe.leave_out_sources), "val")
+        return
+    some = fitted_photos(recipe, photos)
+    full = [photo for photo, weight in zip(some, photo_weights(some, recipe.kernel), strict=True) if weight == 1]
+    check_calibration(tuple(recipe.categories), full, "full weight in train and val")
 
 
 def _run(recipe: Recipe, photos: Sequence[Photo], out: Path, hardware: Hardware) -> Path:

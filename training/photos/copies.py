@@ -17,7 +17,7 @@ from service.fingerprint import distances, fingerprint, mirrored
 from service.imaging import decode
 from service.runtime.cores import available_cores
 from training.photos.manifest import ManifestError, Photo, named
-from training.photos.readable import LIMITS, refuse
+from training.photos.readable import LIMITS, listed, refuse
 
 _SIDE = 128
 _NEAR = 2
@@ -52,7 +52,8 @@ def told(photos: Sequence[Photo]) -> list[str]:
 
 
 def near(photos: Sequence[Photo]) -> list[str]:
-    """A sentence on photos of val and test that look nearly like one of train. Every photo is decoded, small.
+    """A sentence on photos of val and test that look nearly like one of train, and one on those of test that cannot be
+    read: once they are removed, others may change sides. Every photo is decoded, small.
 
     Raises :class:`ManifestError`, a line a photo, where photos of train or val cannot be read or decoded.
     """
@@ -61,7 +62,9 @@ def near(photos: Sequence[Photo]) -> list[str]:
 
     with ThreadPoolExecutor(available_cores()) as pool:
         values = list(tqdm(pool.map(_hash, photos), "comparing", total=len(photos), unit="photo", mininterval=2))
-    refuse([value for value in values if isinstance(value, ManifestError)])
+    faults = [(photo, value) for photo, value in zip(photos, values, strict=True) if isinstance(value, ManifestError)]
+    refuse([fault for photo, fault in faults if photo.split != "test"])
+    lost = [str(fault) for _, fault in faults]
     hashed = [(photo, value) for photo, value in zip(photos, values, strict=True) if isinstance(value, int)]
     trained = [pair for pair in hashed if pair[0].split == "train"]
     known = np.array([value for _, value in trained], dtype=np.uint64)
@@ -71,7 +74,12 @@ def near(photos: Sequence[Photo]) -> list[str]:
             far = np.minimum(distances(known, value), distances(known, mirrored(value)))
             if far.min() <= _NEAR:
                 alike.append((photo, trained[int(far.argmin())][0]))
-    return _sentence(alike, "photos of val or test look nearly like one of train")
+    return [*_unread(lost), *_sentence(alike, "photos of val or test look nearly like one of train")]
+
+
+def _unread(faults: Sequence[str]) -> list[str]:
+    advice = "mend or remove them before you train, since others may change sides then"
+    return [f"{len(faults)} photos of test cannot be read, {advice}: {'; '.join(listed(faults))}"] if faults else []
 
 
 def _hash(photo: Photo) -> int | ManifestError | None:
@@ -79,7 +87,7 @@ def _hash(photo: Photo) -> int | ManifestError | None:
         with named(photo.path):
             return fingerprint(np.asarray(decode(photo.path.read_bytes(), LIMITS, _SIDE).rgb))
     except ManifestError as error:
-        return None if photo.split == "test" else error
+        return error
 
 
 def _sentence(pairs: Sequence[tuple[Photo, Photo]], what: str) -> list[str]:

@@ -5,9 +5,7 @@ one ``instance``, count as one object; objects are dealt to the splits, 70 : 15 
 their name, so that the same photos always get the same split. Photos of the same bytes are one object too.
 """
 
-import csv
 import hashlib
-import io
 import json
 import sys
 from collections import defaultdict
@@ -20,7 +18,18 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from service.imaging import ENDINGS
 from service.instances import joined
 from training.photos.copies import same_bytes
-from training.photos.manifest import GROUPS, NONE, SPLITS, ManifestError, Photo, check, read_exclusions, read_manifest
+from training.photos.manifest import (
+    GROUPS,
+    NONE,
+    ManifestError,
+    Photo,
+    check,
+    check_row,
+    read_exclusions,
+    read_manifest,
+    read_table,
+)  # fmt: skip
+from training.photos.readable import check_there
 
 _LABELS = ("choices", "rectanglelabels", "ellipselabels", "polygonlabels", "keypointlabels", "brushlabels", "labels",
            "taxonomy")  # fmt: skip
@@ -55,9 +64,7 @@ def read_photos(root: Path, labels: Path | None = None, exclusions: Path | None 
         raise ManifestError(f"no photos in {labels or root}")
     photos = [_photo(root, row) for row in _deal(_together(root, [_described(row) for row in found]))]
     check(photos)
-    if missing := [photo.path for photo in photos if not photo.path.is_file()]:
-        others = f", nor are {len(missing) - 1} others" if len(missing) > 1 else ""
-        raise ManifestError(f"{missing[0]} is named in {labels or root} but is not there{others}")
+    check_there([photo.path for photo in photos], labels or root)
     left_out = read_exclusions(exclusions) if exclusions else {}
     return [photo for photo in photos if photo.file not in left_out]
 
@@ -91,35 +98,29 @@ def _tell(files: Sequence[str], why: str) -> None:
 
 
 def _labelled(path: Path) -> list[_Found]:
+    if path.suffix.lower() == ".csv":
+        return _csv(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        if path.suffix.lower() == ".csv":
-            return _csv(path, text)
-        content = json.loads(text)
-    except (OSError, UnicodeDecodeError, csv.Error, json.JSONDecodeError, RecursionError) as error:
-        raise ManifestError(f"{path} cannot be read: {error}") from error
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise ManifestError(f"{path} cannot be read as JSON (the name of a table must end in .csv): {error}") from error
     try:
         if isinstance(content, dict) and {"images", "annotations", "categories"} <= set(content):
             return _coco(content)
         if isinstance(content, list):
             return _label_studio(content)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise ManifestError(f"{path} is not the JSON that it looks like: {error!r}") from error
+        reason = error if isinstance(error, ManifestError) else repr(error)
+        raise ManifestError(f"{path} is not the JSON that it looks like: {reason}") from error
     raise ManifestError(f"{path} is neither a Label Studio export nor COCO")
 
 
-def _csv(path: Path, text: str) -> list[_Found]:
-    reader = csv.DictReader(io.StringIO(text, newline=""), restval="")
-    missing = {"file", "label"} - set(reader.fieldnames or ())
-    if missing:
-        raise ManifestError(
-            f"{path} lacks the columns {sorted(missing)}: separated by commas, it has {list(reader.fieldnames or ())}"
-        )
+def _csv(path: Path) -> list[_Found]:
     optional = ("group", "instance", "split", "kind", "source")
     return [
         _Found(row["file"], row["label"].split("|"), **{key: row.get(key, "") for key in optional})
-        for row in reader
-    ]  # fmt: skip
+        for row in read_table(path, ("file", "label"))
+    ]
 
 
 def _label_studio(tasks: list[dict[str, Any]]) -> list[_Found]:
@@ -139,6 +140,8 @@ def _label_studio(tasks: list[dict[str, Any]]) -> list[_Found]:
 def _annotated(task: dict[str, Any]) -> _Found:
     """One task of a JSON or JSON-MIN export: its image, and every choice or box label given by its annotators."""
     data = task.get("data", task)
+    if "image" not in data:
+        raise ManifestError(f"a task's photo must be called image, one has {', '.join(map(str, data))}")
     names = []
     for annotation in task.get("annotations", []):
         for result in annotation.get("result", []) if not annotation.get("was_cancelled") else []:
@@ -209,10 +212,7 @@ def _described(row: _Found) -> _Found:
     labels = [name for name in dict.fromkeys(names) if name and name != NONE and name not in GROUPS]
     named_group = next((name for name in names if name in GROUPS), "listing")
     group = row.group or ("product" if labels else named_group)
-    if group not in GROUPS or (row.split and row.split not in SPLITS):
-        raise ManifestError(f"{row.file}: split {row.split!r} or group {row.group!r} is unknown")
-    if bool(labels) != (group == "product"):
-        raise ManifestError(f"{row.file}: group {group!r} does not fit label {'|'.join(row.labels)!r}")
+    check_row(row.file, row.split or "train", group, labels)
     return replace(
         row, labels=labels, group=group, instance=row.instance or row.file, kind=row.kind or "|".join(labels)
     )

@@ -17,6 +17,7 @@ NONE = "none"
 COLUMNS = ("file", "split", "label", "group", "kind", "instance", "source")
 EXCLUSIONS = Path(__file__).parents[1] / "exclusions.csv"
 """The shipped list of photos whose label is wrong."""
+_NAMED = 20
 
 
 class ManifestError(ValueError):
@@ -59,20 +60,37 @@ def read_manifest(root: Path, exclusions: Path | None = None) -> list[Photo]:
     path = root / "manifest.csv"
     if not path.is_file():
         raise ManifestError(f"no manifest at {path}")
-    try:
-        reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""), restval="")
-        missing = set(COLUMNS) - set(reader.fieldnames or ())
-        rows = list(reader)
-    except UnicodeDecodeError as error:
-        raise ManifestError(f"{path} is not UTF-8: {error}") from error
-    except csv.Error as error:
-        raise ManifestError(f"{path} cannot be read: {error}") from error
-    if missing:
-        raise ManifestError(f"{path} lacks the columns {sorted(missing)}")
-    photos = [_photo(root, row, number) for number, row in enumerate(rows, 2)]
+    photos = [_photo(root, row, f"{path}, row {number}") for number, row in enumerate(read_table(path, COLUMNS), 2)]
     check(photos)
     left_out = read_exclusions(exclusions) if exclusions else {}
     return [photo for photo in photos if photo.file not in left_out]
+
+
+def read_table(path: Path, needed: Collection[str]) -> list[dict[str, str]]:
+    """The rows of a CSV with a column ``file`` and the others ``needed``; cells that are not there are empty.
+
+    Raises :class:`ManifestError` for a missing column, a row without a file, or one with more cells than columns.
+    """
+    try:
+        reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""), restval="")
+        columns = list(reader.fieldnames or ())
+        rows = list(reader)
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"{path} is not UTF-8, save it as that: {error}") from error
+    except csv.Error as error:
+        raise ManifestError(f"{path} cannot be read: {error}") from error
+    if missing := set(needed) - set(columns):
+        raise ManifestError(f"{path} lacks the columns {sorted(missing)}: separated by commas, it has {columns}")
+    for number, row in enumerate(rows, 2):
+        # DictReader keeps what has no column under None
+        if more := list(filter(None, row.pop(None, ()))):
+            raise ManifestError(
+                f"{path}, row {number}: {more[0]!r} is in no column; what has a comma in it must stand in quotes"
+            )
+        if not row["file"]:
+            raise ManifestError(f"{path}, row {number}: the column file is empty")
+        row["file"] = str(PurePosixPath(row["file"]))
+    return rows
 
 
 def read_exclusions(path: Path) -> dict[str, str]:
@@ -117,6 +135,15 @@ def lacking(photos: Sequence[Photo]) -> str | None:
     return None
 
 
+def check_sources(photos: Iterable[Photo], sources: Iterable[str]) -> None:
+    """Raise :class:`ManifestError` where no photo is from one of ``sources``."""
+    known = {photo.source for photo in photos}
+    if lost := sorted(set(sources) - known):
+        there = sorted(known - {""})
+        more = f" and {len(there) - _NAMED} more" if len(there) > _NAMED else ""
+        raise ManifestError(f"no photo is of source {lost[0]!r}; there are {', '.join(there[:_NAMED]) or 'none'}{more}")
+
+
 def unknown_labels(photos: Iterable[Photo], recipe: Recipe) -> list[str]:
     """Labels that the recipe neither knows nor merges, in alphabetical order."""
     return sorted({label for photo in photos for label in photo.labels} - set(recipe.categories) - set(recipe.merge))
@@ -130,23 +157,31 @@ def label_counts(photos: Sequence[Photo]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _photo(root: Path, row: dict[str, str], number: int) -> Photo:
-    if row["split"] not in SPLITS or row["group"] not in GROUPS:
-        raise ManifestError(f"row {number}: split {row['split']!r} or group {row['group']!r} is unknown")
+def _photo(root: Path, row: dict[str, str], where: str) -> Photo:
     labels = tuple(label for label in row["label"].split("|") if label and label != NONE)
-    if bool(labels) != (row["group"] == "product"):
-        raise ManifestError(f"row {number}: group {row['group']!r} does not fit label {row['label']!r}")
+    check_row(where, row["split"], row["group"], labels)
     return Photo(root / row["file"], row["file"], row["split"], labels, row["group"], row["kind"],
                  row["instance"] or row["file"], row["source"], row.get("background", ""))  # fmt: skip
 
 
+def check_row(where: str, split: str, group: str, labels: Collection[str]) -> None:
+    """Raise :class:`ManifestError`, which begins with ``where``, for values that no photo can have."""
+    for column, value, values in (("split", split, SPLITS), ("group", group, GROUPS)):
+        if value not in values:
+            raise ManifestError(f"{where}: {column} {value!r} is none of {', '.join(values)}")
+    if bool(labels) != (group == "product"):
+        shown = "|".join(labels) or NONE
+        raise ManifestError(f"{where}: group {group!r} does not fit label {shown!r}; only products have one")
+
+
 def check(photos: Sequence[Photo]) -> None:
     """Raise :class:`ManifestError` for a photo listed twice, or an instance on two sides of a split."""
-    sides: dict[str, str] = {}
+    sides: dict[str, Photo] = {}
     files: set[str] = set()
     for photo in photos:
         if photo.file in files:
             raise ManifestError(f"{photo.file} is listed twice")
         files.add(photo.file)
-        if sides.setdefault(photo.instance, photo.split) != photo.split:
-            raise ManifestError(f"instance {photo.instance} is on two sides of a split")
+        if (first := sides.setdefault(photo.instance, photo)).split != photo.split:
+            both = f"{first.file} ({first.split}) and {photo.file} ({photo.split})"
+            raise ManifestError(f"instance {photo.instance} is on two sides of a split: {both}")

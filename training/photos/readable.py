@@ -1,7 +1,9 @@
 """Photos that cannot be read, told all at once before the work that needs them begins."""
 
+import unicodedata
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from service.imaging import Limits, decode
@@ -12,6 +14,28 @@ LIMITS = Limits()
 """What a photo to train on may cost: as much as the service takes unless told otherwise."""
 _SIDE = 128
 _NAMED = 20
+
+
+def check_there(photos: Sequence[Path], where: Path) -> None:
+    """Raise :class:`ManifestError` where photos that are named in ``where`` are no files."""
+    missing = [path for path in photos if not path.is_file()]
+    if missing:
+        others = f", nor are {len(missing) - 1} others" if len(missing) > 1 else ""
+        spelt = _spelt_otherwise(missing[0])
+        raise ManifestError(f"{missing[0]} is named in {where} but is not there{others}{spelt}")
+
+
+def _spelt_otherwise(path: Path) -> str:
+    """What to say where the folder has that name in capitals, say, or with the accents of another system."""
+    with suppress(OSError):
+        for other in path.parent.iterdir():
+            if _plainly(other.name) == _plainly(path.name):
+                return f"; the folder has {other.name!a}, not {path.name!a}"
+    return ""
+
+
+def _plainly(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def check_readable(photos: Sequence[Path], limits: Limits) -> None:
@@ -36,5 +60,10 @@ def check_readable(photos: Sequence[Path], limits: Limits) -> None:
 def refuse(faults: Sequence[ManifestError]) -> None:
     """Raise :class:`ManifestError` with a line for each of ``faults``, 20 at most, if there are any."""
     if faults:
-        more = [f"and {len(faults) - _NAMED} more"] if len(faults) > _NAMED else []
-        raise ManifestError("\n".join([*map(str, faults[:_NAMED]), *more]))
+        raise ManifestError("\n".join(listed([str(fault) for fault in faults])))
+
+
+def listed(faults: Sequence[str]) -> list[str]:
+    """The first 20 of ``faults``, and how many more there are."""
+    more = [f"and {len(faults) - _NAMED} more"] if len(faults) > _NAMED else []
+    return [*faults[:_NAMED], *more]

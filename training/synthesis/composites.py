@@ -110,15 +110,17 @@ def write(photos: Sequence[Photo], out: Path, count: int, shares: tuple[float, f
     """
     train = select(photos, "train")
     check_readable([photo.path for photo in train], LIMITS)
+    out.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(jobs) as pool:
         found = list(tqdm(pool.map(_cuttable, train, chunksize=16), "cutting out", total=len(train), unit="photo"))
         cuttable = [photo for photo, usable in zip(train, found, strict=True) if usable]
         plans = plan(train, cuttable, count, shares, seed)
-        out.mkdir(parents=True, exist_ok=True)
         todo = [item for item in plans if not (out / item.file).is_file()]
         list(tqdm(pool.map(_make, todo, [out] * len(todo), chunksize=8), "pasting", total=len(todo), unit="picture"))
-    with (out / "manifest.csv").open("w", newline="", encoding="utf-8") as stream:
-        csv.writer(stream, lineterminator="\n").writerows([[*COLUMNS, "background"], *_rows(plans)])
+    with drafted(out / "manifest.csv") as draft:
+        with draft.open("w", newline="", encoding="utf-8") as stream:
+            csv.writer(stream, lineterminator="\n").writerows([[*COLUMNS, "background"], *_rows(plans)])
+        draft.replace(out / "manifest.csv")
     return len(plans)
 
 

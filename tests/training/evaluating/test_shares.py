@@ -15,7 +15,9 @@ from training.evaluating.shares import Share, effective_size, precision_interval
      (0, 1, (0.0, 0.8532)), (1, 1000, (0.00011, 0.00466))],
 )  # fmt: skip
 def test_known_intervals(hits: int, count: int, expected: tuple[float, float]) -> None:
-    assert Share(hits / count, count).interval == pytest.approx(expected, rel=0.03, abs=1e-4)
+    low, high = Share(hits / count, count).interval
+    assert (low, high) == pytest.approx(expected, rel=0.03, abs=1e-4)
+    assert (low == 0, high == 1) == (hits == 0, hits == count)
 
 
 def test_photos_of_an_instance_count_as_one() -> None:

@@ -101,7 +101,7 @@ def _logits(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.log(scores / (1 - scores)))
 
 
-@pytest.mark.parametrize(("count", "share"), [(4000, 0.05), (100, 0.1), (12, 0.5)])
+@pytest.mark.parametrize(("count", "share"), [(4000, 0.05), (100, 0.1), (12, 0.5), (5, 0.5)])
 def test_the_tail_is_that_of_the_highest_twentieth_or_ten_but_at_most_half(count: int, share: float) -> None:
     scores = np.random.default_rng(1).beta(1, 6, count)
     logits = _logits(scores)
@@ -138,6 +138,16 @@ def test_rates_are_those_that_are_documented() -> None:
     for point, rate in RATES.items():
         cells = (rate, RARE_RATES["core"][point], RARE_RATES["experimental"][point])
         assert f"| `{point}` | {' | '.join(f'{100 * cell:g} %' for cell in cells)} |" in text
+    floors = (
+        "0.5 for `priority`, for `review` {core:g} (core) and {experimental:g} (experimental), for `sensitive` half"
+    )
+    assert floors.format(**FLOOR) in " ".join(text.split())
+
+
+def test_a_threshold_lies_just_above_the_highest_score_that_may_not_reach_it() -> None:
+    negatives = np.random.default_rng(1).permutation(np.linspace(0.1, 0.9, 10_000))
+    highest = np.sort(negatives)[-31]
+    assert _of(negatives, 40)["review"] == pytest.approx(1.0001 * highest + 0.0001, abs=6e-6)
 
 
 def test_five_photos_give_a_threshold_and_four_a_tail() -> None:

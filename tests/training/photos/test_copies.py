@@ -36,8 +36,12 @@ def test_near_copies_of_train_are_told(photos: list[Photo], tmp_path: Path) -> N
     expected = (
         f"1 photos of val or test look nearly like one of train: copy.jpg (test) and {first.file} (train) for one"
     )
-    assert near([*photos, *held]) == [expected]
-    assert near(held) == near([]) == []
+    unread, alike = near([*photos, *held])
+    assert alike == expected
+    assert unread.startswith("2 photos of test cannot be read, mend or remove them before you train")
+    for name in ("broken.jpg", "missing.jpg"):
+        assert f"{tmp_path / name} cannot be used: " in unread
+    assert near(held) == [unread] and near([]) == []
 
 
 def test_photos_to_train_on_that_cannot_be_used_are_named_at_once(photos: list[Photo], tmp_path: Path) -> None:

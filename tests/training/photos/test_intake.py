@@ -264,26 +264,53 @@ def test_addresses_of_label_studio_are_decoded_once(tmp_path: Path) -> None:
         ("l.csv", "file,label\nmissing.jpg,ivory\n", "missing.jpg is named in .* but is not there$"),
         ("l.csv", "file,label\na.jpg,\nb.jpg,\nc.jpg,\nd.jpg,\n", "b.jpg .* is not there, nor are 2 others"),
         ("l.csv", "file,label\na.jpg,ivory\na.jpg,coral\n", "a.jpg is listed twice"),
-        ("l.csv", "file,label,split\na.jpg,ivory,holdout\n", "split 'holdout' or group '' is unknown"),
-        ("l.csv", "file,label,group\na.jpg,none,look-alike\n", "group 'look-alike' is unknown"),
-        ("l.csv", "file,label,group\na.jpg,,product\n", "group 'product' does not fit label ''"),
+        ("l.csv", "file,label,split\na.jpg,ivory,holdout\n", "a.jpg: split 'holdout' is none of train, val, test"),
+        ("l.csv", "file,label,group\na.jpg,none,look-alike\n", "a.jpg: group 'look-alike' is none of product, listing"),
+        ("l.csv", "file,label,group\na.jpg,,product\n", "group 'product' does not fit label 'none'"),
         ("l.csv", "file,label,group\na.jpg,ivory,listing\n", "group 'listing' does not fit label 'ivory'"),
-        ("l.csv", "label,file\nivory\n", "is not there"),
-        ("l.csv", "file,label,split,instance\na.jpg,,train,i\nb.jpg,,test,i\n", "instance i is on two sides"),
+        ("l.csv", "label,file\nivory,a.jpg\nivory\n", "l.csv, row 3: the column file is empty"),
+        ("l.csv", "file,label\na.jpg,ivory,coral\n", "l.csv, row 2: 'coral' is in no column; what has a comma"),
+        ("manifest.csv", f"{','.join(COLUMNS)}\na.jpg,train,,listing,,,,,x\n", "manifest.csv, row 2: 'x' is in no"),
+        ("l.csv", "file,label\na.jpg,\n./a.jpg,\n", "a.jpg is listed twice"),
+        ("l.csv", "file,label\nA.JPG,ivory\n", "is not there; the folder has 'a.jpg', not 'A.JPG'$"),
+        ("l.csv", "file,label\ne\u0301.jpg,ivory\n", r"not there; the folder has '\\xe9.jpg', not 'e\\u0301.jpg'$"),
+        (
+            "l.csv",
+            "file,label,split,instance\na.jpg,,train,i\nb.jpg,,test,i\n",
+            r"instance i is on two sides of a split: a.jpg \(train\) and b.jpg \(test\)",
+        ),
         ("l.csv", "file,label\n", "no photos in"),
         ("l.json", "{", "cannot be read"),
+        ("l.txt", "file,label\na.jpg,ivory\n", r"cannot be read as JSON \(the name of a table must end in .csv\)"),
         ("l.json", "[" * 100_000, "cannot be read"),
         ("l.json", '[{"image": "http://[bad/a.jpg"}]', "not the JSON"),
         ("l.json", '{"a": 1}', "neither a Label Studio export nor COCO"),
-        ("l.json", '[{"data": {"picture": "a.jpg"}}]', "not the JSON that it looks like"),
+        (
+            "l.json",
+            '[{"data": {"picture": "a.jpg"}}]',
+            "looks like: a task's photo must be called image, one has picture",
+        ),
         ("l.json", '{"images": [], "annotations": [{"image_id": 1}], "categories": []}', "not the JSON"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, name: str, text: str, message: str) -> None:
-    _touch(tmp_path, "a.jpg")
-    (tmp_path / name).write_text(text)
+    _touch(tmp_path, "a.jpg", "\xe9.jpg")
+    (tmp_path / name).write_text(text, encoding="utf-8")
     with pytest.raises(ManifestError, match=message):
         read_photos(tmp_path, tmp_path / name if name != "manifest.csv" else None)
+
+
+def test_a_table_of_another_encoding_is_named(tmp_path: Path) -> None:
+    for encoding in ("latin-1", "utf-16"):
+        (tmp_path / "l.csv").write_text("file,label\n\xe9.jpg,ivory\n", encoding)
+        with pytest.raises(ManifestError, match=r"l\.csv is not UTF-8, save it as that: "):
+            read_photos(tmp_path, tmp_path / "l.csv")
+
+
+def test_empty_cells_and_lines_after_the_last_column_are_nothing(tmp_path: Path) -> None:
+    _touch(tmp_path, "a.jpg", "b.jpg")
+    (tmp_path / "l.csv").write_text("file,label\n\n./a.jpg,ivory,,\n\nb.jpg,,\n")
+    assert [photo.file for photo in read_photos(tmp_path, tmp_path / "l.csv")] == ["a.jpg", "b.jpg"]
 
 
 def test_no_folder_and_empty_folder(tmp_path: Path) -> None:

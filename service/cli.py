@@ -87,6 +87,9 @@ def serve(host: str | None, port: int | None) -> None:
     if hasattr(signal, "SIGHUP"):
         # it asks for the model to be loaded, which it is about to be; it would end a process that does not listen yet
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # as SIGTERM: a KeyboardInterrupt is lost in some of the imports, and the service would go on
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     from service.server import run
 
     try:

@@ -7,44 +7,31 @@ import ipaddress
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
-    EnvSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 from service.batch_settings import BatchSettings, listed, parts
 from service.errors import StartError, problems
 from service.imaging import MAX_VIEW_SIDE, Limits
 from service.outbound.locations import is_pattern
+from service.settings_sources import LIST, Environment, File, named_file
 from service.statistics_settings import StatisticsSettings
 
 # Read elsewhere: where settings are, and where the photo collection and the torture corpora are.
 _OTHER_VARIABLES = {"FAUNALENS_CONFIG", "FAUNALENS_DATA", "FAUNALENS_TORTURE"}
 _LIMITS = Limits()
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]+)?")
-_LIST = "docs/settings.md lists them all"
 _LINKS = "a Kubernetes Service whose name begins so makes them: set enableServiceLinks: false"
-_QUOTED = re.compile(r"([\"']).*\1")
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0)]
 Provider = Literal["cpu", "openvino", "cuda", "tensorrt"]
-
-
-class _Environment(EnvSettingsSource):
-    def __call__(self) -> dict[str, Any]:
-        return _clean(super().__call__())
-
-
-class _File(TomlConfigSettingsSource):
-    def __call__(self) -> dict[str, Any]:
-        return _clean(super().__call__())
 
 
 class Settings(BatchSettings, StatisticsSettings, BaseSettings):
@@ -151,9 +138,9 @@ class Settings(BatchSettings, StatisticsSettings, BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then environment, then the file named by ``FAUNALENS_CONFIG``."""
-        file = _file()
-        extra = (_File(settings_cls, Path(file)),) if file else ()
-        return (init_settings, _Environment(settings_cls), *extra)
+        file = named_file()
+        extra = (File(settings_cls, Path(file)),) if file else ()
+        return (init_settings, Environment(settings_cls), *extra)
 
     @field_validator("url_hosts", "providers", mode="before")
     @classmethod
@@ -209,7 +196,7 @@ class Settings(BatchSettings, StatisticsSettings, BaseSettings):
 
 def load_settings(**changes: object) -> Settings:
     """Settings from environment and file; ``changes`` that are not None win. Raises :class:`StartError`."""
-    file = _file()
+    file = named_file()
     if file and not Path(file).is_file():
         raise StartError(f"FAUNALENS_CONFIG names {file}, which is not a file")
     _refuse_unknown_variables()
@@ -221,31 +208,13 @@ def load_settings(**changes: object) -> Settings:
         raise StartError(f"FAUNALENS_CONFIG names {file}, which cannot be read: {error}") from error
 
 
-def _clean(values: dict[str, Any]) -> dict[str, Any]:
-    """What was written, less what env files leave around it, quotes and Windows' line ends, and less what is empty.
-
-    An empty path would be the current folder, an empty host every address. Raises :class:`StartError` for quotes.
-    """
-    values = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
-    quoted = sorted(name for name, value in values.items() if isinstance(value, str) and _QUOTED.fullmatch(value))
-    if quoted:
-        raise StartError(
-            f"invalid settings: the value of {', '.join(quoted)} is in quotes, which are part of it: remove them"
-        )
-    return {name: value for name, value in values.items() if value != ""}
-
-
-def _file() -> str:
-    return os.environ.get("FAUNALENS_CONFIG", "").strip()
-
-
 def _refuse_unknown_variables() -> None:
     """Settings may be written in any case, the others not."""
     known = {f"FAUNALENS_{name}".upper() for name in Settings.model_fields}
     ours = {name for name in os.environ if name.upper().startswith("FAUNALENS_")}
     unknown = sorted(name for name in ours - _OTHER_VARIABLES if name.upper() not in known)
     if unknown:
-        raise StartError(f"unknown settings: {', '.join(unknown)} ({_LINKS if _is_linked(unknown) else _LIST})")
+        raise StartError(f"unknown settings: {', '.join(unknown)} ({_LINKS if _is_linked(unknown) else LIST})")
 
 
 def _is_linked(unknown: list[str]) -> bool:

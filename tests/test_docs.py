@@ -72,6 +72,16 @@ def test_every_error_code_has_a_heading_and_its_status() -> None:
         assert str(code.status) in section, code.code
 
 
+def test_every_reason_of_one_word_is_on_the_page_of_errors() -> None:
+    """Integrators branch on these."""
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "service").rglob("*.py"))
+    given = set(re.findall(r'(?:\brefuse|unreachable|_corrupt)\("(\w+)"|\{"reason": "(\w+)"', code))
+    reasons = {word for words in given for word in words if word}
+    assert reasons >= {"off", "host", "redirects", "overlap", "member"}
+    page = (DOCS / "errors.md").read_text(encoding="utf-8")
+    assert {word for word in reasons if f"`{word}`" not in page} == set()
+
+
 def test_every_endpoint_has_a_heading(tmp_path: Path) -> None:
     app: FastAPI = create_app(Settings(batches="on", store=tmp_path))
     wanted = {

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import IO, cast
 
 from service.bulk.spool import Spool
-from service.errors import ErrorCode, FaunalensError
+from service.errors import ErrorCode, FaunalensError, reason_of
 from service.scanning.archives import METHODS, is_file, name_of, overlaps
 from service.scanning.entries import is_hidden
 from service.scanning.tapes import Tape, up_to
@@ -72,7 +72,7 @@ def members(kind: str, spool: Spool, bounds: Bounds) -> Iterator[Member]:
                 raise too_many_files(bounds.files)
             yield member
     except _BROKEN as error:
-        raise _corrupt(type(error).__name__) from error
+        raise _corrupt(reason_of(error)) from error
 
 
 def _zip(spool: Spool, bounds: Bounds) -> Iterator[Member]:

@@ -21,6 +21,7 @@ from PIL import AvifImagePlugin, Image, ImageCms, ImageFile, MpoImagePlugin, Tif
 from service import imaging
 from service.contract import Preprocessing
 from service.decoding import landlock, wire
+from service.decoding.starting import ignore_what_is_for_the_service
 from service.errors import FaunalensError
 
 _GRACE_SECONDS = 5
@@ -32,9 +33,7 @@ _AT_HAND = (ImageCms, MpoImagePlugin, TiffImagePlugin, WebPImagePlugin)
 def main() -> None:
     """Answer requests on the socket until the service closes it."""
     channel = wire.Channel(socket.socket(fileno=0))
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # sent to the whole process group: the service finishes what it has, then closes the socket, or reloads
-        signal.signal(number, signal.SIG_IGN)
+    ignore_what_is_for_the_service()
     bounds, _ = channel.receive(0)
     limits = imaging.Limits(*bounds["limits"])
     channel.send({"confined": _restrict(bounds["memory"])})

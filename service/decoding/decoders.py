@@ -12,11 +12,9 @@ import queue
 import signal
 import socket
 import subprocess
-import sys
 import time
 import weakref
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,16 +25,13 @@ from service import imaging
 from service.contract import Preprocessing
 from service.decoding import wire
 from service.decoding.cost import proven_cheap
+from service.decoding.starting import started
 from service.errors import ErrorCode, FaunalensError, StartError
 
 _START_SECONDS = 30.0
 _RECYCLE_AFTER = 1_000
 _PIXEL = 3
 _MEMORY = "/proc/self/statm"
-_KEPT = 32 << 20
-# Of a WebP's time the kernel took half to hand out the same 30 MB again and again, in small pages. What a picture of
-# two megapixels needs is kept for the next one; what larger ones need comes in large pages.
-_MALLOC = {"arena_max": 1, "mmap_threshold": _KEPT, "trim_threshold": _KEPT, "hugetlb": 1}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -157,7 +152,7 @@ class _Process:
         self.channel = wire.Channel(ours)
         with theirs:
             try:
-                self.popen = _spawn(theirs)
+                self.popen = started(theirs)
             except OSError as error:
                 self.channel.close()
                 raise StartError("a decoder process cannot be started") from error
@@ -208,19 +203,6 @@ class _Process:
 def _wanting() -> str:
     """Why none does, where that is known: newcomers try it on a Mac."""
     return "" if os.path.exists(_MEMORY) else f": it needs Linux, or another system with {_MEMORY}"
-
-
-def _spawn(channel: socket.socket) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-P", "-m", "service.decoding.decoder_process"]
-    environment = {
-        "PYTHONPATH": str(Path(__file__).parents[2]),
-        "OPENBLAS_NUM_THREADS": "1",
-        "GLIBC_TUNABLES": ":".join(f"glibc.malloc.{name}={value}" for name, value in _MALLOC.items()),
-    }
-    nowhere = subprocess.DEVNULL
-    return subprocess.Popen(  # noqa: S603
-        command, stdin=channel.fileno(), stdout=nowhere, stderr=nowhere, cwd="/", env=environment
-    )
 
 
 def _pair() -> tuple[socket.socket, socket.socket]:

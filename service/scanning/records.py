@@ -60,7 +60,8 @@ class Table(Writer):
 
     def write(self, record: Record) -> None:
         if isinstance(record, FileFailure):
-            line = Text(f"{'failed':9}", "magenta") + Text(f"{record.error.code:32} {visible(record.file)}")
+            why = f" ({record.error.details['reason']})" if "reason" in record.error.details else ""
+            line = Text(f"{'failed':9}", "magenta") + Text(f"{record.error.code:32} {visible(record.file + why)}")
         else:
             what = ", ".join(f"{f.name} {f.probability:.0%}" for f in record.findings) or "-"
             what += " (truncated)" if record.image.truncated else ""

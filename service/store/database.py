@@ -10,13 +10,14 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from service.errors import ErrorCode, FaunalensError, StartError, reason_of
+from service.store.postgresql import connect
 
 FILE = "faunalens.db"
 # a traceback for every connection that a restarted server has closed
@@ -79,11 +80,7 @@ def open_database(url: str | None, folder: Path) -> Database:
 
     Raises :class:`StartError`.
     """
-    try:
-        engine = _postgresql(url) if url else _sqlite(folder / FILE)
-    except ArgumentError as error:
-        # the message would repeat the URL, and the password in it
-        raise StartError("FAUNALENS_DATABASE is not a database URL") from error
+    engine = connect(url) if url else _sqlite(folder / FILE)
     try:
         with engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"}).begin() as connection:
             _migrate(connection)
@@ -112,16 +109,6 @@ def _sqlite(path: Path) -> Engine:
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
-
-
-def _postgresql(text: str) -> Engine:
-    url = make_url(text)
-    if url.get_backend_name() != "postgresql":
-        raise StartError("FAUNALENS_DATABASE must begin with postgresql://")
-    # hide_parameters: a file's name in an error would be in the log
-    return create_engine(
-        url.set(drivername="postgresql+pg8000"), pool_pre_ping=True, pool_size=20, max_overflow=20, hide_parameters=True
-    )
 
 
 def _prepare(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:

@@ -20,7 +20,7 @@ class Tracing:
     """One tracer per application. ``processor``: what takes finished spans; by default they are sent by OTLP, HTTP."""
 
     def __init__(self, processor: "SpanProcessor | None" = None) -> None:
-        """Raises :class:`StartError` without the extra ``otel``."""
+        """Raises :class:`StartError` without the extra ``otel``, and where OpenTelemetry's variables cannot be used."""
         try:
             from opentelemetry import propagate, trace
             from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -29,10 +29,15 @@ class Tracing:
             from opentelemetry.sdk.trace.export import BatchSpanProcessor
         except ImportError as error:
             raise StartError(f"FAUNALENS_TRACING=on needs the extra otel: {how_to_get('otel')}") from error
+        except ValueError as error:
+            raise StartError(f"OpenTelemetry's variables cannot be used: {error}") from error
         own = Resource.create({"service.name": "faunalens", "service.version": __version__})
         # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win
         self._provider = TracerProvider(resource=own.merge(OTELResourceDetector().detect()))
-        self._provider.add_span_processor(processor or BatchSpanProcessor(OTLPSpanExporter()))
+        try:
+            self._provider.add_span_processor(processor or BatchSpanProcessor(OTLPSpanExporter()))
+        except ValueError as error:
+            raise StartError(f"OpenTelemetry's variables cannot be used: {error}") from error
         self._tracer = self._provider.get_tracer("faunalens", __version__)
         self._extract = propagate.extract
         self._server = trace.SpanKind.SERVER

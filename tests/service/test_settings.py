@@ -122,11 +122,24 @@ def test_proxies_by_address_and_network(value: str) -> None:
     assert load_settings(trusted_proxies=value).trusted_proxies == value
 
 
-def test_unknown_key_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("prot = 9001", r"^unknown settings in .*faunalens\.toml: prot \(docs/settings\.md"),
+        ("FAUNALENS_PORT = 9001", r": FAUNALENS_PORT \(.*in lower case and without FAUNALENS_"),
+        ("[server]\nport = 9001", ": server "),
+        ("cache = true", "^invalid settings: cache is true or false"),
+        ("audit_rate = true\nretention_hours = 24", "^invalid settings: audit_rate is true or false"),
+        ("batches = true", "^invalid settings: batches is true or false"),
+    ],
+)
+def test_what_is_wrong_with_a_key_of_the_file(
+    line: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "faunalens.toml"
-    file.write_text("prot = 9001\n")
+    file.write_text(line + "\n")
     monkeypatch.setenv("FAUNALENS_CONFIG", str(file))
-    with pytest.raises(StartError, match="prot"):
+    with pytest.raises(StartError, match=message):
         load_settings()
 
 

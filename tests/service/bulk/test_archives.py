@@ -42,6 +42,9 @@ def tarred(entries: list[tuple[tarfile.TarInfo, bytes]], kind: int = tarfile.PAX
     return stream.getvalue()
 
 
+PACKED = gzip.compress(tarred([(tarfile.TarInfo("a"), b"")]))
+
+
 def file(name: str, size: int, kind: bytes = tarfile.REGTYPE) -> tarfile.TarInfo:
     info = tarfile.TarInfo(name)
     info.size, info.type = size, kind
@@ -224,6 +227,24 @@ def test_members_under_a_password_are_refused(tmp_path: Path) -> None:
         data[at : at + 2] = struct.pack("<H", 1)
     (member,) = read(tmp_path, "zip", bytes(data))
     assert json.loads(member.refusal or "")["code"] == "corrupt_archive"
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "reason"),
+    [
+        ("zip", b"no zip", "not a zip"),
+        ("tar", b"no tar" * 200, "invalid header"),
+        ("tar.gz", PACKED[: len(PACKED) // 2], "ended before the end-of-stream marker"),
+        ("tar.gz", PACKED[:10] + b"\xff" * 30, "while decompressing"),
+    ],
+    ids=["zip", "tar", "cut", "damaged"],
+)
+def test_who_sent_an_archive_is_told_in_words_what_is_wrong_with_it(
+    kind: str, data: bytes, reason: str, tmp_path: Path
+) -> None:
+    with pytest.raises(FaunalensError) as caught:
+        read(tmp_path, kind, data)
+    assert reason in caught.value.details["reason"]
 
 
 @pytest.mark.parametrize("kind", ["tar", "tar.gz"])

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -110,6 +111,25 @@ def test_signals_to_the_group_of_processes_reach_the_service_only(decoders: Deco
         os.kill(before, number)
         decoders.prepare(encoded(scene(), "PNG"), RULE)
     assert only_process(decoders) == before
+
+
+def test_such_signals_in_the_instant_of_its_start_do_not_end_it_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that was stopped while it started said that no decoder process starts, with exit code 3."""
+
+    class Signalled(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+                self.send_signal(number)
+
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    monkeypatch.setattr("service.decoding.starting.subprocess.Popen", Signalled)
+    made = Decoders(1, Limits(), Bounds())
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == mask
+    made.prepare(encoded(scene(), "PNG"), RULE)
+    status = Path(f"/proc/{only_process(made)}/status").read_text()
+    assert int(status.split("SigBlk:")[1].split()[0], 16) == 0, "an alarm ends it when the service has died"
+    made.close()
 
 
 def test_the_deadline_costs_one_picture(decoders: Decoders) -> None:

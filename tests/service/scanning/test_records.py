@@ -44,6 +44,14 @@ def test_a_row_tells_what_the_answer_tells(detector: Detector, tusk: bytes) -> N
     assert written("table", "a.jpg").split() == ["failed", "empty_image", "a.jpg"]
 
 
+def test_a_line_of_the_table_says_why_a_file_cannot_be_read() -> None:
+    """A wrong name, rights and a store that refuses are one code."""
+    stream = io.StringIO()
+    error = FaunalensError(ErrorCode.UNREADABLE_FILE, "The file cannot be read.", {"reason": "Refused\x1b[0m"})
+    WRITERS["table"](stream, ()).write(FileFailure.of("a.jpg", error, "scan"))
+    assert stream.getvalue().split(maxsplit=2)[1:] == ["unreadable_file", "a.jpg (Refused\ufffd[0m)\n"]
+
+
 def test_a_line_of_the_table_is_one_line_and_says_what_was_cut_off(detector: Detector, tusk: bytes) -> None:
     name = "folder/" * 40 + "a.jpg"
     whole = FileAnswer.of(name, detector.answer(tusk, "scan", detector.policy(None)))

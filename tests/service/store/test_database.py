@@ -1,6 +1,7 @@
 import hashlib
 import json
 import sqlite3
+import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +19,7 @@ from service import chain, store
 from service.errors import ErrorCode, FaunalensError, StartError
 from service.store.batches import Batches, Entry, NewBatch
 from service.store.database import FILE, Database, open_database
+from service.store.postgresql import _encryption
 from service.store.tables import Base
 
 
@@ -138,12 +140,44 @@ def test_who_waits_to_write_does_not_keep_others_from_reading(tmp_path: Path) ->
         ("no url", "not a database URL"),
         ("mysql://user:hidden@host/x", "must begin with postgresql://"),
         ("postgresql://user:hidden@127.0.0.1:1/x", "cannot be used: .*connection to host 127.0.0.1 and port 1"),
+        ("postgresql://user:secret@hidden@127.0.0.1:1/x", "write those in the password as %40"),
+        ("postgresql://user:secret@host:hidden/x", "not a database URL"),
+        ("postgresql://127.0.0.1:1/x", "names no user"),
+        ("postgresql://user:hidden@127.0.0.1:1/x?sslmode=on", "sslmode is one of disable, allow, prefer, require"),
+        ("postgresql://user:hidden@127.0.0.1:1/x?sslmode=require", "cannot be used: .*connection to host 127.0.0.1"),
+        (
+            "postgresql://user:hidden@127.0.0.1:1/x?sslmode=verify-full&sslrootcert=/nowhere",
+            "sslrootcert cannot be used",
+        ),
+        (
+            "postgresql://user:hidden@127.0.0.1:1/x?channel_binding=require",
+            "the parameters channel_binding; those",
+        ),
     ],
 )
 def test_urls_that_do_not_work_are_told_without_the_password(url: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(StartError, match=message) as caught:
         open_database(url, tmp_path)
     assert "hidden" not in str(caught.value)
+
+
+def test_a_url_says_whether_connections_are_encrypted(database: Database, tmp_path: Path) -> None:
+    """The server of the tests has no TLS."""
+    if database.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has no connections")
+    url = database.engine.url.render_as_string(False)
+    for mode in ("disable", "prefer", "allow"):
+        open_database(f"{url}?sslmode={mode}", tmp_path).close()
+    for mode in ("require", "verify-ca", "verify-full"):
+        with pytest.raises(StartError, match="cannot be used: Server refuses SSL"):
+            open_database(f"{url}?sslmode={mode}", tmp_path)
+
+
+@pytest.mark.parametrize(("mode", "by_name"), [("verify-ca", False), ("verify-full", True)])
+def test_a_certificate_is_looked_at_where_the_url_says_so(mode: str, by_name: bool) -> None:
+    context = _encryption(mode, None)
+    assert isinstance(context, ssl.SSLContext) and context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname is by_name
 
 
 def test_a_database_that_is_not_there_is_told(database: Database, tmp_path: Path) -> None:

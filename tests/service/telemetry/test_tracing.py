@@ -91,6 +91,20 @@ def test_without_the_extra_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
         create_app(Settings(tracing="on"))
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("OTEL_PROPAGATORS", "tracecontext,b3"), ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "100000")]
+)
+def test_variables_that_opentelemetry_cannot_use_stop_the_start(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    # propagators are looked up when this is imported
+    monkeypatch.delattr("opentelemetry.propagate", raising=False)
+    monkeypatch.delitem(sys.modules, "opentelemetry.propagate", raising=False)
+    with pytest.raises(StartError, match="OpenTelemetry's variables cannot be used"):
+        create_app(Settings(tracing="on"))
+
+
 def test_the_framework_tells_collectors_nothing_by_itself(exporter: InMemorySpanExporter, tusk: bytes) -> None:
     """A host program may have a tracer for the whole process; FastAPI would put paths and queries into its spans."""
     exporter.clear()

@@ -145,5 +145,5 @@ def test_a_real_prometheus_scrapes_and_answers_every_query(prometheus: str) -> N
     assert [text for text in empty if not any(word in text for word in quiet)] == []
     with urllib.request.urlopen(f"{prometheus}/api/v1/rules") as response:
         rules = [rule for group in json.load(response)["data"]["groups"] for rule in group["rules"]]
-    assert len(rules) == 14 and {rule["health"] for rule in rules} <= {"ok", "unknown"}
+    assert len(rules) == 15 and {rule["health"] for rule in rules} <= {"ok", "unknown"}
     assert not [rule["name"] for rule in rules if rule["state"] == "firing"]

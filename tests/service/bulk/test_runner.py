@@ -92,7 +92,7 @@ def test_who_stalled_does_not_put_other_bytes_behind_a_result(tmp_path: Path, mo
     """The photo at the address was exchanged between the two times that it was fetched."""
     finish, tries, ended, go_on = Claims.finish, list[str](), list[bool](), threading.Event()
 
-    async def fetch(_: Fetcher, url: str) -> bytes:
+    async def fetch(_: Fetcher, url: str, _flow: str) -> bytes:
         tries.append(url)
         if len(tries) > 1:
             return (SAMPLES / "tusks.jpg").read_bytes()
@@ -126,7 +126,7 @@ def test_nothing_is_removed_of_a_picture_of_which_nothing_was_kept(
     """In an object store each removal is a request."""
     removed, tries = list[str](), list[str]()
 
-    async def fetch(_: Fetcher, url: str) -> bytes:
+    async def fetch(_: Fetcher, url: str, _flow: str) -> bytes:
         tries.append(url)
         if url.endswith("b.jpg") and tries.count(url) == 1:
             raise FaunalensError(ErrorCode.URL_UNREACHABLE, "Not now.")

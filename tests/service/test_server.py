@@ -172,8 +172,9 @@ def test_a_signal_just_before_the_server_listens_is_not_lost(number: str) -> Non
 def test_sigint_while_it_is_imported_ends_it_wherever_it_comes() -> None:
     """As an exception it was lost one time in fifty, and a traceback the others."""
     # whoever runs the tests in the background may ignore it
-    code = "signal.signal(signal.SIGINT, signal.default_int_handler)\nimport service.cli as cli\ndef lose(**_):\n    try:\n"
-    code += "        signal.raise_signal(signal.SIGINT)\n    except KeyboardInterrupt:\n        os._exit(5)\ncli.load_settings = lose"
+    code = "signal.signal(signal.SIGINT, signal.default_int_handler)\nimport service.cli as cli\ndef lose(**_):\n"
+    code += "    try:\n        signal.raise_signal(signal.SIGINT)\n    except KeyboardInterrupt:\n        os._exit(5)\n"
+    code += "cli.load_settings = lose"
     process = serve_after(code, free_port())
     output, _ = process.communicate(timeout=60)
     assert (process.returncode, output) == (-signal.SIGINT, "")

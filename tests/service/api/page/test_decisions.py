@@ -145,6 +145,23 @@ def test_keyboards_without_latin_letters(open_page: Visit, folder: Path) -> None
     assert [entry["decision"] for entry in decided(folder)] == ["reject", "unsure"], "a Turkish letter is itself"
 
 
+def test_digits_that_are_typed_with_shift(open_page: Visit, folder: Path) -> None:
+    page = open_page()
+    press = "(event) => document.body.dispatchEvent(new KeyboardEvent('keydown', { bubbles: true, ...event }))"
+    for key, code, shift in (
+        ("&", "Digit1", False),  # French
+        ("1", "Digit1", True),
+        ("+", "Digit1", False),  # Czech
+        ("!", "Digit1", True),  # American, which is no digit
+        ("r", "Digit1", False),  # Dvorak's for one hand, where letters are there
+        ("1", "Digit5", False),
+    ):
+        settled(page)
+        page.evaluate(press, {"key": key, "code": code, "shiftKey": shift})
+    settled(page)
+    assert [entry["decision"] for entry in decided(folder)] == ["confirm"] * 3 + ["reject", "confirm"]
+
+
 def test_two_windows_never_show_the_same(open_page: Visit) -> None:
     pages = [open_page(), open_page()]
     for page in pages:

@@ -97,7 +97,7 @@ async function begin() {
   $("filter-category").append(...categories.map(({ id, name }) => make("option", { value: id }, name)));
   $("other-list").replaceChildren(...categories.map(({ id, name }) => make("li", {}, make("button", { type: "button", click: () => {
     $("other").close();
-    view.decideCurrent("confirm", id);
+    view.confirmOther(id);
   } }, name))));
   listen(act, () => ({ grid: view.gridOn, shortcuts: settings.chosen.shortcuts }));
   document.addEventListener("pointerdown", () => breaks.active());
@@ -121,7 +121,7 @@ function act(name, argument) {
       const finding = queue.current?.fields.findings[argument];
       if (finding) view.decideCurrent("confirm", finding.category);
     },
-    other: () => queue.current && $("other").showModal(),
+    other: () => view.askOther(),
     undo: () => decisions.undo(),
     skip: () => {
       queue.skip();

@@ -20,6 +20,7 @@ export class View {
   #wanted = "open";
   #there = null;
   #since = 0;
+  #asking = null;
 
   /**
    * `reveal()`: the photo was pressed; `waiting(number, why)`: so many decisions are not kept yet;
@@ -147,6 +148,18 @@ export class View {
       return;
     }
     this.decisions.make([entry], decision, category);
+  }
+
+  /** Ask which other category the photo in front shows. */
+  askOther() {
+    this.#asking = this.queue.current;
+    if (this.#asking) $("other").showModal();
+  }
+
+  /** It shows `category`. While it was asked the photo may have become another moderator's. */
+  confirmOther(category) {
+    if (this.#asking === this.queue.current) this.decideCurrent("confirm", category);
+    else notice("Nothing was confirmed: the photo that you were asked about is not here any more.");
   }
 
   #decideAll(decision, entries) {

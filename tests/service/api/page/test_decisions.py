@@ -1,6 +1,7 @@
 """Deciding by keys and buttons, undoing, and the counts."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,32 @@ def test_digits_that_are_typed_with_shift(open_page: Visit, folder: Path) -> Non
         page.evaluate(press, {"key": key, "code": code, "shiftKey": shift})
     settled(page)
     assert [entry["decision"] for entry in decided(folder)] == ["confirm"] * 3 + ["reject", "confirm"]
+
+
+def test_another_category_is_that_of_the_photo_it_was_asked_about(open_page: Visit, folder: Path) -> None:
+    page = open_page()
+    page.clock.install()
+    page.reload()
+    settled(page)
+    asked = shown(page)
+    page.keyboard.press("o")
+    expect(page.locator("#other")).to_be_visible()
+    with stored(folder) as session:
+        lost = text("UPDATE reviews SET claimed_by = 'zoe.x', claimed_until = :later WHERE item_id = :asked")
+        session.execute(lost, {"later": time.time() + 100, "asked": asked})
+    page.clock.set_system_time(time.time() + 3600)
+    page.clock.run_for(3_100)
+    page.wait_for_selector(f"#stage[data-shown=shown]:not([data-item='{asked}'])")
+    page.clock.run_for(1_000)
+    page.locator("#other-list button").last.click()
+    expect(page.locator("#other")).not_to_be_visible()
+    expect(page.locator("#notices")).to_contain_text("Nothing was confirmed: the photo that you were asked about")
+    settled(page)
+    assert decided(folder) == []
+    page.keyboard.press("o")
+    page.locator("#other-list button").last.click()
+    settled(page)
+    assert [entry["decision"] for entry in decided(folder)] == ["confirm"]
 
 
 def test_two_windows_never_show_the_same(open_page: Visit) -> None:

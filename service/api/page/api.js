@@ -18,10 +18,14 @@ export const session = token();
 // what the service says to programs, in words for moderators
 const WORDS = { unauthenticated: "This key is not known, or not valid any more." };
 
+// what a header takes; the browser would send nothing with anything else, as if the network were away
+const SENDABLE = /^[!-~]*$/;
+
 let key = sessionStorage.getItem(STORED) ?? "";
 
+/** The key from now on, without what cannot be seen: programs for chats and documents put it into what is copied. */
 export function setKey(text) {
-  key = text.trim();
+  key = text.replace(/[\s\p{Cf}]/gu, "");
   if (key) sessionStorage.setItem(STORED, key);
   else sessionStorage.removeItem(STORED);
 }
@@ -69,29 +73,30 @@ export const here = (path) => path.slice(1);
 
 /**
  * What the service answers, a Blob, or null where that is nothing; raises Failure where it is an error. `name`: of the
- * request, so that it is done once however often it is sent.
+ * request, so that it is done once however often it is sent; `patience`: milliseconds until an answer has to begin, and go on.
  */
-async function ask(method, path, body, { name, window, ...options }) {
+async function ask(method, path, body, { name, window, patience = ANSWER_WITHIN, ...options }) {
   const given = body === undefined ? {} : { body: JSON.stringify(body) };
   const kind = body === undefined ? {} : { "Content-Type": "application/json" };
   const once = name ? { "Idempotency-Key": name } : {};
   const failure = failing();
+  if (!SENDABLE.test(key)) throw failure(401, { code: "unauthenticated" });
   const stop = new AbortController();
   let response;
   try {
     const all = { ...headers(window), ...kind, ...once };
-    response = await within(stop, fetch(here(path), { method, headers: all, ...given, signal: stop.signal, ...options }));
+    response = await within(patience, stop, fetch(here(path), { method, headers: all, ...given, signal: stop.signal, ...options }));
   } catch {
     throw new Failure("network", stop.signal.aborted ? "The service does not answer." : "The service cannot be reached.");
   }
-  if (response.ok) return response.status === 204 ? null : whole(response, stop);
-  const told = await whole(response, stop).then(json).catch(() => ({}));
+  if (response.ok) return response.status === 204 ? null : whole(response, patience, stop);
+  const told = await whole(response, patience, stop).then(json).catch(() => ({}));
   throw failure(response.status, told?.error);
 }
 
 /** `answer`; asks no longer if it is not there soon. */
-async function within(stop, answer) {
-  const late = setTimeout(() => stop.abort(), ANSWER_WITHIN);
+async function within(patience, stop, answer) {
+  const late = setTimeout(() => stop.abort(), patience);
   try {
     return await answer;
   } finally {
@@ -100,11 +105,11 @@ async function within(stop, answer) {
 }
 
 /** All that an answer holds; the connection may break in the middle of it, or go without a word. */
-async function whole(response, stop) {
+async function whole(response, patience, stop) {
   const parts = [];
   try {
     for (const reader = response.body?.getReader(); reader;) {
-      const { done, value } = await within(stop, reader.read());
+      const { done, value } = await within(patience, stop, reader.read());
       if (done) break;
       parts.push(value);
     }
@@ -128,9 +133,12 @@ export async function call(method, path, body, options = {}) {
   return answer && json(answer);
 }
 
+/** A file, as a Blob; raises Failure. */
+export const file = (path, options = {}) => ask("GET", path, undefined, options);
+
 /** A picture, decoded and ready to be drawn; raises Failure. */
 export async function picture(path) {
-  return createImageBitmap(await ask("GET", path, undefined, {}));
+  return createImageBitmap(await file(path));
 }
 
 /** `path` with the parameters that have a value. */

@@ -100,8 +100,10 @@ export class View {
     if (nothing && ($("nothing").hidden || $("nothing-title").textContent !== title)) say(`${title}. ${trouble}`);
     $("nothing").hidden = !nothing;
     $("nothing-title").textContent = title;
+    const why = this.#state === "second" ? "What you were the first to decide waits for somebody else."
+      : "Each photo here is decided, or in front of somebody else.";
     $("nothing-why").textContent = trouble ? `${trouble} They come by themselves as soon as they can.`
-      : "Each photo here is decided, or in front of somebody else. New ones come by themselves.";
+      : `${why} New ones come by themselves.`;
     $("nothing-filtered").hidden = !this.filters.any || trouble !== "";
   }
 

@@ -125,3 +125,15 @@ def test_a_key_that_was_copied_with_what_cannot_be_seen(keyed_page: tuple[Visit,
     assert page.evaluate("sessionStorage.getItem('faunalens-key')") == key
 
 
+def test_who_decided_first_is_told_that_somebody_else_comes_second(keyed_page: tuple[Visit, dict[str, str]]) -> None:
+    visit, keys = keyed_page
+    page = visit()
+    page.fill("#login-key", keys["ann"])
+    page.keyboard.press("Enter")
+    settled(page)
+    page.keyboard.press("c")
+    settled(page)
+    page.click("#state-second")
+    expect(page.locator("#nothing-why")).to_have_text(
+        "What you were the first to decide waits for somebody else. New ones come by themselves."
+    )

@@ -109,6 +109,8 @@ export class View {
 
   #renderSingle(entry) {
     const another = this.details.entry !== entry;
+    // a small screen may have been scrolled to what is below; before the content changes, when it costs no layout
+    if (another && entry) $("stage").scrollIntoView({ block: "nearest" });
     this.stage.show(entry);
     this.details.show(entry);
     this.#note(DECIDABLE.includes(entry?.state) ? entry : null);

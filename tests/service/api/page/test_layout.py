@@ -128,6 +128,16 @@ def test_a_phone(open_page: Visit, folder: Path) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+def test_the_next_photo_comes_into_sight_on_a_phone(open_page: Visit) -> None:
+    page = open_page(is_mobile=True, has_touch=True, viewport=PHONE)
+    settled(page)
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    expect(page.locator("#frame")).not_to_be_in_viewport()
+    page.tap(".actions [data-act=reject]")
+    settled(page)
+    expect(page.locator("#frame")).to_be_in_viewport(ratio=1)
+
+
 def test_written_from_right_to_left(open_page: Visit) -> None:
     page = open_page()
     settled(page)

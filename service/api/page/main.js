@@ -14,6 +14,7 @@ import { View } from "./view.js";
 import { tidy } from "./windows.js";
 
 const SUMMARY_EVERY = 10_000;
+const TAKES_SPACE = "button[data-act], button[data-state], summary";
 
 let me, settings, add;
 let here = false;
@@ -29,13 +30,9 @@ function start() {
   applyTheme();
   fillHelp();
   closeByEscape();
-  for (const button of document.querySelectorAll("button[data-act]")) {
-    button.addEventListener("click", ({ detail }) => {
-      // a button that was clicked must not take the next Space, which shows the photo
-      if (detail) button.blur();
-      act(button.dataset.act);
-    });
-  }
+  // what was clicked must not take the next Space, which shows the photo
+  document.addEventListener("click", ({ detail, target }) => detail && target.closest(TAKES_SPACE)?.blur(), true);
+  for (const button of document.querySelectorAll("button[data-act]")) button.addEventListener("click", () => act(button.dataset.act));
   for (const button of document.querySelectorAll("button[data-state]")) button.addEventListener("click", () => view.go({ state: button.dataset.state }));
   for (const button of document.querySelectorAll("button[data-close]")) button.addEventListener("click", () => button.closest("dialog").close());
   filters.listen();

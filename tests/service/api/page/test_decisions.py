@@ -163,6 +163,22 @@ def test_digits_that_are_typed_with_shift(open_page: Visit, folder: Path) -> Non
     assert [entry["decision"] for entry in decided(folder)] == ["confirm"] * 3 + ["reject", "confirm"]
 
 
+def test_space_shows_the_photo_whatever_was_clicked_before(open_page: Visit) -> None:
+    page = open_page()
+    settled(page)
+    summary = page.locator("details:has(#facts) summary")
+    for clicked in (summary, page.locator("[data-state=open]")):
+        clicked.click()
+        settled(page)
+        page.keyboard.press("Space")
+        assert page.evaluate("getComputedStyle(document.getElementById('photo')).filter") == "none"
+        page.keyboard.press("Space")
+    expect(page.locator("details:has(#facts)")).to_have_attribute("open", "")
+    summary.focus()
+    page.keyboard.press("Space")
+    expect(page.locator("details:has(#facts)")).not_to_have_attribute("open", "")
+
+
 def test_another_category_is_that_of_the_photo_it_was_asked_about(open_page: Visit, folder: Path) -> None:
     page = open_page()
     page.clock.install()

@@ -36,7 +36,7 @@ def test_accessible(open_page: Visit, scheme: str, size: dict[str, int]) -> None
     page.uncheck("input[name=grey]")
     page.locator("#settings .notice").get_by_label("Dismiss").click()
     page.keyboard.press("Escape")
-    expect(page.locator("body > #notices")).to_be_attached()
+    expect(page.locator("#messages > #notices")).to_be_attached()
     page.keyboard.press("r")
     expect(page.locator("#live")).to_have_text(re.compile(r"^Rejected: .* Next: "))
     settled(page)

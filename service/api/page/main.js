@@ -6,7 +6,7 @@ import { Breaks } from "./breaks.js";
 import { Details } from "./details.js";
 import { $, count, make, notice } from "./dom.js";
 import { closeByEscape, fillHelp, listen } from "./keys.js";
-import { applyTheme, Settings } from "./settings.js";
+import { Settings } from "./settings.js";
 import { SignIn, again } from "./signin.js";
 import { showTeam } from "./team.js";
 import { Totals } from "./totals.js";
@@ -27,7 +27,6 @@ const breaks = new Breaks(remind);
 const signIn = new SignIn({ come, leave, failed });
 
 function start() {
-  applyTheme();
   fillHelp();
   closeByEscape();
   // what was clicked must not take the next Space, which shows the photo

@@ -18,10 +18,14 @@ export const session = token();
 // what the service says to programs, in words for moderators
 const WORDS = { unauthenticated: "This key is not known, or not valid any more." };
 
+// what a header takes; the browser would send nothing with anything else, as if the network were away
+const SENDABLE = /^[!-~]*$/;
+
 let key = sessionStorage.getItem(STORED) ?? "";
 
+/** The key from now on, without what cannot be seen: programs for chats and documents put it into what is copied. */
 export function setKey(text) {
-  key = text.trim();
+  key = text.replace(/[\s\p{Cf}]/gu, "");
   if (key) sessionStorage.setItem(STORED, key);
   else sessionStorage.removeItem(STORED);
 }
@@ -67,44 +71,74 @@ export function failing() {
 /** An address beside the page's own: a proxy may have put the service below a path. */
 export const here = (path) => path.slice(1);
 
-/** The answer; raises Failure where it is an error. `name`: of the request, so that it is done once however often it is sent. */
-async function ask(method, path, body, { name, window, ...options }) {
+/**
+ * What the service answers, a Blob, or null where that is nothing; raises Failure where it is an error. `name`: of the
+ * request, so that it is done once however often it is sent; `patience`: milliseconds until an answer has to begin, and go on.
+ */
+async function ask(method, path, body, { name, window, patience = ANSWER_WITHIN, ...options }) {
   const given = body === undefined ? {} : { body: JSON.stringify(body) };
   const kind = body === undefined ? {} : { "Content-Type": "application/json" };
   const once = name ? { "Idempotency-Key": name } : {};
   const failure = failing();
+  if (!SENDABLE.test(key)) throw failure(401, { code: "unauthenticated" });
   const stop = new AbortController();
-  const late = setTimeout(() => stop.abort(), ANSWER_WITHIN);
   let response;
   try {
     const all = { ...headers(window), ...kind, ...once };
-    response = await fetch(here(path), { method, headers: all, ...given, signal: stop.signal, ...options });
+    response = await within(patience, stop, fetch(here(path), { method, headers: all, ...given, signal: stop.signal, ...options }));
   } catch {
     throw new Failure("network", stop.signal.aborted ? "The service does not answer." : "The service cannot be reached.");
+  }
+  if (response.ok) return response.status === 204 ? null : whole(response, patience, stop);
+  const told = await whole(response, patience, stop).then(json).catch(() => ({}));
+  throw failure(response.status, told?.error);
+}
+
+/** `answer`; asks no longer if it is not there soon. */
+async function within(patience, stop, answer) {
+  const late = setTimeout(() => stop.abort(), patience);
+  try {
+    return await answer;
   } finally {
     clearTimeout(late);
   }
-  if (!response.ok) throw failure(response.status, (await response.json().catch(() => ({}))).error);
-  return response;
 }
 
-/** What an answer holds; the connection may break in the middle of it. */
-function whole(reading) {
-  return reading.catch(() => {
+/** All that an answer holds; the connection may break in the middle of it, or go without a word. */
+async function whole(response, patience, stop) {
+  const parts = [];
+  try {
+    for (const reader = response.body?.getReader(); reader;) {
+      const { done, value } = await within(patience, stop, reader.read());
+      if (done) break;
+      parts.push(value);
+    }
+  } catch {
     throw new Failure("network", "The answer of the service was cut off.");
-  });
+  }
+  return new Blob(parts, { type: response.headers.get("Content-Type") ?? "" });
+}
+
+async function json(blob) {
+  try {
+    return JSON.parse(await blob.text());
+  } catch {
+    throw new Failure("network", "The answer of the service was cut off.");
+  }
 }
 
 /** The JSON of an answer; raises Failure. */
 export async function call(method, path, body, options = {}) {
-  const response = await ask(method, path, body, options);
-  return response.status === 204 ? null : whole(response.json());
+  const answer = await ask(method, path, body, options);
+  return answer && json(answer);
 }
 
+/** A file, as a Blob; raises Failure. */
+export const file = (path, options = {}) => ask("GET", path, undefined, options);
+
 /** A picture, decoded and ready to be drawn; raises Failure. */
-export async function picture(path, options = {}) {
-  const response = await ask("GET", path, undefined, options);
-  return createImageBitmap(await whole(response.blob()));
+export async function picture(path) {
+  return createImageBitmap(await file(path));
 }
 
 /** `path` with the parameters that have a value. */

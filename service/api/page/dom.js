@@ -56,7 +56,8 @@ function put(text, kind) {
 /** What is outside an open dialog lies behind it, and screen readers pass over it. */
 function overDialogs() {
   const dialog = document.activeElement?.closest("dialog[open]") ?? document.querySelector("dialog[open]");
-  (dialog ?? document.body).append($("notices"));
+  if (dialog) dialog.append($("notices"));
+  else $("messages").prepend($("notices"));
 }
 
 document.addEventListener("close", overDialogs, true);

@@ -36,10 +36,15 @@ function within(event, selector) {
   return found?.checkVisibility() ? found : null;
 }
 
-/** The key as the table calls it. Where a keyboard has no Latin letters it is the one at that place. */
-function named({ key, code }) {
+/**
+ * The key as the table calls it. Where a keyboard has no Latin letters it is the one at that place, and where it has digits
+ * with Shift only, as a French or Czech one, the digit is there without, too.
+ */
+function named({ key, code, shiftKey }) {
+  const name = key.length === 1 ? key.toLowerCase() : key;
+  if (/^\d$/.test(name) || KEYS.some((one) => one.key === name)) return name;
   if (/^[\p{L}\p{M}]/u.test(key) && !/\p{Script=Latin}/u.test(key) && code.startsWith("Key")) return code.slice(3).toLowerCase();
-  return key.length === 1 ? key.toLowerCase() : key;
+  return code.startsWith("Digit") && !shiftKey ? code.slice(5) : name;
 }
 
 /** Call `act(name, event)` for keys. `context()`: { grid, shortcuts }. */

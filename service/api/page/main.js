@@ -6,7 +6,7 @@ import { Breaks } from "./breaks.js";
 import { Details } from "./details.js";
 import { $, count, make, notice } from "./dom.js";
 import { closeByEscape, fillHelp, listen } from "./keys.js";
-import { applyTheme, Settings } from "./settings.js";
+import { Settings } from "./settings.js";
 import { SignIn, again } from "./signin.js";
 import { showTeam } from "./team.js";
 import { Totals } from "./totals.js";
@@ -14,6 +14,7 @@ import { View } from "./view.js";
 import { tidy } from "./windows.js";
 
 const SUMMARY_EVERY = 10_000;
+const TAKES_SPACE = "button[data-act], button[data-state], summary";
 
 let me, settings, add;
 let here = false;
@@ -26,16 +27,11 @@ const breaks = new Breaks(remind);
 const signIn = new SignIn({ come, leave, failed });
 
 function start() {
-  applyTheme();
   fillHelp();
   closeByEscape();
-  for (const button of document.querySelectorAll("button[data-act]")) {
-    button.addEventListener("click", ({ detail }) => {
-      // a button that was clicked must not take the next Space, which shows the photo
-      if (detail) button.blur();
-      act(button.dataset.act);
-    });
-  }
+  // what was clicked must not take the next Space, which shows the photo
+  document.addEventListener("click", ({ detail, target }) => detail && target.closest(TAKES_SPACE)?.blur(), true);
+  for (const button of document.querySelectorAll("button[data-act]")) button.addEventListener("click", () => act(button.dataset.act));
   for (const button of document.querySelectorAll("button[data-state]")) button.addEventListener("click", () => view.go({ state: button.dataset.state }));
   for (const button of document.querySelectorAll("button[data-close]")) button.addEventListener("click", () => button.closest("dialog").close());
   filters.listen();
@@ -97,7 +93,7 @@ async function begin() {
   $("filter-category").append(...categories.map(({ id, name }) => make("option", { value: id }, name)));
   $("other-list").replaceChildren(...categories.map(({ id, name }) => make("li", {}, make("button", { type: "button", click: () => {
     $("other").close();
-    view.decideCurrent("confirm", id);
+    view.confirmOther(id);
   } }, name))));
   listen(act, () => ({ grid: view.gridOn, shortcuts: settings.chosen.shortcuts }));
   document.addEventListener("pointerdown", () => breaks.active());
@@ -121,7 +117,7 @@ function act(name, argument) {
       const finding = queue.current?.fields.findings[argument];
       if (finding) view.decideCurrent("confirm", finding.category);
     },
-    other: () => queue.current && $("other").showModal(),
+    other: () => view.askOther(),
     undo: () => decisions.undo(),
     skip: () => {
       queue.skip();

@@ -2,15 +2,7 @@
 
 import { call } from "./api.js";
 import { $, notice } from "./dom.js";
-
-const THEME = "faunalens-theme";
-
-export function applyTheme() {
-  const theme = localStorage.getItem(THEME) ?? "system";
-  if (theme === "system") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = theme;
-  return theme;
-}
+import { choose, theme } from "./theme.js";
 
 export class Settings {
   /** `apply(chosen)`: { blur, grey, shortcuts, break_minutes }. */
@@ -25,14 +17,13 @@ export class Settings {
     const form = $("settings-form").elements;
     for (const name of ["blur", "grey", "shortcuts"]) form[name].checked = this.chosen[name];
     form.break_minutes.value = this.chosen.break_minutes;
-    form.theme.value = applyTheme();
+    form.theme.value = theme();
     $("settings").showModal();
   }
 
   async change() {
     const form = $("settings-form").elements;
-    localStorage.setItem(THEME, form.theme.value);
-    applyTheme();
+    choose(form.theme.value);
     // what is no number of minutes is told, and does not hold up the rest
     const minutes = form.break_minutes.reportValidity() ? form.break_minutes.valueAsNumber : this.chosen.break_minutes;
     this.chosen = { blur: form.blur.checked, grey: form.grey.checked, shortcuts: form.shortcuts.checked, break_minutes: minutes };

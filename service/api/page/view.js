@@ -20,6 +20,7 @@ export class View {
   #wanted = "open";
   #there = null;
   #since = 0;
+  #asking = null;
 
   /**
    * `reveal()`: the photo was pressed; `waiting(number, why)`: so many decisions are not kept yet;
@@ -99,13 +100,17 @@ export class View {
     if (nothing && ($("nothing").hidden || $("nothing-title").textContent !== title)) say(`${title}. ${trouble}`);
     $("nothing").hidden = !nothing;
     $("nothing-title").textContent = title;
+    const why = this.#state === "second" ? "What you were the first to decide waits for somebody else."
+      : "Each photo here is decided, or in front of somebody else.";
     $("nothing-why").textContent = trouble ? `${trouble} They come by themselves as soon as they can.`
-      : "Each photo here is decided, or in front of somebody else. New ones come by themselves.";
+      : `${why} New ones come by themselves.`;
     $("nothing-filtered").hidden = !this.filters.any || trouble !== "";
   }
 
   #renderSingle(entry) {
     const another = this.details.entry !== entry;
+    // a small screen may have been scrolled to what is below; before the content changes, when it costs no layout
+    if (another && entry) $("stage").scrollIntoView({ block: "nearest" });
     this.stage.show(entry);
     this.details.show(entry);
     this.#note(DECIDABLE.includes(entry?.state) ? entry : null);
@@ -147,6 +152,18 @@ export class View {
       return;
     }
     this.decisions.make([entry], decision, category);
+  }
+
+  /** Ask which other category the photo in front shows. */
+  askOther() {
+    this.#asking = this.queue.current;
+    if (this.#asking) $("other").showModal();
+  }
+
+  /** It shows `category`. While it was asked the photo may have become another moderator's. */
+  confirmOther(category) {
+    if (this.#asking === this.queue.current) this.decideCurrent("confirm", category);
+    else notice("Nothing was confirmed: the photo that you were asked about is not here any more.");
   }
 
   #decideAll(decision, entries) {

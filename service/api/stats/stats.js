@@ -1,6 +1,10 @@
 // The report of GET /v1/stats as tables and one chart. Text goes in as text, so that no source is taken for markup.
 
-const STORED = "faunalens-key"; // the review page's name: one key for both in a tab
+// one key for both pages in a tab
+import { call, file, hasKey, setKey } from "../review-assets/api.js";
+
+// a report of many photos is long in the making, and waits for others
+const PATIENCE = { patience: 600_000 };
 const SPACE = "http://www.w3.org/2000/svg";
 const $ = (id) => document.getElementById(id);
 const count = (value) => value.toLocaleString("en");
@@ -154,56 +158,46 @@ function address(format) {
   return `/v1/stats?${new URLSearchParams([...given, ["format", format]])}`;
 }
 
-function get(path) {
-  const key = sessionStorage.getItem(STORED);
-  // beside the page's own address: a proxy may have put the service below a path
-  return fetch(path.slice(1), { headers: key ? { Authorization: `Bearer ${key}` } : {} }).catch(() => null);
-}
-
 /** Ask for the names of the categories; without an answer the page shows their ids. */
 async function learnNames() {
-  const response = names.size ? null : await get("/v1/categories");
-  if (!response?.ok) return;
-  for (const { id, name } of (await response.json()).categories) names.set(id, name);
+  if (names.size) return;
+  const { categories } = await call("GET", "/v1/categories").catch(() => ({ categories: [] }));
+  for (const { id, name } of categories) names.set(id, name);
 }
 
 const asked = { json: 0, csv: 0 };
 
-/** The answer; nothing without one, or when it was asked for anew meanwhile. */
-async function ask(format) {
+/** The answer of `work`; nothing without one, or when it was asked for anew meanwhile. */
+async function ask(format, work) {
   $("message").textContent = "Counting …";
   const turn = ++asked[format];
-  const response = await get(address(format));
-  if (turn !== asked[format]) return null;
-  const refused = response && (response.status === 401 || response.status === 403);
-  $("key-form").hidden = !refused;
-  if (!response?.ok) {
-    const error = response ? (await response.json().catch(() => ({}))).error : null;
-    const unknown = sessionStorage.getItem(STORED) ? "This key is not known, or not valid any more." : "A key is needed.";
-    $("message").textContent = response?.status === 401 ? unknown : error?.message ?? "The service cannot be reached.";
-    if (refused) $("key-form").elements.key.focus();
-    return null;
+  let answer = null;
+  let said = "";
+  let refused = false;
+  try {
+    answer = await work(address(format));
+  } catch (error) {
+    refused = error.status === 401 || error.status === 403;
+    said = error.status === 401 && !hasKey() ? "A key is needed." : error.message;
   }
-  $("message").textContent = "";
-  return response;
+  if (turn !== asked[format]) return null;
+  $("message").textContent = said;
+  $("key-form").hidden = !refused;
+  if (refused) $("key-form").elements.key.focus();
+  return answer;
 }
 
 async function refresh() {
-  const response = await ask("json");
-  if (!response) return;
-  const found = await response.json().catch(() => null);
-  if (!found) {
-    $("message").textContent = "The answer of the service was cut off.";
-    return;
-  }
+  const found = await ask("json", (path) => call("GET", path, undefined, PATIENCE));
+  if (!found) return;
   await learnNames();
   show(found);
 }
 
 async function download() {
-  const response = await ask("csv");
-  if (!response) return;
-  const link = make("a", { href: URL.createObjectURL(await response.blob()), download: "faunalens-statistics.csv" });
+  const table = await ask("csv", (path) => file(path, PATIENCE));
+  if (!table) return;
+  const link = make("a", { href: URL.createObjectURL(table), download: "faunalens-statistics.csv" });
   link.click();
   URL.revokeObjectURL(link.href);
 }
@@ -215,7 +209,7 @@ $("ask").addEventListener("submit", (event) => {
 $("csv").addEventListener("click", download);
 $("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  sessionStorage.setItem(STORED, $("key-form").elements.key.value.trim());
+  setKey($("key-form").elements.key.value);
   $("key-form").reset();
   refresh();
 });

@@ -92,6 +92,19 @@ def test_the_report_is_shown_with_a_key(browser: Browser, service: tuple[str, st
     page.close()
 
 
+def test_a_key_that_was_copied_with_what_cannot_be_seen(browser: Browser, service: tuple[str, str]) -> None:
+    (address, key), faults = service, list[str]()
+    page = opened(browser, address, faults)
+    expect(page.locator("#message")).to_have_text("A key is needed.")
+    sign_in(page, "\u043a\u043b\u044e\u0447")
+    expect(page.locator("#message")).to_have_text("This key is not known, or not valid any more.")
+    sign_in(page, f"\ufeff{key[:6]}\u200b{key[6:]}\u00a0")
+    expect(page.locator("#report")).to_be_visible()
+    assert page.evaluate("sessionStorage.getItem('faunalens-key')") == key
+    assert faults == []
+    page.close()
+
+
 def test_numbers_of_any_size_are_written_out(browser: Browser, service: tuple[str, str]) -> None:
     (address, key), faults = service, list[str]()
     page = opened(browser, address, faults, viewport={"width": 390, "height": 844})

@@ -1,6 +1,7 @@
 """Deciding by keys and buttons, undoing, and the counts."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,65 @@ def test_keyboards_without_latin_letters(open_page: Visit, folder: Path) -> None
         page.evaluate(press, [key, code])
     settled(page)
     assert [entry["decision"] for entry in decided(folder)] == ["reject", "unsure"], "a Turkish letter is itself"
+
+
+def test_digits_that_are_typed_with_shift(open_page: Visit, folder: Path) -> None:
+    page = open_page()
+    press = "(event) => document.body.dispatchEvent(new KeyboardEvent('keydown', { bubbles: true, ...event }))"
+    for key, code, shift in (
+        ("&", "Digit1", False),  # French
+        ("1", "Digit1", True),
+        ("+", "Digit1", False),  # Czech
+        ("!", "Digit1", True),  # American, which is no digit
+        ("r", "Digit1", False),  # Dvorak's for one hand, where letters are there
+        ("1", "Digit5", False),
+    ):
+        settled(page)
+        page.evaluate(press, {"key": key, "code": code, "shiftKey": shift})
+    settled(page)
+    assert [entry["decision"] for entry in decided(folder)] == ["confirm"] * 3 + ["reject", "confirm"]
+
+
+def test_space_shows_the_photo_whatever_was_clicked_before(open_page: Visit) -> None:
+    page = open_page()
+    settled(page)
+    summary = page.locator("details:has(#facts) summary")
+    for clicked in (summary, page.locator("[data-state=open]")):
+        clicked.click()
+        settled(page)
+        page.keyboard.press("Space")
+        assert page.evaluate("getComputedStyle(document.getElementById('photo')).filter") == "none"
+        page.keyboard.press("Space")
+    expect(page.locator("details:has(#facts)")).to_have_attribute("open", "")
+    summary.focus()
+    page.keyboard.press("Space")
+    expect(page.locator("details:has(#facts)")).not_to_have_attribute("open", "")
+
+
+def test_another_category_is_that_of_the_photo_it_was_asked_about(open_page: Visit, folder: Path) -> None:
+    page = open_page()
+    page.clock.install()
+    page.reload()
+    settled(page)
+    asked = shown(page)
+    page.keyboard.press("o")
+    expect(page.locator("#other")).to_be_visible()
+    with stored(folder) as session:
+        lost = text("UPDATE reviews SET claimed_by = 'zoe.x', claimed_until = :later WHERE item_id = :asked")
+        session.execute(lost, {"later": time.time() + 100, "asked": asked})
+    page.clock.set_system_time(time.time() + 3600)
+    page.clock.run_for(3_100)
+    page.wait_for_selector(f"#stage[data-shown=shown]:not([data-item='{asked}'])")
+    page.clock.run_for(1_000)
+    page.locator("#other-list button").last.click()
+    expect(page.locator("#other")).not_to_be_visible()
+    expect(page.locator("#notices")).to_contain_text("Nothing was confirmed: the photo that you were asked about")
+    settled(page)
+    assert decided(folder) == []
+    page.keyboard.press("o")
+    page.locator("#other-list button").last.click()
+    settled(page)
+    assert [entry["decision"] for entry in decided(folder)] == ["confirm"]
 
 
 def test_two_windows_never_show_the_same(open_page: Visit) -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from sqlalchemy import text
 
 from tests.browser import settled, wait
-from tests.service.api.page.visits import DESK, PHONE, Visit, shown, stored
+from tests.service.api.page.visits import DESK, PHONE, Visit, shown, stored, until_held
 
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
@@ -36,7 +36,7 @@ def test_accessible(open_page: Visit, scheme: str, size: dict[str, int]) -> None
     page.uncheck("input[name=grey]")
     page.locator("#settings .notice").get_by_label("Dismiss").click()
     page.keyboard.press("Escape")
-    expect(page.locator("body > #notices")).to_be_attached()
+    expect(page.locator("#messages > #notices")).to_be_attached()
     page.keyboard.press("r")
     expect(page.locator("#live")).to_have_text(re.compile(r"^Rejected: .* Next: "))
     settled(page)
@@ -61,6 +61,25 @@ def test_chosen_colours_go_before_those_of_the_system(open_page: Visit) -> None:
         assert page.evaluate(ground) == colour
     page.goto(page.url.replace("/review", "/stats"))
     assert page.evaluate(ground) == "rgb(20, 25, 26)"
+
+
+@pytest.mark.parametrize("path", ["review", "stats"])
+def test_chosen_colours_are_there_before_anything_is_drawn(open_page: Visit, path: str) -> None:
+    page, held = open_page(color_scheme="dark"), list[Route]()
+    settled(page)
+    page.keyboard.press(",")
+    page.select_option("#settings-form select[name=theme]", "light")
+    page.add_init_script(
+        """requestAnimationFrame(() => (window.first = getComputedStyle(document.documentElement).colorScheme))"""
+    )
+    page.route("**/theme.js", lambda route: held.append(route))
+    page.route("**/v1/**", lambda route: None)  # what the page itself does comes later
+    page.goto(page.url.replace("review", path), wait_until="commit")
+    until_held(page, held)
+    page.wait_for_timeout(300)
+    held[0].continue_()
+    wait(page, "window.first !== undefined && document.readyState === 'complete'")
+    assert page.evaluate("[first, getComputedStyle(document.body).backgroundColor]") == ["light", "rgb(246, 247, 247)"]
 
 
 def check(page: Page) -> None:
@@ -126,6 +145,16 @@ def test_a_phone(open_page: Visit, folder: Path) -> None:
     page.tap("#grid-toggle")
     wait(page, "document.querySelectorAll('.tile').length === 48")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_the_next_photo_comes_into_sight_on_a_phone(open_page: Visit) -> None:
+    page = open_page(is_mobile=True, has_touch=True, viewport=PHONE)
+    settled(page)
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    expect(page.locator("#frame")).not_to_be_in_viewport()
+    page.tap(".actions [data-act=reject]")
+    settled(page)
+    expect(page.locator("#frame")).to_be_in_viewport(ratio=1)
 
 
 def test_written_from_right_to_left(open_page: Visit) -> None:

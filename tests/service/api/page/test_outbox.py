@@ -13,8 +13,19 @@ def test_a_decision_is_never_sent_with_the_key_of_another(
     keyed_page: tuple[Visit, dict[str, str]], folder: Path
 ) -> None:
     visit, keys = keyed_page
-    page, refusing = visit(), list[bool]()
-    page.route(re.compile("/(decision|summary)$"), lambda route: refuse(route) if refusing else route.continue_())
+    page, refusing, sent = visit(), list[bool](), list[Route]()
+    page.clock.install()
+    page.reload()
+
+    def answer(route: Route) -> None:
+        if route.request.url.endswith("/decision"):
+            sent.append(route)
+        if refusing:
+            refuse(route)
+        else:
+            route.continue_()
+
+    page.route(re.compile("/(decision|summary)$"), answer)
 
     def enter(name: str) -> None:
         page.fill("#login-key", keys[name])
@@ -25,15 +36,20 @@ def test_a_decision_is_never_sent_with_the_key_of_another(
         """Decide when the key is not taken any more, and wait until the page asks for another."""
         in_sight(page)
         refusing.append(True)
+        before = len(sent)
         page.keyboard.press(key)
+        until_held(page, sent, before + 1)
+        page.clock.fast_forward(10_000)  # until counts are asked for, which needs a key
         expect(page.locator("#login")).to_be_visible()
         expect(page.locator("#login-waiting")).to_have_text("1 decision waits for whoever made it.")
         refusing.clear()
 
     enter("ann")
     decide_refused("r")
-    page.wait_for_timeout(1000)
-    assert decided(folder) == [], "it is not sent without a key either"
+    tried = len(sent)
+    page.clock.run_for(20_000)
+    page.wait_for_timeout(200)
+    assert len(sent) == tried and decided(folder) == [], "it is not sent without a key either"
     enter("ann")
     settled(page)
     assert [entry["decision"] for entry in decided(folder)] == ["reject"], "it goes on with the same moderator"
@@ -160,3 +176,44 @@ def test_a_service_that_says_nothing_is_asked_again(open_page: Visit, folder: Pa
     page.clock.fast_forward(1_000)
     settled(page)
     assert len(decided(folder)) == 1
+
+
+HALTING = """(halts) => {
+  window.halted = 0;
+  const ask = window.fetch;
+  window.fetch = async (path, options) => {
+    const answer = await ask(path, options);
+    if (!path.endsWith("/decision") || !halts.length) return answer;
+    const [bytes, waits] = [new Uint8Array(await answer.arrayBuffer()), halts.shift()];
+    const body = new ReadableStream({ start(parts) {
+      options.signal.addEventListener("abort", () => parts.error(options.signal.reason));
+      parts.enqueue(bytes.slice(0, 9));
+      setTimeout(() => parts.enqueue(bytes.slice(9, 18)), waits);
+      setTimeout(() => (parts.enqueue(bytes.slice(18)), parts.close()), 2 * waits);
+    } });
+    window.halted += 1;
+    return new Response(body, { status: answer.status, headers: answer.headers });
+  };
+}"""
+
+
+def test_an_answer_that_stalls_in_the_middle_is_asked_for_again(open_page: Visit, folder: Path) -> None:
+    page = open_page()
+    page.clock.install()
+    page.reload()
+    settled(page)
+    page.evaluate(HALTING, [20_000, 1_000_000])  # one that is slow, and one that stalls
+    page.keyboard.press("r")
+    wait(page, "halted === 1")
+    page.clock.run_for(20_000)
+    page.clock.run_for(20_000)
+    settled(page)
+    page.keyboard.press("r")
+    wait(page, "halted === 2")
+    page.clock.run_for(3_100)
+    expect(page.locator("#saving")).to_contain_text("takes its time. 1 decision is being saved")
+    page.clock.run_for(29_000)
+    expect(page.locator("#saving")).to_contain_text("cut off. 1 decision is being saved")
+    page.clock.run_for(3_100)
+    settled(page)
+    assert [entry["decision"] for entry in decided(folder)] == ["reject"] * 2

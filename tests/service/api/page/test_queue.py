@@ -4,6 +4,7 @@ import re
 import time
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, Route, expect
 from sqlalchemy import text
 
@@ -136,6 +137,8 @@ def test_nothing_is_said_to_be_left_only_when_nothing_is(open_page: Visit) -> No
     expect(page.locator("#nothing")).to_contain_text("Nothing left here")
 
 
+# more than twice as many as the page has ahead
+@pytest.mark.parametrize("count", [36])
 def test_what_is_left_for_later_does_not_keep_the_next_from_coming(open_page: Visit, count: int) -> None:
     page, seen = open_page(), set[int]()
     for _ in range(count):

@@ -110,3 +110,30 @@ def test_a_key_that_is_sent_twice_sets_the_page_up_once(keyed_page: tuple[Visit,
     page.wait_for_timeout(300)
     categories = page.locator("#filter-category option").all_text_contents()
     assert len(categories) == len(set(categories))
+
+
+def test_a_key_that_was_copied_with_what_cannot_be_seen(keyed_page: tuple[Visit, dict[str, str]]) -> None:
+    visit, keys = keyed_page
+    page, key = visit(), keys["ann"]
+    expect(page.locator("#login")).to_be_visible()
+    page.fill("#login-key", "\u043a\u043b\u044e\u0447")
+    page.keyboard.press("Enter")
+    expect(page.locator("#login-problem")).to_have_text("This key is not known, or not valid any more.")
+    page.fill("#login-key", f"\ufeff{key[:6]}\u200b\u00ad{key[6:12]}\u00a0{key[12:]}\u2060\u200e")
+    page.keyboard.press("Enter")
+    settled(page)
+    assert page.evaluate("sessionStorage.getItem('faunalens-key')") == key
+
+
+def test_who_decided_first_is_told_that_somebody_else_comes_second(keyed_page: tuple[Visit, dict[str, str]]) -> None:
+    visit, keys = keyed_page
+    page = visit()
+    page.fill("#login-key", keys["ann"])
+    page.keyboard.press("Enter")
+    settled(page)
+    page.keyboard.press("c")
+    settled(page)
+    page.click("#state-second")
+    expect(page.locator("#nothing-why")).to_have_text(
+        "What you were the first to decide waits for somebody else. New ones come by themselves."
+    )

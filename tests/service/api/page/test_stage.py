@@ -183,6 +183,9 @@ def test_a_break_is_offered(open_page: Visit) -> None:
         page.evaluate("Date.now = ((now) => () => now() + 4 * 60_000)(Date.now)")
         page.keyboard.press("b")
     expect(page.locator("#break")).to_contain_text("minutes")
+    for key in ("Space", "Enter"):  # meant for the photo
+        page.keyboard.press(key)
+    expect(page.locator("#rest")).not_to_be_visible()
     page.click("#break-rest")
     expect(page.locator("#rest")).to_be_visible()
     page.wait_for_selector("#single", state="hidden")

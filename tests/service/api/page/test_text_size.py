@@ -1,9 +1,9 @@
-"""The size of text is the user's; nothing lies over a button, and nothing is cut off."""
+"""The size of text is the user's; nothing lies over a button or a message, and nothing is cut off."""
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import settled, wait
+from tests.browser import in_sight, settled, wait
 from tests.service.api.page.visits import DESK, PHONE, Visit
 
 ZOOMED, NARROW = {"width": 640, "height": 400}, {"width": 320, "height": 640}
@@ -48,3 +48,20 @@ def test_large_text(open_page: Visit, size: dict[str, int]) -> None:
     page.goto(page.url.replace("/review", "/stats"))
     assert page.evaluate("getComputedStyle(document.body).fontSize") == f"{PIXELS}px"
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_no_message_hides_that_something_is_being_saved(open_page: Visit, size: dict[str, int]) -> None:
+    page = open_page(viewport=size)
+    settled(page)
+    for path in ("**/decision", "**/heatmap*"):
+        page.route(path, lambda route: route.abort())
+    page.keyboard.press("r")
+    expect(page.locator("#saving")).to_contain_text("being saved")
+    in_sight(page)
+    page.keyboard.press("h")
+    expect(page.locator(".notice")).to_be_visible()
+    assert page.evaluate(OVERLAPS, "header button, .actions button, .notice, #saving") == []
+    page.locator(".notice").get_by_label("Dismiss").click()
+    expect(page.locator(".notice")).to_have_count(0)
+    assert page.evaluate(OVERLAPS, "header button, .actions button, #saving") == []

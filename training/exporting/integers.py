@@ -4,7 +4,8 @@ The quantiser rounds each weight by itself, and leaves a tensor in single precis
 it; the convolution behind it then runs in single precision.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import tee
 
 import numpy as np
 import onnx
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from training.exporting.moments import Moments, Pixels, watched
+from training.exporting.optional_map import behind
 from training.exporting.rounding import round_weights
 
 _MEAN = "kernel.mean"
@@ -60,15 +62,14 @@ def read_integers(integers: onnx.ModelProto) -> None:
     _drop_unread(graph)
 
 
-def align_means(integers: onnx.ModelProto, model: onnx.ModelProto, pictures: Callable[[], Iterable[Pixels]]) -> None:
+def align_means(integers: onnx.ModelProto, model: onnx.ModelProto, pictures: Iterable[Pixels]) -> None:
     """Shift the kernel head's mean features by as much as those of ``integers`` differ from ``model``'s, on average."""
     name = next((node.input[0] for node in model.graph.node if list(node.input[1:]) == [_MEAN]), None)
     if name is None:
         return
-    one, other = (
-        np.mean([values[name][0].mean(0) for values in watched(network, [name], pictures())], axis=0)
-        for network in (integers, model)
-    )
+    networks = zip((integers, model), tee(pictures), strict=True)
+    both = zip(*(watched(network, [name], given) for network, given in networks), strict=True)
+    one, other = np.mean([[values[name][0].mean(0) for values in pair] for pair in both], axis=0)
     mean = next(constant for constant in integers.graph.initializer if constant.name == _MEAN)
     _put(mean, (numpy_helper.to_array(mean) + (one - other)).astype(np.float32))
 
@@ -88,17 +89,12 @@ def _inner(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
 
 
 def _drop_unread(graph: onnx.GraphProto) -> None:
-    read = {output.name for output in graph.output}
     inner = {name for node in _inner(graph) for name in node.input}
-    kept = []
-    for node in reversed(graph.node):
-        if (read | inner).intersection(node.output):
-            kept.append(node)
-            read.update(node.input)
-    kept.reverse()
-    constants = [constant for constant in graph.initializer if constant.name in read | inner]
+    needed = behind(graph, {output.name for output in graph.output} | inner)
+    nodes = [node for node in graph.node if needed.intersection(node.output)]
+    constants = [constant for constant in graph.initializer if constant.name in needed]
     del graph.node[:], graph.initializer[:]
-    graph.node.extend(kept)
+    graph.node.extend(nodes)
     graph.initializer.extend(constants)
 
 

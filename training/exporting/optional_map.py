@@ -26,7 +26,7 @@ def make_map_optional(path: Path) -> bool:
     model = onnx.load(path)
     graph = model.graph
     outputs = {output.name: output for output in graph.output}
-    needed = _behind(graph, [name for name in outputs if name != _MAP])
+    needed = behind(graph, [name for name in outputs if name != _MAP])
     own = [node for node in graph.node if not needed.intersection(node.output)]
     if not any(_MAP in node.output for node in own):
         return False
@@ -47,7 +47,7 @@ def make_map_optional(path: Path) -> bool:
     return True
 
 
-def _behind(graph: onnx.GraphProto, names: Iterable[str]) -> set[str]:
+def behind(graph: onnx.GraphProto, names: Iterable[str]) -> set[str]:
     """Everything that ``names`` are worked out from, and they themselves."""
     found = set(names)
     for node in reversed(graph.node):

@@ -102,7 +102,7 @@ def _write(source: Path, path: Path, pictures: Callable[[], Iterator[Pixels]], s
     integers = onnx.load(path)
     set_weights(integers, model, moments, _LARGEST)
     read_integers(integers)
-    align_means(integers, model, pictures)
+    align_means(integers, model, pictures())
     onnx.save(integers, path)
     store_halves(path)
 

@@ -43,14 +43,23 @@ def _alone(out: Path) -> Iterator[None]:
 def _lock(stream: IO[str], out: Path, path: Path) -> bool:
     """Lock the open file; false when whoever had it before has removed it meanwhile."""
     try:
-        # not flock: child processes would inherit that one, and outlive a killed run by seconds
-        fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError) as error:
+        lock_alone(stream)
+    except BlockingIOError as error:
         raise BlockingIOError(errno.EAGAIN, "another process is writing it", str(out)) from error
     try:
         return os.path.samestat(os.fstat(stream.fileno()), path.stat())
     except FileNotFoundError:
         return False
+
+
+def lock_alone(stream: IO[str]) -> None:
+    """Lock the open file until it is closed; raises :class:`BlockingIOError` while another process has it."""
+    try:
+        # not flock: child processes would inherit that one, and outlive a killed run by seconds
+        fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except PermissionError as error:
+        # what POSIX lets a system say instead
+        raise BlockingIOError(*error.args) from error
 
 
 def _remove(draft: Path) -> None:

@@ -1,9 +1,10 @@
 """A folder that is written by one run at a time."""
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from service.drafts import lock_alone
 
 _LOCK = ".lock"
 
@@ -18,8 +19,7 @@ def locked(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / _LOCK).open("a") as stream:
         try:
-            # not flock: processes that read photos would inherit that one, and outlive a killed run by seconds
-            fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock_alone(stream)
         except BlockingIOError as error:
             raise FolderTakenError(f"another run is under way in {folder}: choose another folder") from error
         yield

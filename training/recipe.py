@@ -58,6 +58,10 @@ class Kernel(BaseModel):
         0, ge=0, description="collages of four photos for the fit, see training/synthesis/collages.py"
     )
     collage_weight: float = Field(0.2, gt=0, description="weight of each of their quarters")
+    decorated: int = Field(
+        0, ge=0, description="photos without products for the fit in a screenshot and under writing, see decorated.py"
+    )
+    decorated_weight: float = Field(0.3, gt=0, description="weight of each of these pictures")
     middles: bool = Field(False, description="fit to the middle quarters of pictures of less weight too")
     size: int = Field(0, ge=0, le=_LARGEST, description="input size of the final network, pixels; 0: as trained")
     folds: int = Field(

@@ -1,5 +1,6 @@
 """Photos as tensors: augmented draws for training, the service's own preprocessing for evaluation."""
 
+import io
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -74,6 +75,13 @@ def read_pixels(photo: Photo, rule: Preprocessing) -> NDArray[np.uint8]:
     """The photo as the service gives it to the network, uint8 ``[S, S, 3]``."""
     with named(photo.path):
         return prepare(photo.path.read_bytes(), LIMITS, rule)[1]
+
+
+def made_pixels(image: Image.Image, rule: Preprocessing) -> NDArray[np.uint8]:
+    """An image that was made of photos as the service would give it to the network, uint8 ``[S, S, 3]``."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=0)
+    return prepare(buffer.getvalue(), LIMITS, rule)[1]
 
 
 def read_rgb(photo: Photo) -> Image.Image:

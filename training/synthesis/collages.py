@@ -1,6 +1,5 @@
 """Collages of four training photos, which teach the kernel head what a product looks like in a quarter of a picture."""
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,10 +10,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from service.contract import Preprocessing
-from service.imaging import prepare
-from training.photos.dataset import read_rgb, targets
+from training.photos.dataset import made_pixels, read_rgb, targets
 from training.photos.manifest import Photo
-from training.photos.readable import LIMITS
 
 _SIZES = ((320, 320), (320, 240), (240, 320))
 
@@ -49,9 +46,7 @@ class Collages(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, position: int) -> tuple[Tensor, Tensor]:
         tiles = [self.photos[index] for index in self.collages[position]]
-        buffer = io.BytesIO()
-        _collage(tiles, _SIZES[position % len(_SIZES)]).save(buffer, "PNG", compress_level=0)
-        _, pixels = prepare(buffer.getvalue(), LIMITS, self.rule)
+        pixels = made_pixels(_collage(tiles, _SIZES[position % len(_SIZES)]), self.rule)
         return torch.from_numpy(pixels.copy()), torch.stack([targets(photo, self.categories) for photo in tiles])
 
 

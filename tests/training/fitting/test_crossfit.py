@@ -21,7 +21,7 @@ from training.recipe import Kernel, Recipe
 
 pytestmark = [pytest.mark.training, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 KERNEL = Kernel.model_validate(
-    {"levels": {"top": 0.3}, "landmarks": 12, "collages": 2, "folds": 2, "weights": {"source-2": 0.5}}
+    {"levels": {"top": 0.3}, "landmarks": 12, "collages": 2, "decorated": 2, "folds": 2, "weights": {"source-2": 0.5}}
 )
 
 

@@ -59,9 +59,12 @@ class Kernel(BaseModel):
     )
     collage_weight: float = Field(0.2, gt=0, description="weight of each of their quarters")
     decorated: int = Field(
-        0, ge=0, description="photos without products for the fit in a screenshot and under writing, see decorated.py"
+        0, ge=0, description="photos without products that the fit has as screenshots and under writing too"
     )
-    decorated_weight: float = Field(0.3, gt=0, description="weight of each of these pictures")
+    decorated_weight: float = Field(0.1, gt=0, description="weight of each of their windows")
+    decorated_product_weight: float = Field(
+        0.0, ge=0, description="weight of the photos of products as screenshots and under writing; 0: none"
+    )
     middles: bool = Field(False, description="fit to the middle quarters of pictures of less weight too")
     size: int = Field(0, ge=0, le=_LARGEST, description="input size of the final network, pixels; 0: as trained")
     folds: int = Field(

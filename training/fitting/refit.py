@@ -5,24 +5,22 @@ weights it keeps what both know (WiSE-FT, Wortsman et al. 2022). The kernel head
 with its real frequency; see :mod:`training.fitting.kernel`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from service.contract import Preprocessing
 from training.exporting.halves import rounded
 from training.fitting.crossfit import OutOfFold, Rows, out_of_fold
 from training.fitting.embedding import embed
-from training.fitting.kernel import ALL, MIDDLE, QUARTERS, WHOLE, KernelHead
+from training.fitting.kernel import ALL, MIDDLE, WHOLE, KernelHead
+from training.fitting.made_rows import made_rows
 from training.fitting.network import Network, preprocessing
 from training.photos.dataset import EvaluationPhotos
 from training.photos.manifest import Photo
 from training.recipe import Kernel, Recipe
-from training.synthesis.collages import Collages
-from training.synthesis.decorated import Decorated
 
 
 def refit(network: Network, recipe: Recipe, photos: Sequence[Photo]) -> tuple[Network, Recipe, OutOfFold | None]:
@@ -82,8 +80,8 @@ def training_rows(network: Network, recipe: Recipe, photos: Sequence[Photo]) -> 
     """What the head is fitted to, and the mean features ``[P, W, D]`` of the photos' windows.
 
     A row for each photo, one for the middle of each photo of less weight where the recipe asks for it (rendered
-    products lie there, seen from nearer), and those of :func:`_made_rows`. Windows: all of them where the recipe asks
-    for folds or middles, otherwise the whole alone.
+    products lie there, seen from nearer), and those of :mod:`training.fitting.made_rows`. Windows: all of them where
+    the recipe asks for folds or middles, otherwise the whole alone.
     """
     assert recipe.kernel is not None
     rule, levels = preprocessing(recipe, network), tuple(recipe.kernel.levels)
@@ -95,27 +93,7 @@ def training_rows(network: Network, recipe: Recipe, photos: Sequence[Photo]) -> 
     if recipe.kernel.middles and len(lighter):
         some = torch.from_numpy(lighter)
         rows = rows.joined(Rows(windows[some, MIDDLE], wanted[some], weights[some], lighter))
-    for made in _made_rows(network, recipe, rule, photos, np.flatnonzero(weights.numpy() == 1)):
+    means = partial(embed, network, levels)
+    for made in made_rows(means, recipe, rule, photos, np.flatnonzero(weights.numpy() == 1)):
         rows = rows.joined(made)
     return rows, windows
-
-
-def _made_rows(
-    network: Network, recipe: Recipe, rule: Preprocessing, photos: Sequence[Photo], full: NDArray[np.int64]
-) -> Iterator[Rows]:
-    """A row for each quarter of the recipe's collages of the ``photos`` of ``full`` weight, and one for each of those
-    without products in a screenshot and under writing."""
-    assert recipe.kernel is not None
-    kernel, categories, levels = recipe.kernel, tuple(recipe.categories), tuple(recipe.kernel.levels)
-    real = [photos[int(i)] for i in full]
-    collages = Collages(real, categories, rule, kernel.collages, recipe.seed)
-    decorated = Decorated(real, categories, rule, kernel.decorated, recipe.seed)
-    for pictures, shown, asked, weight in (
-        (collages, collages.tiles(), QUARTERS, kernel.collage_weight),
-        (decorated, decorated.shown(), WHOLE, kernel.decorated_weight),
-    ):
-        if not len(pictures):
-            continue
-        means, wanted = embed(network, levels, pictures, asked)
-        light = torch.full((len(shown),), weight, dtype=torch.float64)
-        yield Rows(means.flatten(0, 1), wanted.reshape(len(shown), -1), light, full[shown])

@@ -68,16 +68,3 @@ def test_the_middles_of_pictures_of_less_weight_are_rows_of_their_own(recipe: Re
     assert torch.equal(rows.targets[len(some) :], rows.targets[chosen]) and set(rows.weights[len(some) :].tolist()) == {
         0.5
     }
-
-
-def test_made_pictures_are_rows_of_the_photos_they_show(recipe: Recipe, photos: list[Photo]) -> None:
-    some = [photo for photo in photos if photo.split == "train"]
-    table = {"levels": {"top": 1.0}, "collages": 3, "decorated": 3, "weights": {"source-1": 0.5}}
-    asked = recipe.model_copy(update={"size": 96, "kernel": Kernel.model_validate(table)})
-    rows, _ = training_rows(Network(asked).eval(), asked, some)
-    tiles, decorated = rows.photo[len(some) : len(some) + 12], rows.photo[len(some) + 12 :]
-    assert rows.weights[len(some) :].tolist() == [0.2] * 12 + [0.3] * 6 and len(set(decorated.tolist())) == 3
-    assert all(some[i].source != "source-1" for i in (*tiles, *decorated))
-    assert all(not some[i].labels for i in decorated)
-    assert torch.equal(rows.targets[len(some) :], rows.targets[torch.from_numpy(rows.photo[len(some) :])])
-    assert not torch.equal(rows.means[len(some) + 12], rows.means[decorated[0]])

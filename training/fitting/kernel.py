@@ -125,8 +125,10 @@ def window_means(levels: Sequence[Tensor]) -> Tensor:
 
 
 def _window_means(level: Tensor) -> Tensor:
-    # as a product with constants: exported, it is one node where cutting windows out takes forty
-    return (level.flatten(2) @ window_shares(level.shape[2], level.shape[3]).to(level)).transpose(1, 2)
+    # as a product with constants: exported, it is one node where cutting windows out takes forty. Not flatten(2), whose
+    # shape would be worked out for each picture, and which onnxruntime 1.32 dies of where the trunk is in integers
+    shares = window_shares(level.shape[2], level.shape[3]).to(level)
+    return (level.reshape(-1, int(level.shape[1]), len(shares)) @ shares).transpose(1, 2)
 
 
 def window_shares(height: int, width: int) -> Tensor:

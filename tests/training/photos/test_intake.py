@@ -261,7 +261,11 @@ def test_addresses_of_label_studio_are_decoded_once(tmp_path: Path) -> None:
         ("l.csv", "file;label\na.jpg;ivory\n", r"separated by commas, it has \['file;label'\]"),
         ("l.csv", f"file,label\na.jpg,{'x' * 140_000}\n", "cannot be read: field larger"),
         ("manifest.csv", f"{','.join(COLUMNS)}\n{'x' * 140_000}\n", "cannot be read: field larger"),
-        ("l.csv", "file,label\nmissing.jpg,ivory\n", "missing.jpg is named in .* but is not there$"),
+        (
+            "l.csv",
+            "file,label\nmissing.jpg,ivory\n",
+            r"missing.jpg is named in .* is not there; names count from /\S+ on$",
+        ),
         ("l.csv", "file,label\na.jpg,\nb.jpg,\nc.jpg,\nd.jpg,\n", "b.jpg .* is not there, nor are 2 others"),
         ("l.csv", "file,label\na.jpg,ivory\na.jpg,coral\n", "a.jpg is listed twice"),
         ("l.csv", "file,label,split\na.jpg,ivory,holdout\n", "a.jpg: split 'holdout' is none of train, val, test"),
@@ -273,6 +277,8 @@ def test_addresses_of_label_studio_are_decoded_once(tmp_path: Path) -> None:
         ("manifest.csv", f"{','.join(COLUMNS)}\na.jpg,train,,listing,,,,,x\n", "manifest.csv, row 2: 'x' is in no"),
         ("l.csv", "file,label\na.jpg,\n./a.jpg,\n", "a.jpg is listed twice"),
         ("l.csv", "file,label\nA.JPG,ivory\n", "is not there; the folder has 'a.jpg', not 'A.JPG'$"),
+        ("l.csv", "file,label\na.jpg ,ivory\n", "is not there; the folder has 'a.jpg', not 'a.jpg '$"),
+        ("l.csv", "file,label\na,ivory\n", "is not there; the folder has 'a.jpg', not 'a'$"),
         ("l.csv", "file,label\ne\u0301.jpg,ivory\n", r"not there; the folder has '\\xe9.jpg', not 'e\\u0301.jpg'$"),
         (
             "l.csv",
@@ -317,6 +323,13 @@ def test_no_folder_and_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="no folder at"):
         read_photos(tmp_path / "nowhere")
     with pytest.raises(ManifestError, match="no photos in"):
+        read_photos(tmp_path)
+
+
+def test_sides_of_a_split_are_no_categories(tmp_path: Path) -> None:
+    """A folder for each side, and in it one for each category, as ImageNet has them: nothing of it was used."""
+    _touch(tmp_path, "Train/ivory/a.jpg", "Train/listing/b.jpg", "valid/ivory/c.jpg")
+    with pytest.raises(ManifestError, match=r"^Train, valid in /.* are sides of a split, not categories: put "):
         read_photos(tmp_path)
 
 

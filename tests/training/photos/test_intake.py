@@ -115,16 +115,18 @@ def test_what_was_made_on_a_photo_of_test_is_left_out_and_told(
 ) -> None:
     """It was one of train then: photos that are added may change the sides of others."""
     data, extra = tmp_path / "data", tmp_path / "extra"
-    _touch(data, "listing/a.jpg", "listing/b.jpg", "labels.csv")
-    (data / "labels.csv").write_text("file,label,split\nlisting/a.jpg,,train\nlisting/b.jpg,,test\n")
+    _touch(data, "listing/a.jpg", "listing/b.jpg", "listing/c.jpg", "labels.csv")
+    (data / "labels.csv").write_text(
+        "file,label,split\nlisting/a.jpg,,train\nlisting/b.jpg,,test\nlisting/c.jpg,,val\n"
+    )
     _touch(extra, "manifest.csv")
     rows = [f"{made},train,none,lookalike,vase,,,{ground}" for made, ground in (
-        ("1.jpg", "listing/a.jpg"), ("2.jpg", "listing/b.jpg"), ("3.jpg", "b.jpg"), ("4.jpg", "")
+        ("1.jpg", "listing/a.jpg"), ("2.jpg", "listing/b.jpg"), ("3.jpg", "b.jpg"), ("4.jpg", ""), ("5.jpg", "c.jpg")
     )]  # fmt: skip
     (extra / "manifest.csv").write_text("\n".join([f"{','.join(COLUMNS)},background", *rows]))
     found = read(data, data / "labels.csv", (extra,))
-    assert [photo.file for photo in found] == ["listing/a.jpg", "listing/b.jpg", "1.jpg", "4.jpg"]
-    assert f"left out of {extra}, made on val or test photos: 2, 2.jpg for one" in capsys.readouterr().err
+    assert [photo.file for photo in found] == ["listing/a.jpg", "listing/b.jpg", "listing/c.jpg", "1.jpg", "4.jpg"]
+    assert f"left out of {extra}, made on val or test photos: 3, 2.jpg for one" in capsys.readouterr().err
 
 
 def test_a_manifest_comes_first(collection: Path, photos: list[Photo]) -> None:
@@ -154,7 +156,7 @@ def test_csv_with_a_mark_lines_in_a_field_and_folders_of_windows(tmp_path: Path)
 
 
 def test_label_studio_export(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _touch(tmp_path, "1/a b.jpg", "c.jpg", "d.jpg", "e.jpg", "f.jpg", "g.jpg")
+    _touch(tmp_path, "1/a b.jpg", "c.jpg", "d.jpg", "e.jpg", "f.jpg", "g.jpg", "i.jpg")
     boxes = {
         "type": "rectanglelabels",
         "value": {"rectanglelabels": ["Ivory"], "x": 1, "y": 1, "width": 9, "height": 9},
@@ -172,6 +174,7 @@ def test_label_studio_export(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         {"data": {"image": "g.jpg"}, "annotations": [{"result": []}]},
         {"data": {"image": "h.jpg"}, "annotations": []},
         {"image": "g.jpg", "choice": [None, 7]},
+        {"data": {"image": "i.jpg"}, "annotations": [{"was_cancelled": True, "result": [boxes]}, {"result": [chosen]}]},
     ]  # fmt: skip
     photos = _by_file(read_photos(tmp_path, _json(tmp_path / "export.json", tasks)))
     assert photos["1/a b.jpg"].labels == ("ivory",)
@@ -180,7 +183,8 @@ def test_label_studio_export(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "left out, not annotated: 2, d.jpg for one" in capsys.readouterr().err
     assert photos["e.jpg"].labels == ("coral", "shell", "ivory")
     assert set(photos["f.jpg"].labels) == {"shell", "coral", "ivory"}
-    assert len(photos) == 5
+    assert (photos["i.jpg"].labels, photos["i.jpg"].group) == ((), "lookalike"), "what was cancelled does not count"
+    assert len(photos) == 6
     assert all(photo.instance == photo.file for photo in photos.values()), "each is an object of its own"
 
 

@@ -97,7 +97,10 @@ def test_the_readme_says_what_was_measured() -> None:
     assert f"it finds {100 * review['recall']:.0f} % of the ivory photos" in text
     kinds = {name: f"{100 * report['kinds'][f'ivory/{name}']['recall']:.0f} %" for name in ("worked_ivory", "raw_tusk")}
     assert f"worked ivory {kinds['worked_ivory']}, raw tusks {kinds['raw_tusk']}" in text
+    assert f"whale, walrus and hippo ivory {100 * report['kinds']['ivory/other_ivory']['recall']:.0f} %" in text
     assert f"{100 * report['groups']['listing']['share']:.1f} % of ordinary listings get a finding" in text
+    peak = report["localisation"]["ivory"]["peak_on_object"]["value"]
+    assert f"the heat map's peak lies on the piece in {100 * peak:.0f} % of the ivory photos" in text
 
 
 def test_the_largest_difference_between_torch_and_onnx_is_told() -> None:

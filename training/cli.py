@@ -9,7 +9,7 @@ import click
 
 from service.finite import FiniteRange
 from training.command import TrainingCommand
-from training.options import DATA, LABELS, read, read_for
+from training.options import DATA, LABELS, read, read_for, tell_unknown
 
 if TYPE_CHECKING:
     from service.contract import Contract
@@ -64,7 +64,7 @@ def train(
     from training.photos.copies import near
     from training.photos.dataset import keep_in_memory
     from training.photos.intake import summary
-    from training.photos.manifest import apply_recipe, check, check_sources, lacking, unknown_labels
+    from training.photos.manifest import apply_recipe, check, check_sources, lacking
     from training.recipe import load_recipe
 
     chosen = load_recipe(
@@ -75,8 +75,7 @@ def train(
     check(everything)
     photos = apply_recipe(everything, chosen)
     click.echo(summary(photos))
-    if unknown := unknown_labels(everything, chosen):
-        click.echo(f"left out, not categories of the recipe: {', '.join(unknown)}", err=True)
+    tell_unknown(everything, chosen, "the recipe")
     check_sources(everything, chosen.leave_out_sources)
     if lack := lacking([photo for photo in photos if photo.source not in chosen.leave_out_sources]):
         raise click.ClickException(lack)

@@ -8,6 +8,7 @@ import click
 if TYPE_CHECKING:
     from service.contract import Contract
     from training.photos.manifest import Photo
+    from training.recipe import Recipe
 
 MODEL = click.option(
     "--model", type=click.Path(exists=True, path_type=Path), envvar="FAUNALENS_MODEL",
@@ -54,16 +55,24 @@ def _left_out(folder: Path, why: str, photos: "list[Photo]") -> None:
 
 def read_for(contract: "Contract", data: Path, labels: Path | None) -> "list[Photo]":
     """The photos of :func:`read` with the labels that the weights know; the others are named on standard error."""
-    from training.photos.manifest import apply_recipe, unknown_labels
+    from training.photos.manifest import apply_recipe
     from training.recipe import Recipe
 
     photos = read(data, labels)
     maturities = {category.id: category.maturity for category in contract.categories}
     merge = contract.training.get("recipe", {}).get("merge", {})
     recipe = Recipe.model_validate({"categories": maturities, "merge": merge})
-    if unknown := unknown_labels(photos, recipe):
-        click.echo(f"left out, not categories of {contract.name}: {', '.join(unknown)}", err=True)
+    tell_unknown(photos, recipe, contract.name)
     return apply_recipe(photos, recipe)
+
+
+def tell_unknown(photos: "list[Photo]", recipe: "Recipe", whose: str) -> None:
+    """Say on standard error which labels of ``photos`` the recipe of ``whose`` neither knows nor merges."""
+    from training.photos.manifest import GROUPS, unknown_labels
+
+    if unknown := unknown_labels(photos, recipe):
+        known = ", ".join([*recipe.categories, *GROUPS[1:]])
+        click.echo(f"left out, not categories of {whose}: {', '.join(unknown)}; it has {known}", err=True)
 
 
 def of_split(photos: "list[Photo]", split: str) -> "list[Photo]":

@@ -16,26 +16,26 @@ _SIDE = 128
 _NAMED = 20
 
 
-def check_there(photos: Sequence[Path], where: Path) -> None:
-    """Raise :class:`ManifestError` where photos that are named in ``where`` are no files."""
+def check_there(photos: Sequence[Path], where: Path, root: Path) -> None:
+    """Raise :class:`ManifestError` where photos that are named in ``where``, from ``root`` on, are no files."""
     missing = [path for path in photos if not path.is_file()]
     if missing:
         others = f", nor are {len(missing) - 1} others" if len(missing) > 1 else ""
-        spelt = _spelt_otherwise(missing[0])
-        raise ManifestError(f"{missing[0]} is named in {where} but is not there{others}{spelt}")
+        advice = _spelt_otherwise(missing[0]) or f"; names count from {root} on"
+        raise ManifestError(f"{missing[0]} is named in {where} but is not there{others}{advice}")
 
 
 def _spelt_otherwise(path: Path) -> str:
-    """What to say where the folder has that name in capitals, say, or with the accents of another system."""
+    """What to say where the folder has that name in capitals, with an ending, or with another system's accents, say."""
     with suppress(OSError):
         for other in path.parent.iterdir():
-            if _plainly(other.name) == _plainly(path.name):
+            if _plainly(path.name) in (_plainly(other.name), _plainly(other.stem)):
                 return f"; the folder has {other.name!a}, not {path.name!a}"
     return ""
 
 
 def _plainly(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
+    return unicodedata.normalize("NFC", name).casefold().strip()
 
 
 def check_readable(photos: Sequence[Path], limits: Limits) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from training.photos.intake import plain_name, read_photos
+from training.photos.intake import read_photos
+from training.photos.labels import plain_name
 from training.photos.manifest import EXCLUSIONS, GROUPS, NONE, select
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}

@@ -238,3 +238,45 @@ def test_photos_are_scored_in_order(tmp_path: Path) -> None:
     scored = score_photos(cast(Detector, _Detector()), photos, "strict")
     assert scored.scores[:, 0].tolist() == [0.1, 0.2, 0.3, 0.4, 0.5]
     assert np.argwhere(scored.positive).tolist() == [[3, 0]]
+
+
+def test_a_photo_of_two_categories_with_two_findings(scored: Scored) -> None:
+    """The strongest finding and the first label stand in the table; either finding finds its category."""
+    ivory = scored.answers[0].findings[0]
+    coral = ivory.model_copy(update={"category": "coral", "verdict": "review"})
+    both = scored.answers[0].model_copy(update={"findings": (coral, ivory)})
+    first = replace(scored.photos[0], labels=("ivory", "coral"))
+    found = replace(scored, answers=[both, *scored.answers[1:]], photos=[first, *scored.photos[1:]])
+    assert found.found("ivory").tolist() == scored.found("ivory").tolist()
+    assert found.found("coral").tolist() == [True, *[False] * 6]
+    assert confusion(found)["ivory"] == {"coral": 1, "ivory": 1, "clear": 1}
+    assert category_report(found, "ivory", 5)["shipped"]["priority"]["recall"] == pytest.approx(1 / 3)
+
+
+def test_recall_of_a_kind_is_that_of_its_products_at_1_percent_of_all_others() -> None:
+    """Of 200 photos without ivory two may score higher; one of them is called by the same kind."""
+    scores = [0.95, 0.85, 0.1, 0.9, 0.8, 0.7, *np.linspace(0, 0.05, 197)]
+    photos = [
+        _photo(number, ("ivory",) if number < 3 else (), "g", "tusk" if number < 4 else "k") for number in range(203)
+    ]
+    positive = np.array([[number < 3, False] for number in range(203)])
+    answers = [_answer((score, 0.0), "review" if score > 0.82 else None) for score in scores]
+    many = Scored(photos, answers, CATEGORIES, np.array([[score, 0.0] for score in scores]), positive)
+    assert report(many, _contract(), 5)["kinds"] == {
+        "ivory/tusk": {
+            "photos": 3, "instances": 3, "recall": pytest.approx(2 / 3),
+            "interval": share_of(np.array([True, True, False]), ["0", "1", "2"]).interval,
+            "recall_at_1pct_fpr": pytest.approx(2 / 3),
+        }
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [29, 30])
+def test_thirty_objects_are_no_small_sample(scored: Scored, count: int) -> None:
+    photos = [_photo(number, ("ivory",) if number < count else (), "g", "k") for number in range(count + 2)]
+    scores = np.linspace(1, 0, count + 2)[:, None].repeat(2, 1)
+    positive = np.array([[number < count, False] for number in range(count + 2)])
+    part = Scored(photos, [scored.answers[4]] * (count + 2), CATEGORIES, scores, positive)
+    assert category_report(part, "ivory", 5)["small_sample"] == (count < 30)
+    star = "\\*" if count < 30 else ""
+    assert f"| ivory | {count}{star} |" in markdown(without_nan({"split": "test", **report(part, _contract(), 5)}))

@@ -1,14 +1,16 @@
 """Where the evidence is shown, beside where the object is."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
 from service.detector import Detector, Seen
 from service.settings import Settings
 from training.evaluating import localisation
-from training.evaluating.evaluation import score_photos
+from training.evaluating.evaluation import Scored, score_photos
 from training.photos.manifest import Photo
 
 pytestmark = pytest.mark.training
@@ -37,6 +39,17 @@ def horn(tmp_path: Path) -> Photo:
     return _photo(path, "rhino_horn")
 
 
+def _twice_as_large(scored: Scored) -> Scored:
+    """As if the one photo had been judged at twice its size, and only read smaller."""
+    answer = scored.answers[0]
+    image = answer.image.model_copy(update={"width": 2 * answer.image.width, "height": 2 * answer.image.height})
+    findings = tuple(
+        finding.model_copy(update={"box": finding.box.model_copy(update={k: 2 * v for k, v in finding.box})})
+        for finding in answer.findings
+    )
+    return replace(scored, answers=[answer.model_copy(update={"image": image, "findings": findings})])
+
+
 def test_peak_and_box_are_compared_with_the_mask(
     detector: Detector, horn: Photo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -52,13 +65,19 @@ def test_peak_and_box_are_compared_with_the_mask(
     own = (box.right - box.left) * (box.bottom - box.top)
     shared = sides[0] * sides[1]
     assert row["overlap"]["value"] == pytest.approx(shared / (own + 161 * 160 - shared))
+    assert row["half_overlap"]["value"] == float(row["overlap"]["value"] >= 0.5)
+    larger = localisation.localisation(_twice_as_large(scored), detector, 10)["rhino_horn"]
+    assert larger["overlap"]["value"] == pytest.approx(row["overlap"]["value"])
     see = Detector.see
     for cell, on_object in (((4, 4), 1.0), ((8, 8), 0.0)):
 
         def placed(self: Detector, data: bytes, cell: tuple[int, int] = cell) -> Seen:
             seen = see(self, data)
             seen.scores.maps[:] = 0
-            seen.scores.maps[0, :, cell[0], cell[1]] = 1
+            seen.scores.maps[0, :, 12 - cell[0], 12 - cell[1]] = 1
+            own = seen.scores.maps[0, self.contract.ids.index("rhino_horn")]
+            own[:] = 0
+            own[cell] = 1
             return seen
 
         monkeypatch.setattr(Detector, "see", placed)
@@ -72,3 +91,12 @@ def test_only_findings_of_what_a_photo_shows_and_known_objects_count(detector: D
     scored = score_photos(detector, [other, busy])
     assert scored.answers[1].findings
     assert localisation.localisation(scored, detector, 10) == {}
+
+
+def test_the_middle_of_the_highest_cell_and_the_overlap_of_boxes() -> None:
+    cells = np.zeros((9, 9), np.float32)
+    cells[2, 7] = 1
+    assert localisation._peak(cells, 90, 180) == (25, 150)
+    assert localisation._overlap((0, 0, 2, 2), (1, 0, 3, 2)) == pytest.approx(2 / 6)
+    assert localisation._overlap((0, 0, 1, 1), (2, 2, 3, 3)) == 0.0
+    assert localisation._overlap((0, 0, 1, 1), (0, 2, 1, 3)) == 0.0

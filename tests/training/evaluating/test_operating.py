@@ -80,6 +80,12 @@ def test_capacity_chooses_the_lowest_affordable() -> None:
     assert both == {"ivory": chosen, "coral": chosen}, "categories share it"
 
 
+def test_capacity_for_the_highest_thresholds_alone_chooses_these() -> None:
+    table = _table()
+    assert table[-1].reviews_per_day < table[-2].reviews_per_day
+    assert choose({"ivory": table}, table[-1].reviews_per_day)["ivory"] == table[-1]
+
+
 def test_too_little_capacity_is_an_error() -> None:
     least = _table()[-1].reviews_per_day
     with pytest.raises(ValueError, match=f"even the highest thresholds give {least:.0f} reviews a day"):
@@ -173,6 +179,19 @@ def test_command_writes_table_picture_and_policy(collection: Path, tmp_path: Pat
     (chosen,) = (row for row in rows if "**" in row)
     policy = tomllib.loads((tmp_path / "policies.toml").read_text())["default"]
     assert f"**{policy['categories']['ivory']['review']:.4f}**" in chosen
+    assert policy["description"] == "At most 50 reviews a day of 10 photos, prevalence 0.001."
+
+
+def test_experimental_categories_get_a_threshold_only_when_named(collection: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.csv"
+    rows = [("ivory-product-0", "ivory"), ("rhino_horn-product-0", "coral"), ("none-listing-0", "")]
+    labels.write_text("\n".join(["file,label,split", *(f"val-{name}.jpg,{label},val" for name, label in rows)]))
+    words = ["--data", str(collection), "--labels", str(labels), "--photos-per-day", "10", "--review-capacity", "50"]
+    for more, expected in (((), {"ivory"}), (("--category", "coral"), {"coral"})):
+        done = CliRunner().invoke(thresholds, [*words, "--out", str(tmp_path), *more])
+        assert done.exit_code == 0, done.output
+        policy = tomllib.loads((tmp_path / "policies.toml").read_text())["default"]
+        assert set(policy["categories"]) == {*expected, "*"}
 
 
 def test_no_policy_is_needed(collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,3 +229,10 @@ def test_more_prevalence_is_more_work_and_more_precision() -> None:
         assert (one.threshold, one.recall) == (other.threshold, other.recall)
         assert other.precision >= one.precision
         assert other.reviews_per_day > one.reviews_per_day
+
+
+def test_scores_near_zero_stay_below_the_threshold_too() -> None:
+    """Thresholds have five decimals: a millionth more is none."""
+    scores, positive = np.array([0.9, 0.00002, 0.00001, 0.0]), np.array([1, 0, 0, 0], dtype=bool)
+    last = points("ivory", scores, positive, STREAM, _alone(positive))[-1]
+    assert (last.recall, last.false_positive_rate, last.threshold) == (1.0, 0.0, 0.00012)

@@ -1,11 +1,13 @@
 """The table of evasions on the shipped weights and the rendered samples."""
 
 import csv
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from service.detector import Detector
@@ -90,3 +92,36 @@ def test_chart_is_drawn(tmp_path: Path) -> None:
     made = [Row("ivory", name, strength, 5, 9, 0.8, 0.9, 0.95, 0.01) for name, strength in cases]
     robustness_chart(made, "ivory", tmp_path / "chart.png")
     assert (tmp_path / "chart.png").stat().st_size > 10_000
+
+
+def test_numbers_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """200 photos without ivory, two of which may score higher unchanged: the threshold lies at 0.5."""
+    scores = np.array([0.9, 0.8, 0.6, 0.4, 0.3, *[0.7, 0.6, 0.5], *np.linspace(0, 0.2, 197)])
+    positive = np.arange(205) < 5
+    photos = [
+        Photo(
+            Path(str(n)), str(n), "test", ("ivory",) if n < 5 else ("coral",) if n == 5 else (), "g", "k", str(n), "s"
+        )
+        for n in range(205)
+    ]
+    coral = np.arange(205) == 5
+    both = np.stack([np.zeros(205), scores], 1), np.stack([coral, positive], 1)
+    scored = Scored(photos, [], ("coral", "ivory"), *both)
+    changed: list[list[str]] = []
+
+    def worse(_: object, some: list[Photo], name: str, strength: int) -> NDArray[np.float64]:
+        changed.append([photo.file for photo in some])
+        drawn = np.array([int(photo.file) for photo in some])
+        return np.stack([np.ones(len(some)), np.where(drawn < 2, 0.1, scores[drawn])], 1)
+
+    monkeypatch.setattr(module, "_scores", worse)
+    monkeypatch.setattr(module, "EVASIONS", {"mirror": None})
+    clean, *evaded = robustness(scored, cast(Detector, None), ["ivory"], negatives=199)
+    assert "5" not in changed[0], "a photo of another product is none of the others"
+    assert astuple(clean) == ("ivory", CLEAN, 0, 5, 199, 0.6, 1.0, pytest.approx(1 - 4.5 / 995), pytest.approx(1 / 199))
+    assert len(evaded) == 3
+    order = np.concatenate([[0.1, 0.1], scores[2:5]])[:, None] - scores[6:][None]
+    assert astuple(evaded[0]) == (
+        "ivory", "mirror", 1, 5, 199, 0.2, pytest.approx(1 / 3), pytest.approx(((order > 0) + (order == 0) / 2).mean()),
+        pytest.approx(1 / 199),
+    )  # fmt: skip

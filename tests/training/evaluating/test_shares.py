@@ -61,3 +61,10 @@ def test_intervals_hold_the_truth(positives: int, negatives: int, rates: tuple[f
 def test_recall_and_false_positives_are_drawn_apart() -> None:
     low, high = precision_interval(Share(0.5, 10), Share(0.5, 10), 0.5)
     assert low < 0.35 < 0.65 < high
+
+
+def test_a_precision_of_nearly_one_is_not_certain() -> None:
+    alarms = Share(0.0001, 100_000)
+    low, high = precision_interval(Share(0.8, 80), alarms, 0.5)
+    assert 0.999 < low < 0.8 / 0.8001 < high < 1.0
+    assert 0.99 < Share(0.999, 1000).interval[0] < Share(0.999, 1000).interval[1] < 1.0

@@ -1,10 +1,13 @@
 """Recall by size on the shipped weights: a rendered tusk on white, pasted on rendered look-alikes."""
 
 import csv
+from dataclasses import astuple
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from service.detector import Detector
@@ -74,3 +77,28 @@ def test_chart_is_a_picture(tmp_path: Path) -> None:
     sizes_chart(rows, tmp_path / "sizes.png")
     with Image.open(tmp_path / "sizes.png") as picture:
         assert picture.width > 300
+
+
+def test_numbers_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 100 other photos one may score higher than the threshold, which is 0.5."""
+    scores = np.array([0.9, 0.8, 0.5, *[0.1] * 98])
+    groups = ["product", *["lookalike"] * 4, *["listing"] * 96]
+    photos = [
+        Photo(Path(str(n)), str(n), "test", ("ivory",) if n == 0 else (), group, "k", str(n), "s")
+        for n, group in enumerate(groups)
+    ]
+    flags = np.arange(101) == 0
+    both = np.stack([np.zeros(101), scores], 1), np.stack([flags & False, flags], 1)
+    thing = Image.new("RGBA", (2, 2))
+    monkeypatch.setattr(module, "cut", lambda _: thing)
+
+    def pasted(_: object, things: list[object], grounds: list[Photo], share: float, seed: int) -> NDArray[np.float64]:
+        assert {photo.group for photo in grounds} == {"listing"}
+        high = [0.6, 0.55, 0.5] if seed == module._SEED else [0.7, 0.1, 0.2, 0.3]
+        return np.stack([np.ones(len(things)), high], 1)
+
+    monkeypatch.setattr(module, "_scores", pasted)
+    rows = sizes(Scored(photos, [], ("coral", "ivory"), *both), cast(Detector, None), "ivory", 3)
+    assert [astuple(row) for row in rows] == [
+        ("ivory", share, 1, 3, pytest.approx(2 / 3), 4, 0.25) for share in module.SHARES
+    ]

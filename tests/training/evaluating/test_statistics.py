@@ -252,3 +252,16 @@ def test_interval_of_the_mean_resamples_items() -> None:
     values = np.arange(400) / 400
     half = 1.96 * values.std() / 20
     assert mean_interval(values, many, 4000) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.003)
+
+
+def test_the_mean_of_a_draw_is_of_its_photos_not_of_its_items() -> None:
+    """An item of ninety photos weighs more than one of ten."""
+    values, groups = np.array([1.0] * 90 + [0.0] * 10), ["a"] * 90 + ["b"] * 10
+    others = [str(number) for number in range(40)]
+    low, high = mean_interval(np.concatenate([values, np.full(40, 0.5)]), [*groups, *others], 2000)
+    rng = np.random.default_rng(1)
+    sums, sizes = np.array([90.0, 0.0, *[0.5] * 40]), np.array([90, 10, *[1] * 40])
+    drawn = [rng.integers(0, 42, 42) for _ in range(2000)]
+    expected = np.percentile([sums[some].sum() / sizes[some].sum() for some in drawn], [2.5, 97.5])
+    assert (low, high) == pytest.approx(tuple(expected), abs=0.03)
+    assert low < 0.45 and high > 0.9

@@ -75,6 +75,8 @@ def test_categories_fit_apart_and_rare_ones_share() -> None:
     assert fitted["few"].temperature == pytest.approx(fitted["many"].temperature, abs=1e-5)
     assert fitted["few"] == fitted["none"]
     assert fitted["few"].bias < fitted["many"].bias - 1
+    _, bias = platt(np.tile(logits, 2), np.concatenate([few, few & False]), 1 / fitted["many"].temperature)
+    assert fitted["few"].bias == pytest.approx(bias, abs=1e-4), "beside the slope that they share"
     assert fitted["few"].fitted_on == f"val, pooled over 2 rare categories, {SUPPORTED - 1} positives"
 
 

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from training.photos.copies import near, same_bytes
+from service.fingerprint import mirrored
+from training.photos import copies as module
+from training.photos.copies import near, same_bytes, told
 from training.photos.manifest import ManifestError, Photo
 
 
@@ -56,3 +58,35 @@ def test_photos_to_train_on_that_cannot_be_used_are_named_at_once(photos: list[P
     assert other.startswith(f"{tmp_path / 'broken.jpg'} cannot be used: ")
     with pytest.raises(ManifestError, match=rf"\nand {len(broken) - 20} more$"):
         near(broken)
+
+
+def test_two_bits_are_near_and_three_are_not_on_val_as_on_test(
+    photos: list[Photo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = photos[0]
+    rows = {
+        "a": ("train", 0),
+        "b": ("val", 0b11),
+        "c": ("val", 0b111),
+        "d": ("test", mirrored(0b1)),
+        "e": ("train", 0b1),
+    }
+    monkeypatch.setattr(module, "_hash", lambda photo: rows[photo.file][1])
+    found = near([replace(first, file=name, split=split) for name, (split, _) in rows.items()])
+    assert found == ["3 photos of val or test look nearly like one of train: b (val) and e (train) for one"]
+    del rows["e"]
+    found = near([replace(first, file=name, split=split) for name, (split, _) in rows.items()])
+    assert found == ["2 photos of val or test look nearly like one of train: b (val) and a (train) for one"]
+
+
+def test_labels_in_another_order_are_the_same(photos: list[Photo], tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"same")
+    (tmp_path / "b.jpg").write_bytes(b"same")
+    one, other = (
+        replace(photos[0], path=tmp_path / name, file=name, labels=labels)
+        for name, labels in (("a.jpg", ("ivory", "coral")), ("b.jpg", ("coral", "ivory")))
+    )
+    assert told([one, other]) == []
+    assert told([one, replace(other, labels=("coral",))]) == [
+        "1 photos have the same bytes as one with another label: a.jpg (train) and b.jpg (train) for one"
+    ]

@@ -115,16 +115,18 @@ def test_what_was_made_on_a_photo_of_test_is_left_out_and_told(
 ) -> None:
     """It was one of train then: photos that are added may change the sides of others."""
     data, extra = tmp_path / "data", tmp_path / "extra"
-    _touch(data, "listing/a.jpg", "listing/b.jpg", "labels.csv")
-    (data / "labels.csv").write_text("file,label,split\nlisting/a.jpg,,train\nlisting/b.jpg,,test\n")
+    _touch(data, "listing/a.jpg", "listing/b.jpg", "listing/c.jpg", "labels.csv")
+    (data / "labels.csv").write_text(
+        "file,label,split\nlisting/a.jpg,,train\nlisting/b.jpg,,test\nlisting/c.jpg,,val\n"
+    )
     _touch(extra, "manifest.csv")
     rows = [f"{made},train,none,lookalike,vase,,,{ground}" for made, ground in (
-        ("1.jpg", "listing/a.jpg"), ("2.jpg", "listing/b.jpg"), ("3.jpg", "b.jpg"), ("4.jpg", "")
+        ("1.jpg", "listing/a.jpg"), ("2.jpg", "listing/b.jpg"), ("3.jpg", "b.jpg"), ("4.jpg", ""), ("5.jpg", "c.jpg")
     )]  # fmt: skip
     (extra / "manifest.csv").write_text("\n".join([f"{','.join(COLUMNS)},background", *rows]))
     found = read(data, data / "labels.csv", (extra,))
-    assert [photo.file for photo in found] == ["listing/a.jpg", "listing/b.jpg", "1.jpg", "4.jpg"]
-    assert f"left out of {extra}, made on val or test photos: 2, 2.jpg for one" in capsys.readouterr().err
+    assert [photo.file for photo in found] == ["listing/a.jpg", "listing/b.jpg", "listing/c.jpg", "1.jpg", "4.jpg"]
+    assert f"left out of {extra}, made on val or test photos: 3, 2.jpg for one" in capsys.readouterr().err
 
 
 def test_a_manifest_comes_first(collection: Path, photos: list[Photo]) -> None:
@@ -154,7 +156,7 @@ def test_csv_with_a_mark_lines_in_a_field_and_folders_of_windows(tmp_path: Path)
 
 
 def test_label_studio_export(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _touch(tmp_path, "1/a b.jpg", "c.jpg", "d.jpg", "e.jpg", "f.jpg", "g.jpg")
+    _touch(tmp_path, "1/a b.jpg", "c.jpg", "d.jpg", "e.jpg", "f.jpg", "g.jpg", "i.jpg")
     boxes = {
         "type": "rectanglelabels",
         "value": {"rectanglelabels": ["Ivory"], "x": 1, "y": 1, "width": 9, "height": 9},
@@ -172,6 +174,7 @@ def test_label_studio_export(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         {"data": {"image": "g.jpg"}, "annotations": [{"result": []}]},
         {"data": {"image": "h.jpg"}, "annotations": []},
         {"image": "g.jpg", "choice": [None, 7]},
+        {"data": {"image": "i.jpg"}, "annotations": [{"was_cancelled": True, "result": [boxes]}, {"result": [chosen]}]},
     ]  # fmt: skip
     photos = _by_file(read_photos(tmp_path, _json(tmp_path / "export.json", tasks)))
     assert photos["1/a b.jpg"].labels == ("ivory",)
@@ -180,7 +183,8 @@ def test_label_studio_export(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "left out, not annotated: 2, d.jpg for one" in capsys.readouterr().err
     assert photos["e.jpg"].labels == ("coral", "shell", "ivory")
     assert set(photos["f.jpg"].labels) == {"shell", "coral", "ivory"}
-    assert len(photos) == 5
+    assert (photos["i.jpg"].labels, photos["i.jpg"].group) == ((), "lookalike"), "what was cancelled does not count"
+    assert len(photos) == 6
     assert all(photo.instance == photo.file for photo in photos.values()), "each is an object of its own"
 
 
@@ -261,7 +265,11 @@ def test_addresses_of_label_studio_are_decoded_once(tmp_path: Path) -> None:
         ("l.csv", "file;label\na.jpg;ivory\n", r"separated by commas, it has \['file;label'\]"),
         ("l.csv", f"file,label\na.jpg,{'x' * 140_000}\n", "cannot be read: field larger"),
         ("manifest.csv", f"{','.join(COLUMNS)}\n{'x' * 140_000}\n", "cannot be read: field larger"),
-        ("l.csv", "file,label\nmissing.jpg,ivory\n", "missing.jpg is named in .* but is not there$"),
+        (
+            "l.csv",
+            "file,label\nmissing.jpg,ivory\n",
+            r"missing.jpg is named in .* is not there; names count from /\S+ on$",
+        ),
         ("l.csv", "file,label\na.jpg,\nb.jpg,\nc.jpg,\nd.jpg,\n", "b.jpg .* is not there, nor are 2 others"),
         ("l.csv", "file,label\na.jpg,ivory\na.jpg,coral\n", "a.jpg is listed twice"),
         ("l.csv", "file,label,split\na.jpg,ivory,holdout\n", "a.jpg: split 'holdout' is none of train, val, test"),
@@ -273,6 +281,8 @@ def test_addresses_of_label_studio_are_decoded_once(tmp_path: Path) -> None:
         ("manifest.csv", f"{','.join(COLUMNS)}\na.jpg,train,,listing,,,,,x\n", "manifest.csv, row 2: 'x' is in no"),
         ("l.csv", "file,label\na.jpg,\n./a.jpg,\n", "a.jpg is listed twice"),
         ("l.csv", "file,label\nA.JPG,ivory\n", "is not there; the folder has 'a.jpg', not 'A.JPG'$"),
+        ("l.csv", "file,label\na.jpg ,ivory\n", "is not there; the folder has 'a.jpg', not 'a.jpg '$"),
+        ("l.csv", "file,label\na,ivory\n", "is not there; the folder has 'a.jpg', not 'a'$"),
         ("l.csv", "file,label\ne\u0301.jpg,ivory\n", r"not there; the folder has '\\xe9.jpg', not 'e\\u0301.jpg'$"),
         (
             "l.csv",
@@ -317,6 +327,13 @@ def test_no_folder_and_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="no folder at"):
         read_photos(tmp_path / "nowhere")
     with pytest.raises(ManifestError, match="no photos in"):
+        read_photos(tmp_path)
+
+
+def test_sides_of_a_split_are_no_categories(tmp_path: Path) -> None:
+    """A folder for each side, and in it one for each category, as ImageNet has them: nothing of it was used."""
+    _touch(tmp_path, "Train/ivory/a.jpg", "Train/listing/b.jpg", "valid/ivory/c.jpg")
+    with pytest.raises(ManifestError, match=r"^Train, valid in /.* are sides of a split, not categories: put "):
         read_photos(tmp_path)
 
 

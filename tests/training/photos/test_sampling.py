@@ -1,6 +1,7 @@
 """Which photos an epoch draws."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -85,3 +86,11 @@ def test_hard_negatives_get_their_share_of_the_negative_draws() -> None:
     assert sum(mined.values()) == sum(plain.values()) == 1000
     assert sum(mined[i] for i in hard) - 0.6 * sum(plain[i] for i in hard) == pytest.approx(280, abs=4)
     assert sum(mined[i] for i, photo in enumerate(PHOTOS) if photo.labels) == 300
+
+
+def test_products_are_balanced_by_source_too() -> None:
+    """A shop with many photos of ivory does not drown the museum with few."""
+    shop = [photo for photo in PHOTOS if photo.labels == ("ivory",)][:90]
+    museum = [replace(photo, source="museum") for photo in PHOTOS if photo.labels == ("ivory",)][90:100]
+    weights = photo_weights([*shop, *museum], _recipe(rare_power=0.5))
+    assert weights[:90].sum() / weights[90:].sum() == pytest.approx(3.0)

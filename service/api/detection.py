@@ -197,7 +197,7 @@ class _Job:
     async def judge_all(self, uploads: list[Upload]) -> Answers:
         """Every file, in order; at most as many in line at once as there are threads. Raises ``quota_exceeded``."""
         if self.state.access and self.visit.key:
-            self.state.access.allowances.take_more(self.visit.key, len(uploads) - 1)
+            self.state.access.allowances.take_more(self.visit.key, len(uploads) - 1, self.visit.day)
         slots = asyncio.Semaphore(self.state.workers.threads)
 
         async def one(upload: Upload) -> FileAnswer | FileFailure:

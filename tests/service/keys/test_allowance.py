@@ -170,6 +170,15 @@ def test_what_is_given_back_is_not_refused_where_others_passed_the_quota() -> No
     assert allowances.used("k") == 9
 
 
+def test_what_was_written_before_midnight_is_not_used_after_it() -> None:
+    allowances, _, wall = house()
+    allowances.stored("2026-01-01", {"k": 5})
+    assert refused(allowances, key(quota=5)).code is ErrorCode.QUOTA_EXCEEDED
+    wall.now += 43_200
+    allowances.take(key(quota=5))
+    assert allowances.used("k") == 1
+
+
 def test_what_others_used_after_midnight_counts_at_once() -> None:
     allowances, _, wall = house()
     wall.now += 43_200

@@ -20,9 +20,9 @@ from service.decoding.decoders import Bounds, Decoders
 from service.errors import ErrorCode, FaunalensError, StartError
 from service.policy import SHIPPED as SHIPPED_POLICIES
 from service.policy import Judgement, Policy, find_policy, load_policies, verdict_of
+from service.runtime.cache import Cache
 from service.runtime.cores import available_cores
 from service.runtime.heap import free_aside, give_back
-from service.runtime.memory import Memory
 from service.settings import Settings
 
 DEFAULT_MODEL = "faunalens-2-int8.json"
@@ -68,7 +68,7 @@ class Seen:
     cached: bool = False
 
     def to_keep(self) -> "Seen":
-        """What a memory keeps of it: scores and maps, 3 to 7 kB, no picture; verdicts are made anew by each policy."""
+        """What a cache keeps of it: scores and maps, 3 to 7 kB, no picture; verdicts are made anew by each policy."""
         scores = replace(self.scores, embeddings=np.empty((1, 0), np.float32))
         return replace(self, scores=scores, view=None, decode_ms=0.0, infer_ms=0.0, cached=True)
 
@@ -107,7 +107,7 @@ class Detector:
         self.catalog: Catalog = load_catalog(self.contract, settings.catalog)
         if unknown := set(settings.notice_languages) - set(self.catalog.languages):
             raise StartError(f"FAUNALENS_NOTICE_LANGUAGES: the catalogue does not speak {', '.join(sorted(unknown))}")
-        self.memory = Memory[Seen](settings.cache, settings.cache_seconds)
+        self.cache = Cache[Seen](settings.cache, settings.cache_seconds)
         self.decoders = self._start_decoders(settings.decoders or available_cores())
         self._self_test(path.parent)
         give_back()

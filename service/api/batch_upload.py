@@ -19,9 +19,9 @@ from service.api.state import State, bulk_of, state_of
 from service.bulk.bulk import Bulk
 from service.bulk.gathering import Gathering
 from service.bulk.webhooks import target
-from service.cells import storable
 from service.errors import ErrorCode, FaunalensError
 from service.keys.key import Key, Scope
+from service.sanitise import storable
 from service.store.batches import NewBatch
 from service.store.states import BatchState
 from service.store.tables import LISTING_LENGTH, URL_LENGTH, Batch

@@ -1,7 +1,7 @@
 import numpy as np
 
 from service.detector import Detector
-from service.runtime.memory import Memory, digest_of
+from service.runtime.cache import Cache, digest_of
 
 
 class Clock:
@@ -13,32 +13,32 @@ class Clock:
 
 def test_keeps_for_a_while_and_no_more_than_allowed() -> None:
     clock = Clock()
-    memory = Memory[str](2, 60, clock)
+    cache = Cache[str](2, 60, clock)
     for name in "abc":
-        memory.keep((name, b""), name.upper())
-        memory.recall(("a", b""))
-    assert len(memory) == 2 and memory.recall(("b", b"")) is None
-    assert memory.recall(("a", b"")) == "A"
+        cache.keep((name, b""), name.upper())
+        cache.recall(("a", b""))
+    assert len(cache) == 2 and cache.recall(("b", b"")) is None
+    assert cache.recall(("a", b"")) == "A"
     clock.now = 59.9
-    memory.recall(("c", b""))
+    cache.recall(("c", b""))
     clock.now = 60.0
-    assert memory.recall(("c", b"")) is None and len(memory) == 1
+    assert cache.recall(("c", b"")) is None and len(cache) == 1
 
 
 def test_what_is_kept_again_is_as_good_as_new() -> None:
     clock = Clock()
     clock.now = 1_000.0
-    memory = Memory[str](2, 60, clock)
+    cache = Cache[str](2, 60, clock)
     for name in "abac":
-        memory.keep((name, b""), name.upper())
-    assert [memory.recall((name, b"")) for name in "abc"] == ["A", None, "C"]
+        cache.keep((name, b""), name.upper())
+    assert [cache.recall((name, b"")) for name in "abc"] == ["A", None, "C"]
 
 
 def test_a_full_one_is_emptied_bit_by_bit_when_nobody_wants_it_any_more() -> None:
-    memory = Memory[str](2, 60)
-    memory.keep(("a", b""), "A")
-    kept = memory._kept
-    del memory
+    cache = Cache[str](2, 60)
+    cache.keep(("a", b""), "A")
+    kept = cache._kept
+    del cache
     assert not kept, "all at once they would go with the dictionary, and keep the interpreter's lock"
 
 

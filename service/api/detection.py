@@ -19,12 +19,13 @@ from service.api.observe import REQUEST_ID, note
 from service.api.parts import Upload, read_uploads
 from service.api.rules import DETECT, HEATMAP
 from service.api.state import State, state_of
-from service.detector import Detector, Seen
+from service.detector import Detector
 from service.errors import ErrorCode, FaunalensError
 from service.outbound.fetch import Fetcher
 from service.policy import Policy, Verdict
 from service.runtime.admission import Ticket
 from service.runtime.cache import digest_of
+from service.seen import Seen
 
 router = APIRouter(tags=["detection"])
 

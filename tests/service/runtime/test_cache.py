@@ -1,6 +1,3 @@
-import numpy as np
-
-from service.detector import Detector
 from service.runtime.cache import Cache, digest_of
 
 
@@ -40,17 +37,6 @@ def test_a_full_one_is_emptied_bit_by_bit_when_nobody_wants_it_any_more() -> Non
     kept = cache._kept
     del cache
     assert not kept, "all at once they would go with the dictionary, and keep the interpreter's lock"
-
-
-def test_keeps_no_picture_and_gives_the_same_boxes(detector: Detector, tusk: bytes) -> None:
-    seen = detector.see(tusk, heatmap=True)
-    kept = seen.to_keep()
-    assert kept.view is None and kept.scores.embeddings.size == 0 and kept.probabilities == seen.probabilities
-    assert np.array_equal(kept.scores.maps, seen.scores.maps)
-    policy = detector.policy("sensitive")
-    first, again = detector.answer(seen, "x", policy), detector.answer(kept, "x", policy)
-    assert first.findings and again.findings == first.findings
-    assert again.cached and first.cached is None and again.timing_ms["infer"] == 0
 
 
 def test_another_client_and_other_bytes_have_other_digests() -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
-from service.detector import Detector, Seen
+from service.detector import Detector
+from service.seen import Seen
 from service.settings import Settings
 from training.evaluating import localisation
 from training.evaluating.evaluation import score_photos

@@ -79,6 +79,14 @@ class Catalog(_Frozen):
             raise ValueError("; ".join(lacks))
         return self
 
+    @model_validator(mode="after")
+    def _names_each_once(self) -> "Catalog":
+        """Raises :class:`ValueError` where a category comes twice: nobody would read the second."""
+        names = [entry.id for entry in self.category]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"{', '.join(twice)} comes more than once")
+        return self
+
     def __getitem__(self, category: str) -> CatalogCategory:
         for entry in self.category:
             if entry.id == category:

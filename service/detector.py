@@ -4,25 +4,21 @@ import base64
 import copy
 import datetime
 import time
-from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
-from service import activation, imaging
+from service import activation
 from service.answer import Answer, Box, Finding, ImageInfo, ModelName, PolicyName, significant
 from service.catalog import Catalog, load_catalog
-from service.classifier import Classifier, Scores
+from service.classifier import Classifier
 from service.contract import load_contract
 from service.decoding.decoders import Bounds, Decoders
 from service.errors import ErrorCode, FaunalensError, StartError
 from service.policy import SHIPPED as SHIPPED_POLICIES
 from service.policy import Judgement, Policy, find_policy, load_policies, verdict_of
+from service.runtime.cache import Cache
 from service.runtime.cores import available_cores
 from service.runtime.heap import free_aside, give_back
-from service.runtime.memory import Memory
+from service.seen import Decoded, Seen
 from service.settings import Settings
 
 DEFAULT_MODEL = "faunalens-2-int8.json"
@@ -43,38 +39,6 @@ def model_path(settings: Settings) -> Path:
     """The contract of the model that the settings name, by default the shipped one for their provider."""
     shipped = DEFAULT_MODEL if settings.providers[0] == "cpu" else PLAIN_MODEL
     return settings.model or shipped_weights() / shipped
-
-
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """One picture ready for the network: ``pixels`` uint8 ``[size, size, 3]``; ``view``: for a heat map, if wanted."""
-
-    header: imaging.Header
-    pixels: NDArray[np.uint8]
-    view: Image.Image | None
-    decode_ms: float
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One picture after the network. Times in milliseconds; ``cached``: seen a moment ago."""
-
-    header: imaging.Header
-    scores: Scores
-    probabilities: dict[str, float]
-    view: Image.Image | None
-    decode_ms: float
-    infer_ms: float
-    cached: bool = False
-
-    def to_keep(self) -> "Seen":
-        """What a memory keeps of it: scores and maps, 3 to 7 kB, no picture; verdicts are made anew by each policy."""
-        scores = replace(self.scores, embeddings=np.empty((1, 0), np.float32))
-        return replace(self, scores=scores, view=None, decode_ms=0.0, infer_ms=0.0, cached=True)
-
-    def shows(self, policy: Policy) -> bool:
-        """Whether it has what an answer by ``policy`` needs: findings have boxes, and these come from the map."""
-        return self.scores.maps.size > 0 or not policy.judge(self.probabilities)
 
 
 class Detector:
@@ -107,7 +71,7 @@ class Detector:
         self.catalog: Catalog = load_catalog(self.contract, settings.catalog)
         if unknown := set(settings.notice_languages) - set(self.catalog.languages):
             raise StartError(f"FAUNALENS_NOTICE_LANGUAGES: the catalogue does not speak {', '.join(sorted(unknown))}")
-        self.memory = Memory[Seen](settings.cache, settings.cache_seconds)
+        self.cache = Cache[Seen](settings.cache, settings.cache_seconds)
         self.decoders = self._start_decoders(settings.decoders or available_cores())
         self._self_test(path.parent)
         give_back()

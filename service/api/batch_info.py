@@ -8,9 +8,9 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from service.api.door import key_of
 from service.api.failures import error_docs
-from service.cells import storable
 from service.errors import ErrorCode
 from service.keys.key import Scope
+from service.sanitise import storable
 from service.store.progress import Status
 from service.store.tables import Batch
 

@@ -15,7 +15,7 @@ from service.api.bodies import LINES, TEXT, lines_of
 from service.api.cursor import pages
 from service.api.rules import BATCHES
 from service.api.state import bulk_of
-from service.cells import harmless
+from service.sanitise import harmless
 from service.store.results import Result, page
 from service.store.tables import LARGEST
 

@@ -1,6 +1,8 @@
 """A new batch, ``POST /v1/batches``."""
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -17,9 +19,9 @@ from service.api.state import State, bulk_of, state_of
 from service.bulk.bulk import Bulk
 from service.bulk.gathering import Gathering
 from service.bulk.webhooks import target
-from service.cells import storable
 from service.errors import ErrorCode, FaunalensError
 from service.keys.key import Key, Scope
+from service.sanitise import storable
 from service.store.batches import NewBatch
 from service.store.states import BatchState
 from service.store.tables import LISTING_LENGTH, URL_LENGTH, Batch
@@ -88,11 +90,11 @@ async def create_batch(
         gathering = bulk.gather(new, folders_are_listings)
         try:
             await gather(request, bulk, gathering)
-            _count(state, payer, len(gathering.entries))
+            give_back = _count(state, payer, len(gathering.entries))
         except BaseException:
             await asyncio.shield(asyncio.to_thread(gathering.drop))
             raise
-        batch = await _keep(state, bulk, payer, gathering)
+        batch = await _keep(bulk, gathering, give_back)
     bulk.wake()
     note(request.scope, batch=batch.id, pictures=len(gathering.entries))
     response.headers["Location"] = f"{BATCHES}/{batch.id}"
@@ -100,19 +102,21 @@ async def create_batch(
     return shown(batch).model_copy(update={"state": BatchState.RUNNING, "finished": 0, "finished_at": None})
 
 
-async def _keep(state: State, bulk: Bulk, payer: Key | None, gathering: Gathering) -> Batch:
+async def _keep(bulk: Bulk, gathering: Gathering, give_back: Callable[[], None]) -> Batch:
     """Make the batch; its pictures do not count for the quota if it cannot be made, or is there already."""
     try:
         batch = await asyncio.to_thread(gathering.keep, bulk.batches)
     except FaunalensError:
-        _count(state, payer, -len(gathering.entries))
+        give_back()
         raise
     if batch.id != gathering.batch.id:
-        _count(state, payer, -len(gathering.entries))
+        give_back()
     return batch
 
 
-def _count(state: State, key: Key | None, pictures: int) -> None:
-    """Count for the quota; raises ``quota_exceeded``."""
-    if state.access and key:
-        state.access.allowances.take_pictures(key, pictures)
+def _count(state: State, key: Key | None, pictures: int) -> Callable[[], None]:
+    """Count for the quota, and say what undoes it; raises ``quota_exceeded``."""
+    if state.access is None or key is None:
+        return lambda: None
+    allowances = state.access.allowances
+    return partial(allowances.give_back_pictures, key, pictures, allowances.take_pictures(key, pictures))

@@ -32,7 +32,7 @@ _REFUSALS = (
 )  # fmt: skip
 
 
-class Verdict(BaseModel):
+class NewDecision(BaseModel):
     """A decision. ``category``: what is confirmed; by default the strongest finding."""
 
     model_config = ConfigDict(extra="forbid")
@@ -41,7 +41,7 @@ class Verdict(BaseModel):
     category: str | None = Field(None, min_length=1, max_length=64)
 
 
-class Verdicts(Verdict):
+class NewDecisions(NewDecision):
     """The same decision about many photos."""
 
     items: list[Annotated[int, Field(ge=0, le=LARGEST)]] = Field(min_length=1, max_length=500)
@@ -56,32 +56,32 @@ class Verdicts(Verdict):
     },
 )
 async def decide_item(
-    request: Request, item: ItemId, verdict: Verdict, window: Window = "", lang: Annotated[str | None, _NOTICE] = None
+    request: Request, item: ItemId, new: NewDecision, window: Window = "", lang: Annotated[str | None, _NOTICE] = None
 ) -> Response:
     """Decide: confirm a category, reject, unsure, escalate, or undo your last decision about this photo."""
     detector = state_of(request).detector
-    detector.check_category(verdict.category)
+    detector.check_category(new.category)
     notices = {} if lang is None else _notices(detector, lang)
     made = await asyncio.to_thread(
-        bulk_of(request).decisions.decide, item, moderator_of(request, window), verdict.decision, verdict.category
+        bulk_of(request).decisions.decide, item, moderator_of(request, window), new.decision, new.category
     )
     return Response(made.with_notice("notice", notices), media_type="application/json")
 
 
 @router.post("/review/decisions", responses={**as_answer(Decided, "What became of it"), **error_docs(*_DECIDING)})
-async def decide_items(request: Request, verdicts: Verdicts, window: Window = "") -> dict[str, list[dict[str, Any]]]:
+async def decide_items(request: Request, new: NewDecisions, window: Window = "") -> dict[str, list[dict[str, Any]]]:
     """Decide the same about many photos at once: `entries` of the log, and `failures` with `item` and `error`."""
-    state_of(request).detector.check_category(verdicts.category)
+    state_of(request).detector.check_category(new.category)
     done = await asyncio.to_thread(
-        bulk_of(request).decisions.decide_all, verdicts.items, moderator_of(request, window), verdicts.decision,
-        verdicts.category,
+        bulk_of(request).decisions.decide_all, new.items, moderator_of(request, window), new.decision,
+        new.category,
     )  # fmt: skip
     request_id = request.scope[REQUEST_ID]
     return {
         "entries": [made.fields for made in done if not isinstance(made, FaunalensError)],
         "failures": [
             {"item": item, "error": made.to_dict(request_id)}
-            for item, made in zip(verdicts.items, done, strict=True) if isinstance(made, FaunalensError)
+            for item, made in zip(new.items, done, strict=True) if isinstance(made, FaunalensError)
         ],
     }  # fmt: skip
 

@@ -5,10 +5,11 @@ import contextlib
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from service.detector import Decoded, Detector
+from service.detector import Detector
 from service.runtime.admission import Ticket, too_late
 from service.runtime.fairline import FairLine
 from service.runtime.slots import Slots
+from service.seen import Decoded
 
 
 class Decoding:

@@ -19,12 +19,13 @@ from service.api.observe import REQUEST_ID, note
 from service.api.parts import Upload, read_uploads
 from service.api.rules import DETECT, HEATMAP
 from service.api.state import State, state_of
-from service.detector import Detector, Seen
+from service.detector import Detector
 from service.errors import ErrorCode, FaunalensError
 from service.outbound.fetch import Fetcher
 from service.policy import Policy, Verdict
 from service.runtime.admission import Ticket
-from service.runtime.memory import digest_of
+from service.runtime.cache import digest_of
+from service.seen import Seen
 
 router = APIRouter(tags=["detection"])
 
@@ -142,20 +143,20 @@ class _Job:
     later: BackgroundTasks = field(default_factory=BackgroundTasks)
 
     async def judge(self, data: bytes) -> Answer:
-        """One picture, from the detector's memory if it is there; a heat map needs the picture itself."""
-        memory = self.detector.memory
-        if self.heatmap or not memory.most:
+        """One picture, from the detector's cache if it is there; a heat map needs the picture itself."""
+        cache = self.detector.cache
+        if self.heatmap or not cache.most:
             return (await self._judge_anew(data))[0]
         # a digest of 20 MB takes some 10 ms, in which the event loop must not wait
         digest = await asyncio.to_thread(digest_of, self.visit.ticket.flow, data)
-        seen = memory.recall(digest)
+        seen = cache.recall(digest)
         # by another policy it may have a finding, and then it needs a map
         if seen and not seen.shows(self.policy):
             seen = None
         self.state.metrics.cache.labels("hit" if seen else "miss").inc()
         if seen is None:
             answer, seen = await self._judge_anew(data)
-            memory.keep(digest, seen.to_keep())
+            cache.keep(digest, seen.to_keep())
             return answer
         answer = self.detector.answer(seen, self.request_id, self.policy)
         self._count(answer, {})
@@ -197,7 +198,7 @@ class _Job:
     async def judge_all(self, uploads: list[Upload]) -> Answers:
         """Every file, in order; at most as many in line at once as there are threads. Raises ``quota_exceeded``."""
         if self.state.access and self.visit.key:
-            self.state.access.allowances.take_more(self.visit.key, len(uploads) - 1)
+            self.state.access.allowances.take_more(self.visit.key, len(uploads) - 1, self.visit.day)
         slots = asyncio.Semaphore(self.state.workers.threads)
 
         async def one(upload: Upload) -> FileAnswer | FileFailure:

@@ -44,10 +44,14 @@ _KEY = "faunalens.key"
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A request for a judgement that came in: its place, and the key it showed (None: keys are off)."""
+    """A request for a judgement that came in: its place, and the key it showed (None: keys are off).
+
+    ``day``: the UTC day for which its first picture counts.
+    """
 
     ticket: Ticket
     key: Key | None
+    day: str = ""
 
 
 def visit_of(request: Request) -> Visit:
@@ -111,11 +115,11 @@ class Door:
         admission = self.state.workers.admission
         if key is None or self.state.access is None:
             return Visit(admission.enter(address_of(scope), seconds), None)
-        self.state.access.allowances.take(key)
+        day = self.state.access.allowances.take(key)
         try:
-            return Visit(admission.enter(key.id, seconds), key)
+            return Visit(admission.enter(key.id, seconds), key, day)
         except FaunalensError:
-            self.state.access.allowances.give_back(key)
+            self.state.access.allowances.give_back(key, day)
             raise
 
 

@@ -5,7 +5,6 @@ uvicorn waits without end for the next piece of a body. Heads and answers are li
 
 import asyncio
 import time
-from collections import Counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -13,6 +12,7 @@ from service.api.bodies import coding_of, packed, too_long
 from service.api.door import flow_of
 from service.api.rules import BATCHES, JUDGING
 from service.errors import ErrorCode, FaunalensError
+from service.runtime.slots import Slots
 
 # a batch decision about as many photos as one may name is 11 kB; parsing holds up everybody else
 MAX_JSON_BYTES = 65_536
@@ -22,8 +22,8 @@ class Intake:
     """Wraps ``receive``: the application meets ``request_timeout`` and ``overloaded`` while it reads a body.
 
     ``gap``: seconds between two pieces of a body; ``total``: seconds for all of it; ``most``: bytes that the bodies of
-    all requests under way may hold together. A client whose other requests hold more than is left free gets no more, as
-    with places (:mod:`service.runtime.slots`), so that a few who send and do not end leave room for others. Batches
+    all requests under way may hold together. A client whose other requests hold more than is left free gets no more
+    (:mod:`service.runtime.slots`), so that a few who send and do not end leave room for others. Batches
     have ``bulk`` seconds, and hold nothing: they go to the disk. What is neither a picture nor a batch is JSON, and
     short. A body that says that it is packed is refused, unless it is a batch, which :mod:`service.api.incoming` looks
     at.
@@ -33,10 +33,8 @@ class Intake:
         self.app = app
         self.gap = gap
         self.total = total
-        self.most = most
         self.bulk = bulk
-        self.held = 0
-        self.of_flows = Counter[str]()
+        self.bytes = Slots(most)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -90,19 +88,13 @@ class _Body:
             raise FaunalensError(ErrorCode.REQUEST_TIMEOUT, message, details) from error
 
     def _hold(self, count: int) -> None:
-        self.held += count
-        self.intake.held += count
-        self.intake.of_flows[self.flow] += count
-        if self.short and self.held > MAX_JSON_BYTES:
+        if self.short and self.held + count > MAX_JSON_BYTES:
             raise too_long(MAX_JSON_BYTES)
-        free = self.intake.most - self.intake.held
-        others = self.intake.of_flows[self.flow] - self.held
-        if count and (free < 0 or others > free):
-            raise FaunalensError(ErrorCode.OVERLOADED, "Too many bytes are coming in; try again shortly.")
+        if count:
+            self.intake.bytes.claim(self.flow, "Too many bytes are coming in", count, own=self.held)
+            self.held += count
 
     def let_go(self) -> None:
         """The request is over."""
-        self.intake.held -= self.held
-        self.intake.of_flows[self.flow] -= self.held
-        if not self.intake.of_flows[self.flow]:
-            del self.intake.of_flows[self.flow]
+        if self.held:
+            self.intake.bytes.give_back(self.flow, self.held)

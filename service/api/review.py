@@ -12,8 +12,8 @@ from service.api.door import SESSION_HEADER, key_of
 from service.api.failures import error_docs
 from service.api.records import ReviewItems, as_answer
 from service.api.state import bulk_of, state_of
-from service.cells import storable
 from service.errors import ErrorCode
+from service.sanitise import storable
 from service.store.clock import iso
 from service.store.decisions import Moderator
 from service.store.reviews import ReviewItem, Reviews, Wanted, holder

@@ -15,8 +15,8 @@ from service.api.failures import error_docs
 from service.api.review import KEYED
 from service.api.state import bulk_of, state_of
 from service.api.statistics_info import Stats, line, stats
-from service.cells import harmless, storable
 from service.errors import ErrorCode, FaunalensError
+from service.sanitise import harmless, storable
 from service.statistics.report import Drift, Fall, Report, Row, drifted, fallen, report
 from service.statistics_settings import MOST_DAYS, is_span
 from service.store.tables import LISTING_LENGTH

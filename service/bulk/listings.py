@@ -2,7 +2,7 @@
 
 from pathlib import PurePosixPath
 
-from service.cells import storable
+from service.sanitise import storable
 from service.store.tables import LISTING_LENGTH
 
 

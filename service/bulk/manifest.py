@@ -6,8 +6,8 @@ Taken are ``{"url": "https://...", "listing_id": "..."}`` and the shape of Amazo
 
 import json
 
-from service.cells import storable
 from service.errors import ErrorCode, FaunalensError
+from service.sanitise import storable
 from service.store.batches import Entry
 from service.store.tables import LISTING_LENGTH, NAME_LENGTH, URL_LENGTH
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from service.cells import storable
 from service.commands.stopping import stop
 from service.commands.store import opened_store
 from service.drafts import drafted
+from service.sanitise import storable
 
 if TYPE_CHECKING:
     from service.catalog import Catalog

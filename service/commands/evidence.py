@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from service.cells import storable, visible
 from service.commands.stopping import stop, stopping
 from service.commands.store import Store, opened_store
+from service.sanitise import storable, visible
 from service.settings import Settings, load_settings
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from service.cells import harmless
 from service.exports import kept
 from service.instances import joined
+from service.sanitise import harmless
 from service.store.cases import Case
 from service.store.kinds import Kind
 from service.store.photos import Photos

@@ -58,10 +58,13 @@ class Allowances:
             self._day, self._stored = day, {}
         return self._day
 
-    def take(self, key: Key) -> None:
-        """One picture at the door; raises ``rate_limited`` or ``quota_exceeded`` and takes nothing then."""
+    def take(self, key: Key) -> str:
+        """One picture at the door; the UTC day that it counts for.
+
+        Raises ``rate_limited`` or ``quota_exceeded`` and takes nothing then.
+        """
         self.check(key)
-        self._count(key, 1)
+        return self._count(key, 1)
 
     def check(self, key: Key) -> None:
         """Raises what :meth:`take` would; takes nothing."""
@@ -72,30 +75,41 @@ class Allowances:
             message = f"The key's rate is {bucket.rate:g} pictures a second."
             raise FaunalensError(ErrorCode.RATE_LIMITED, message, {"rate": bucket.rate}, retry_after=seconds)
 
-    def take_more(self, key: Key, pictures: int) -> None:
+    def take_more(self, key: Key, pictures: int, day: str) -> None:
         """The other pictures of a request that is inside; raises ``quota_exceeded``, and the first is given back then.
 
-        The rate lets them in and goes into debt, so that a request is judged whole and the next one waits.
+        The rate lets them in and goes into debt, so that a request is judged whole and the next one waits. ``day``:
+        what :meth:`take` said of the first; it may have ended while the others came in.
         """
         try:
-            self._check_quota(key, pictures, own=1)
+            self._check_quota(key, pictures, own=int(day == self.day))
         except FaunalensError:
-            self.give_back(key)
+            self.give_back(key, day)
             raise
         self._count(key, pictures)
 
-    def take_pictures(self, key: Key, pictures: int) -> None:
-        """The pictures of a batch, which waits its turn: they count for the quota only; raises ``quota_exceeded``."""
+    def take_pictures(self, key: Key, pictures: int) -> str:
+        """The pictures of a batch, which waits its turn: they count for the quota only; the UTC day they count for.
+
+        Raises ``quota_exceeded``.
+        """
         self._check_quota(key, pictures)
-        self._unwritten[self.day, key.id] += pictures
+        return self._add(key, pictures)
 
     def check_pictures(self, key: Key) -> None:
         """Raises ``quota_exceeded`` when not one more picture is left; takes nothing."""
         self._check_quota(key, 1)
 
-    def give_back(self, key: Key) -> None:
-        """Undo :meth:`take` for a request that was refused for another reason."""
-        self._count(key, -1)
+    def give_back(self, key: Key, day: str) -> None:
+        """Undo :meth:`take`, which said ``day``, for a request that was refused for another reason."""
+        self.give_back_pictures(key, 1, day)
+        bucket = self._bucket(key)
+        if bucket:
+            bucket.tokens += 1
+
+    def give_back_pictures(self, key: Key, pictures: int, day: str) -> None:
+        """Undo :meth:`take_pictures`, which said ``day``."""
+        self._unwritten[day, key.id] -= pictures
 
     def used(self, key_id: str) -> int:
         """Pictures of a key today."""
@@ -134,11 +148,16 @@ class Allowances:
         details = {"quota": key.quota, "used": self.used(key.id) - own}
         raise FaunalensError(ErrorCode.QUOTA_EXCEEDED, message, details, retry_after=seconds)
 
-    def _count(self, key: Key, pictures: int) -> None:
-        self._unwritten[self.day, key.id] += pictures
+    def _count(self, key: Key, pictures: int) -> str:
         bucket = self._bucket(key)
         if bucket:
             bucket.tokens -= pictures
+        return self._add(key, pictures)
+
+    def _add(self, key: Key, pictures: int) -> str:
+        day = self.day
+        self._unwritten[day, key.id] += pictures
+        return day
 
     def _bucket(self, key: Key) -> Bucket | None:
         if key.rate is None:

@@ -11,7 +11,7 @@ from service.errors import ErrorCode, FaunalensError
 
 
 class Slots:
-    """``most`` slots. Not thread-safe: all calls come from the event loop."""
+    """``most`` slots, or bytes. Not thread-safe: all calls come from the event loop."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -23,20 +23,26 @@ class Slots:
         """Slots of the flow that holds most."""
         return max(self._held.values(), default=0)
 
-    def has_room(self, flow: str) -> bool:
-        """Whether ``flow`` may take a slot."""
+    def has_room(self, flow: str, count: int = 1, own: int = 0) -> bool:
+        """Whether ``flow`` may take ``count`` slots. ``own``: those that it holds for the same request do not tell."""
         free = self.most - self.taken
-        return free > 0 and self._held.get(flow, 0) <= free
+        return count <= free and self._held.get(flow, 0) - own <= free
 
-    def take(self, flow: str) -> None:
-        """Take a slot, for which there is room."""
-        self.taken += 1
-        self._held[flow] = self._held.get(flow, 0) + 1
+    def take(self, flow: str, count: int = 1) -> None:
+        """Take slots, for which there is room."""
+        self.taken += count
+        self._held[flow] = self._held.get(flow, 0) + count
 
-    def give_back(self, flow: str) -> None:
-        """Give a slot back, once."""
-        self.taken -= 1
-        left = self._held[flow] - 1
+    def claim(self, flow: str, full: str, count: int = 1, own: int = 0) -> None:
+        """Take slots; raises ``overloaded``, which says what is ``full``, where :meth:`has_room` says no."""
+        if not self.has_room(flow, count, own):
+            raise FaunalensError(ErrorCode.OVERLOADED, f"{full}; try again shortly.")
+        self.take(flow, count)
+
+    def give_back(self, flow: str, count: int = 1) -> None:
+        """Give slots back, once."""
+        self.taken -= count
+        left = self._held[flow] - count
         if left:
             self._held[flow] = left
         else:
@@ -44,10 +50,8 @@ class Slots:
 
     @contextlib.contextmanager
     def held(self, flow: str, full: str) -> Iterator[None]:
-        """One slot, while it is held; raises ``overloaded``, which says what is ``full``."""
-        if not self.has_room(flow):
-            raise FaunalensError(ErrorCode.OVERLOADED, f"{full}; try again shortly.")
-        self.take(flow)
+        """One slot, while it is held; raises as :meth:`claim` does."""
+        self.claim(flow, full)
         try:
             yield
         finally:

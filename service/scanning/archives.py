@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import IO, cast
 
-from service.cells import encodable
+from service.sanitise import encodable
 from service.scanning.entries import Entry, LeftOut, unreadable
 from service.scanning.tapes import Tape, up_to
 

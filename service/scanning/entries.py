@@ -4,9 +4,9 @@ import posixpath
 from collections import Counter
 from dataclasses import dataclass
 
-from service.cells import encodable, visible
 from service.errors import ErrorCode, FaunalensError
 from service.imaging import ENDINGS
+from service.sanitise import encodable, visible
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from service.answer import FileAnswer, FileFailure
-from service.cells import harmless, visible
+from service.sanitise import harmless, visible
 
 Record = FileAnswer | FileFailure
 _COLOURS = {"clear": "green", "review": "yellow", "priority": "red"}

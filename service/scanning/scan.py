@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import BinaryIO, get_args
 
 from service.answer import FileAnswer, FileFailure
-from service.cells import encodable
 from service.detector import Detector
 from service.errors import ErrorCode, FaunalensError, StartError
 from service.policy import Policy, Verdict
+from service.sanitise import encodable
 from service.scanning.entries import Entry, LeftOut, is_hidden, unreadable
 from service.scanning.records import Record
 

@@ -20,7 +20,7 @@ from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 from sqlalchemy.orm import Session
 
 from service.answer import Answer
-from service.cells import storable
+from service.sanitise import storable
 from service.store.clock import now
 from service.store.database import Database, is_postgresql
 from service.store.tables import Tally

@@ -136,6 +136,7 @@ def test_unknown_language_and_category(detector: Detector) -> None:
         ('version = "', "version = ", "cannot be used: Expected newline"),
         ('maturity = "core"', 'maturity = "sure"', "maturity"),
         ('id = "ivory"', 'id = "tusks"', r"lacks the categories \['ivory'\]"),
+        ('id = "rhino_horn"', 'id = "ivory"', "cannot be used: ivory comes more than once$"),
         ('"id", "sw"]', '"id", "sw", "de"]', "instead lacks de; the notice of ivory lacks de"),
         ("[category.notice.fr]", "[category.notice.de]", "cannot be used: the notice of ivory lacks fr$"),
         ('["en", ', "[", "cannot be used: languages lacks en$"),

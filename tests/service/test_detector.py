@@ -1,3 +1,4 @@
+import base64
 import csv
 import gc
 import weakref
@@ -6,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from service.answer import significant
+from service import activation
+from service.answer import Box, significant
 from service.contract import Contract
 from service.detector import DEFAULT_MODEL, PLAIN_MODEL, Detector, model_path, shipped_weights
 from service.errors import FaunalensError, StartError
@@ -19,7 +21,7 @@ def test_answer_is_complete(detector: Detector, tusk: bytes) -> None:
     answer = detector.answer(tusk, "r1", detector.policy("sensitive"))
     assert answer.request_id == "r1" and answer.policy.name == "sensitive"
     assert list(answer.scores) == list(detector.contract.ids)
-    assert all(0 <= p <= 1 for p in answer.scores.values())
+    assert all(0 <= p <= 1 and p == significant(p) for p in answer.scores.values())
     assert (answer.image.width, answer.image.height, answer.image.format) == (480, 360, "JPEG")
     assert set(answer.timing_ms) == {"decode", "infer", "total"}
     assert answer.judged_at.utcoffset() is not None
@@ -55,6 +57,19 @@ def test_heatmap_of_a_category(detector: Detector, tusk: bytes) -> None:
     assert detector.heatmap(tusk) == detector.heatmap(tusk, detector._nearest(detector.see(tusk)))
     with pytest.raises(FaunalensError, match="unicorn"):
         detector.heatmap(tusk, "unicorn")
+
+
+def test_a_finding_has_the_box_and_the_heat_map_of_its_category(detector: Detector, tusk: bytes) -> None:
+    seen, ids, boxes = detector.see(tusk, heatmap=True), detector.contract.ids, set[Box]()
+    for category in ("ivory", "big_cat_parts", "coral"):
+        only = dict.fromkeys(ids, (2.0, 2.0)) | {category: (0.0, 2.0)}
+        answer = detector.answer(seen, "r", replace(detector.policy(None), thresholds=only), heatmap=True)
+        (finding,) = answer.findings
+        edges = activation.box(seen.scores.maps[0, ids.index(category)], 480, 360)
+        assert finding.box == Box(**dict(zip(("left", "top", "right", "bottom"), edges, strict=True)))
+        assert answer.heatmap_png and base64.b64decode(answer.heatmap_png) == detector.heatmap(tusk, category)
+        boxes.add(finding.box)
+    assert len(boxes) > 1
 
 
 def test_the_nearest_category_lacks_least_of_its_threshold(detector: Detector, tusk: bytes) -> None:

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from service.answer import Answer
 from service.api.app import create_app
 from service.detector import Detector
+from service.runtime.workers import Workers
 from service.settings import Settings
 from service.shadow import Shadow
 from service.telemetry.metrics import ShadowMetrics
@@ -69,6 +70,44 @@ def test_a_shadow_that_breaks_before_a_reload_stays_as_it_was(tmp_path: Path, ca
         assert client.post("/v1/model:reload").status_code == 200
         assert app.state.faunalens.shadow is shadow
     assert "the old shadow model stays: " in caplog.text and "no shadow model" not in caplog.text
+
+
+def test_a_reload_takes_the_new_shadow_and_stops_the_old(tmp_path: Path) -> None:
+    other = second_model(tmp_path)
+    app = create_app(Settings(shadow_model=other, shadow_share=1.0))
+    with TestClient(app, raise_server_exceptions=False) as client:
+        until(lambda: app.state.faunalens.shadow)
+        old = app.state.faunalens.shadow
+        second_model(tmp_path, shift=2.0)
+        assert client.post("/v1/model:reload").status_code == 200
+        new = app.state.faunalens.shadow
+        biases = [shadow.detector.contract.categories[0].calibration.bias for shadow in (old, new)]
+        assert biases[1] - biases[0] == pytest.approx(1.0)
+        until(lambda: not old._thread.is_alive())
+
+
+def test_it_steps_back_while_pictures_wait(shadowed: TestClient, tusk: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    dropped = 'faunalens_shadow_pictures_total{outcome="dropped"}'
+    before = value(shadowed.get("/metrics").text, dropped)
+    monkeypatch.setattr(Workers, "waiting", 1)
+    assert shadowed.post("/v1/detect", content=tusk).status_code == 200
+    text_with(shadowed, dropped, before + 1)
+
+
+def test_it_judges_by_the_policy_of_the_answer(detector: Detector) -> None:
+    registry, candles = CollectorRegistry(), (SAMPLES / "candles.jpg").read_bytes()
+    shadow = Shadow(detector, 1.0, lambda: False, ShadowMetrics(registry))
+    answers = [detector.answer(candles, "r", detector.policy(name)) for name in ("default", "sensitive")]
+    verdicts = [answer.verdict for answer in answers]
+    for answer in answers:
+        asyncio.run(shadow.offer(candles, answer))
+    judged = 'faunalens_shadow_pictures_total{outcome="judged"}'
+    until(lambda: value(generate_latest(registry).decode(), judged) == 2)
+    shadow.close()
+    text = generate_latest(registry).decode()
+    assert verdicts[0] == "clear" != verdicts[1]
+    for verdict in verdicts:
+        assert value(text, f'faunalens_shadow_verdicts_total{{live="{verdict}",shadow="{verdict}"}}') == 1
 
 
 def test_a_broken_shadow_stops_nothing(tmp_path: Path, tusk: bytes, caplog: pytest.LogCaptureFixture) -> None:

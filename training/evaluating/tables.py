@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from service.cells import visible
+from service.sanitise import visible
 from training.evaluating.evaluation import RECALLS, SMALL
 from training.evaluating.operating import Point
 

@@ -76,7 +76,7 @@ def test_policy_by_name(client: TestClient, tusk: bytes) -> None:
     assert client.post("/v1/detect?policy=no", content=tusk, headers=JPEG).json()["error"]["code"] == "unknown_policy"
 
 
-def test_heat_maps(client: TestClient, tusk: bytes) -> None:
+def test_heat_maps(client: TestClient, detector: Detector, tusk: bytes) -> None:
     answer = client.post("/v1/detect?heatmap=true", content=tusk, headers=JPEG).json()
     embedded = base64.b64decode(answer["heatmap_png"])
     assert Image.open(io.BytesIO(embedded)).size == (480, 360)
@@ -85,6 +85,11 @@ def test_heat_maps(client: TestClient, tusk: bytes) -> None:
     response = client.post("/v1/heatmap?category=ivory", content=tusk, headers=JPEG)
     assert response.headers["content-type"] == "image/png"
     assert Image.open(io.BytesIO(response.content)).size == (480, 360)
+    maps = {category: detector.heatmap(tusk, category) for category in (None, "ivory", "coral")}
+    assert len(set(maps.values())) > 1 and embedded == maps["ivory"]
+    for category, png in maps.items():
+        query = f"?category={category}" if category else ""
+        assert client.post(f"/v1/heatmap{query}", content=tusk, headers=JPEG).content == png, category
     assert (
         client.post("/v1/heatmap?category=x", content=tusk, headers=JPEG).json()["error"]["code"] == "unknown_category"
     )
@@ -105,9 +110,12 @@ def test_refusals(client: TestClient, tusk: bytes) -> None:
     assert code(content=b"", headers=JPEG) == (422, "empty_image")
     assert code(content=tusk[:9000], headers=JPEG) == (422, "truncated_image")
     assert code(content=b"x" * 300_001, headers=JPEG) == (413, "too_many_bytes")
+    assert code(content=b"x" * 300_000, headers=JPEG) == (415, "unsupported_format"), "as many as it may have"
+    assert code(content=iter([b"x" * 150_000] * 2), headers=JPEG) == (415, "unsupported_format")
     assert code(content=iter([b"x" * 200_000] * 3), headers=JPEG) == (413, "too_many_bytes")
     assert code(content=b"x", headers={"Content-Type": "text/html"}) == (415, "unsupported_content_type")
     assert code(files=[("f", (str(i), b"x")) for i in range(5)]) == (413, "too_many_files")
+    assert client.post("/v1/detect", files=[("f", (str(i), b"x")) for i in range(4)]).status_code == 200
     assert code(files=[("f", ("a", b"x" * 700_000))]) == (413, "too_many_bytes")
     assert code(files={"text": (None, "words")}) == (422, "no_image")
     assert code(content=b"x", headers={"Content-Type": "multipart/form-data"}) == (400, "malformed_body")

@@ -1,5 +1,8 @@
 import re
+from dataclasses import replace
 
+import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from service.api.app import create_app
@@ -13,7 +16,9 @@ def test_categories_in_every_language(client: TestClient, detector: Detector) ->
         body = client.get("/v1/categories", params={"lang": language}).json()
         assert [entry["id"] for entry in body["categories"]] == list(detector.contract.ids)
         ivory = body["categories"][0]
-        assert ivory["notice"]["why"] and ivory["notice"]["instead"] and ivory["cites"]
+        words = detector.catalog["ivory"].notice[language]
+        assert (ivory["name"], ivory["english_name"]) == (words.name, "Ivory") and ivory["cites"]
+        assert ivory["notice"] == {"why": words.why, "instead": detector.catalog.instead[language]}
         names.add(ivory["name"])
     assert len(names) >= 7
     response = client.get("/v1/categories?lang=tlh")
@@ -25,6 +30,22 @@ def test_model(client: TestClient, detector: Detector) -> None:
     assert body["sha256"] == detector.contract.sha256 and body["default_policy"] == "default"
     assert body["policies"]["core_only"]["thresholds"]["coral"] == {"review": None, "priority": None}
     assert body["preprocessing"]["size"] == detector.contract.preprocessing.size
+
+
+def test_the_policy_that_counts_where_none_is_named(
+    client: TestClient, app: FastAPI, tusk: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector = app.state.faunalens.detector
+    levels = dict.fromkeys(detector.contract.ids, (0.25, 1.0)) | {"coral": (1.0, 2.0)}
+    own = {**detector.policies, "own": replace(detector.policy(None), name="own", thresholds=levels)}
+    monkeypatch.setattr(detector, "policies", own)
+    monkeypatch.setattr(detector, "settings", detector.settings.model_copy(update={"policy": "own"}))
+    body = client.get("/v1/model").json()
+    thresholds = body["policies"]["own"]["thresholds"]
+    assert body["default_policy"] == "own" and thresholds["ivory"] == {"review": 0.25, "priority": 1.0}
+    assert thresholds["coral"] == {"review": 1.0, "priority": None}
+    (finding,) = client.post("/v1/detect", content=tusk).json()["findings"]
+    assert (finding["category"], finding["threshold"], finding["verdict"]) == ("ivory", 0.25, "review")
 
 
 def test_health(client: TestClient) -> None:

@@ -41,7 +41,7 @@ async def sent(pieces: Pieces, app: ASGIApp = whole, path: str = "/v1/detect", c
     except FaunalensError as error:
         return error.code.code
     finally:
-        assert intake.held == 0, "what was held is given back"
+        assert intake.bytes.taken == 0, "what was held is given back"
     return ""
 
 
@@ -68,6 +68,11 @@ async def test_batches_hold_nothing_because_they_go_to_the_disk() -> None:
     long: Pieces = [(0, bytes(600))] * 2
     assert await sent(long) == "overloaded"
     assert await sent(long, path="/v1/batches") == ""
+
+
+async def test_a_body_alone_may_take_all_that_may_be_held() -> None:
+    assert await sent([(0, bytes(400)), (0, bytes(400)), (0, bytes(200))]) == ""
+    assert await sent([(0, bytes(400)), (0, bytes(400)), (0, bytes(201))]) == "overloaded"
 
 
 async def test_one_client_leaves_bytes_to_others() -> None:
@@ -97,12 +102,12 @@ async def test_one_client_leaves_bytes_to_others() -> None:
 
     greedy = [await begun("greedy", 200) for _ in range(5)]
     assert [one.done() for one in greedy] == [False, False, False, True, True] and greedy[3].result() == "overloaded"
-    assert intake.held == 600
+    assert intake.bytes.taken == 600
     other = await begun("other", 300)
     end.set()
     assert await asyncio.gather(*greedy[:3], other) == [""] * 4
     assert await sends("large", 1000) == "" and await sends("large", 1001) == "overloaded"
-    assert intake.held == 0 and not intake.of_flows, "no client is remembered"
+    assert intake.bytes.taken == intake.bytes.of_largest == 0, "no client is remembered"
 
 
 async def test_who_judges_may_wait_for_the_client_longer_than_for_a_body() -> None:

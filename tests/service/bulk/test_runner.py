@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ from sqlalchemy import text
 
 from service.api.app import create_app
 from service.bulk.runner import Runner, Surroundings
+from service.detector import Detector
 from service.errors import ErrorCode, FaunalensError
 from service.outbound.fetch import Fetcher
 from service.settings import Settings
@@ -186,3 +188,15 @@ def test_a_picture_that_was_taken_eight_times_in_vain_is_not_tried_again(
     with database.writing() as session:
         session.execute(text("UPDATE items SET attempts = :before"), {"before": before})
     assert runner._one() and codes(database) == [code]
+
+
+def test_a_picture_whose_policy_is_gone_fails_as_that(
+    one_address: tuple[Runner, Database, list[float]], detector: Detector
+) -> None:
+    """After a reload or a restart with another file of policies."""
+    runner, database, _ = one_address
+    leaves = (SAMPLES / "leaves.jpg").read_bytes()
+    runner._aside, runner._around = detector, replace(runner._around, fetch=lambda _: leaves)
+    with database.writing() as session:
+        session.execute(text("UPDATE batches SET policy = 'of_last_year'"))
+    assert runner._one() and codes(database) == ["unknown_policy"]

@@ -62,7 +62,7 @@ def test_a_large_request_goes_into_debt_and_the_next_one_waits() -> None:
     allowances, clock, _ = house()
     limited = key(rate=2, burst=4)
     allowances.take(limited)
-    allowances.take_more(limited, 9)
+    allowances.take_more(limited, 9, allowances.day)
     assert refused(allowances, limited).retry_after == 4
     clock.now = 3.4
     refused(allowances, limited)
@@ -74,10 +74,10 @@ def test_a_quota_counts_pictures_of_the_utc_day() -> None:
     allowances, _, wall = house()
     limited = key(quota=5)
     allowances.take(limited)
-    allowances.take_more(limited, 2)
+    allowances.take_more(limited, 2, allowances.day)
     allowances.take(limited)
     with pytest.raises(FaunalensError) as caught:
-        allowances.take_more(limited, 2)
+        allowances.take_more(limited, 2, allowances.day)
     assert caught.value.code is ErrorCode.QUOTA_EXCEEDED and caught.value.details == {"quota": 5, "used": 3}
     assert allowances.used("k") == 3
     allowances.take(limited)
@@ -108,8 +108,7 @@ def test_a_refusal_for_another_reason_costs_nothing() -> None:
     allowances, _, _ = house()
     limited = key(rate=1, burst=1, quota=1)
     for _ in range(3):
-        allowances.take(limited)
-        allowances.give_back(limited)
+        allowances.give_back(limited, allowances.take(limited))
     assert allowances.used("k") == 0 and allowances.unwritten() == {}
     allowances.take(limited)
     assert allowances.used("k") == 1
@@ -141,6 +140,43 @@ def test_what_was_counted_before_midnight_is_written_to_its_day() -> None:
     assert allowances.used("k") == 1
     allowances.not_written("2026-01-01", {"k": 1})
     assert allowances.used("k") == 1 and allowances.unwritten() == {"2026-01-01": {"k": 1}}
+
+
+def test_midnight_gives_nobody_credit() -> None:
+    allowances, _, wall = house()
+    limited = key(quota=5)
+    refused_later, many = allowances.take(limited), allowances.take(limited)
+    batch = allowances.take_pictures(limited, 3)
+    wall.now += 43_200
+    allowances.give_back(limited, refused_later)
+    allowances.give_back_pictures(limited, 3, batch)
+    assert allowances.used("k") == 0
+    with pytest.raises(FaunalensError) as caught:
+        allowances.take_more(limited, 6, many)
+    assert caught.value.details == {"quota": 5, "used": 0} and allowances.used("k") == 0
+    assert allowances.unwritten() == {}, "nothing was judged on either day"
+    day = allowances.take(limited)
+    wall.now += 86_400
+    allowances.take_more(limited, 5, day)
+    assert allowances.unwritten() == {"2026-01-02": {"k": 1}, "2026-01-03": {"k": 5}}
+
+
+def test_what_is_given_back_is_not_refused_where_others_passed_the_quota() -> None:
+    allowances, _, _ = house()
+    limited = key(quota=5)
+    day = allowances.take_pictures(limited, 3)
+    allowances.stored(day, {"k": 9})
+    allowances.give_back_pictures(limited, 3, day)
+    assert allowances.used("k") == 9
+
+
+def test_what_was_written_before_midnight_is_not_used_after_it() -> None:
+    allowances, _, wall = house()
+    allowances.stored("2026-01-01", {"k": 5})
+    assert refused(allowances, key(quota=5)).code is ErrorCode.QUOTA_EXCEEDED
+    wall.now += 43_200
+    allowances.take(key(quota=5))
+    assert allowances.used("k") == 1
 
 
 def test_what_others_used_after_midnight_counts_at_once() -> None:

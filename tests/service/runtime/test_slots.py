@@ -38,3 +38,13 @@ def test_two_flows_get_a_third_each() -> None:
             slots.take(flow)
             got[flow] += 1
     assert sorted(got.values()) == [30, 31] and slots.has_room("c")
+
+
+def test_what_a_request_holds_itself_does_not_keep_it_from_more() -> None:
+    slots = Slots(1000)
+    slots.claim("a", "Too much", 600)
+    assert slots.has_room("a", 400, own=600) and not slots.has_room("a", 401, own=600)
+    assert not slots.has_room("a", 1, own=100), "the others of its flow hold more than is free"
+    assert slots.has_room("a", 1, own=200) and slots.has_room("b", 400)
+    slots.give_back("a", 200)
+    assert (slots.taken, slots.of_largest) == (400, 400) and slots.has_room("a", 1)

@@ -6,8 +6,8 @@ from collections import Counter
 import pytest
 
 from service.answer import Answer, ImageInfo, ModelName, PolicyName
-from service.cells import storable
 from service.errors import ErrorCode, FaunalensError
+from service.sanitise import storable
 from service.store import tallies
 from service.store.database import Database
 from service.store.tallies import OTHER, SOURCES, Channel, Days, Tallies

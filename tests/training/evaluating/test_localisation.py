@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from service.detector import Detector, Seen
+from service.detector import Detector
+from service.seen import Seen
 from service.settings import Settings
 from training.evaluating import localisation
 from training.evaluating.evaluation import Scored, score_photos

@@ -1,4 +1,4 @@
-"""Identical pictures, sent again to a service with a memory."""
+"""Identical pictures, sent again to a service with a cache."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,11 +62,19 @@ def test_a_kept_picture_gets_its_box_when_another_policy_finds_something(client:
     assert found[1]["findings"] == found[2]["findings"] and found[1]["scores"] == found[0]["scores"]
 
 
+def test_a_picture_that_shows_nothing_is_kept_too(client: TestClient) -> None:
+    """Most pictures of a pipeline: their network's map was left out."""
+    leaves = (SAMPLES / "leaves.jpg").read_bytes()
+    first, again = (client.post("/v1/detect", content=leaves, headers=JPEG).json() for _ in range(2))
+    assert (first["verdict"], again["verdict"]) == ("clear", "clear")
+    assert "cached" not in first and again["cached"] is True and again["scores"] == first["scores"]
+
+
 def test_pictures_that_cannot_be_judged_are_not_kept(client: TestClient, app: FastAPI, tusk: bytes) -> None:
-    before = len(app.state.faunalens.detector.memory)
+    before = len(app.state.faunalens.detector.cache)
     for _ in range(2):
         assert client.post("/v1/detect", content=tusk[:9000], headers=JPEG).status_code == 422
-    assert len(app.state.faunalens.detector.memory) == before
+    assert len(app.state.faunalens.detector.cache) == before
 
 
 def test_a_reload_forgets(client: TestClient, models: Path, tusk: bytes) -> None:

@@ -1,4 +1,4 @@
-from service.cells import encodable, harmless, storable, visible
+from service.sanitise import encodable, harmless, storable, visible
 
 
 def test_no_cell_is_a_formula() -> None:

@@ -1,6 +1,6 @@
 """What was seen a moment ago, so that the same picture sent again by the same client is not worked on again.
 
-Upload pipelines retry and repost. A memory belongs to one detector and goes with it, so a new model starts with none.
+Upload pipelines retry and repost. A cache belongs to one detector and goes with it, so a new model starts with none.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ Digest = tuple[str, bytes]
 Kept = TypeVar("Kept")
 
 
-class Memory(Generic[Kept]):
+class Cache(Generic[Kept]):
     """At most ``most`` pictures (0: none), each for ``seconds``; the one used longest ago goes first.
 
     Not thread-safe: all calls come from the event loop.

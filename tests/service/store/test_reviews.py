@@ -4,6 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from alembic import command
 from alembic.config import Config
 
@@ -12,6 +13,8 @@ from service.answer import Answer
 from service.store.batches import Batches, Entry, NewBatch
 from service.store.claims import Claims, Outcome
 from service.store.database import Database, open_database
+from service.store.decisions import Decisions, Moderator
+from service.store.kinds import Kind
 from service.store.reviews import ReviewItem, Reviews, Wanted
 from tests.service.store.conftest import NAMES, Clock
 
@@ -67,6 +70,27 @@ def test_filters(found: Database, answers: list[Answer]) -> None:
     assert reviews.queue(Wanted(since=moment + 60), 10) == reviews.queue(Wanted(until=moment - 60), 10) == []
     for nothing in (Wanted(category="coral"), Wanted(source="x"), Wanted(batch_id="x"), Wanted(state="decided")):
         assert reviews.queue(nothing, 10) == []
+
+
+@pytest.mark.parametrize("few", [0, 4, 10_000])
+def test_a_batch_is_narrowed_down_to_however_large_it_is(
+    few: int, found: Database, answers: list[Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.store.reviews._FEW", few)
+    other, claims, reviews = NewBatch("", "sensitive", source="drop"), Claims(found, 60), Reviews(found, 60)
+    Batches(found).add(other, [Entry("other.jpg", "L-1")])
+    while claimed := claims.take():
+        claims.finish(claimed, Outcome(answers[1]))
+    first = next(item.result.batch_id for item in reviews.queue(Wanted(), 10) if item.result.name != "other.jpg")
+    whole = [name for name in names(reviews.queue(Wanted(), 10)) if name != "other.jpg"]
+    assert names(reviews.queue(Wanted(batch_id=first), 10)) == whole and len(whole) == 3
+    assert names(reviews.queue(Wanted(batch_id=other.id, source="drop"), 10)) == ["other.jpg"]
+    assert names(reviews.queue(Wanted(batch_id=first, listing_id="L-1"), 10)) == ["tusk-single.jpg"]
+    assert reviews.queue(Wanted(batch_id=first, source="drop"), 10) == []
+    [taken] = reviews.claim("a", Wanted(batch_id=other.id), 5)
+    Decisions(found).decide(taken.id, Moderator("a"), Kind.REJECT)
+    assert reviews.claim("a", Wanted(batch_id=other.id), 5) == []
+    assert names(reviews.queue(Wanted("decided", batch_id=other.id), 5)) == ["other.jpg"]
 
 
 def test_two_moderators_never_get_the_same(found: Database) -> None:

@@ -93,3 +93,15 @@ def test_what_was_settled_is_forgotten_and_what_was_given_up_later(
 def states(database: Database) -> list[str]:
     with database.reading() as session:
         return sorted(session.scalars(select(Delivery.state)))
+
+
+def test_a_host_is_full_however_its_address_is_written(database: Database) -> None:
+    new, outbox = NewBatch("", "default"), Outbox(database)
+    Batches(database).add(new, [Entry("a")])
+    full = ("https://hooks.test", "https://HOOKS.test/x", "https://hooks.test:443/", "https://hooks.test?x")
+    others = ("https://hooks.test.other/", "https://other.test/hooks.test")
+    with database.writing() as session:
+        for number, url in enumerate((*full, *others)):
+            put(session, new.id, "finding", str(number), url, "{}")
+    assert {due.url for due in outbox.take(10, 60, ["hooks.test"])} == set(others)
+    assert not outbox.any_due(["hooks.test"]) and outbox.any_due()

@@ -7,15 +7,17 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
+from sqlalchemy import select
 
 from service import store
 from service.answer import Answer
 from service.store.batches import Batches, Entry, NewBatch
-from service.store.claims import Claims, Outcome
+from service.store.claims import Claims, Outcome, Sample
 from service.store.database import Database, open_database
 from service.store.decisions import Decisions, Moderator
 from service.store.kinds import Kind
 from service.store.reviews import ReviewItem, Reviews, Wanted
+from service.store.tables import Review
 from tests.service.store.conftest import NAMES, Clock
 
 
@@ -91,6 +93,27 @@ def test_a_batch_is_narrowed_down_to_however_large_it_is(
     Decisions(found).decide(taken.id, Moderator("a"), Kind.REJECT)
     assert reviews.claim("a", Wanted(batch_id=other.id), 5) == []
     assert names(reviews.queue(Wanted("decided", batch_id=other.id), 5)) == ["other.jpg"]
+
+
+def test_a_span_has_its_first_moment_and_not_its_end(found: Database) -> None:
+    with found.reading() as session:
+        moment = session.scalars(select(Review.judged_at).order_by(Review.judged_at)).first()
+    reviews = Reviews(found, 60)
+    assert len(reviews.queue(Wanted(since=moment), 10)) == 3
+    assert reviews.queue(Wanted(until=moment), 10) == []
+
+
+def test_the_random_sample_is_found_by_what_it_is_shown_as(database: Database, answers: list[Answer]) -> None:
+    clear = next(answer for answer in answers if not answer.findings)
+    candidate = next(answer for answer in answers if answer.findings).findings[0]
+    Batches(database).add(NewBatch("", "sensitive"), [Entry("sampled.jpg")])
+    claims = Claims(database, 60)
+    claimed = claims.take()
+    assert claimed is not None
+    claims.finish(claimed, Outcome(clear, sample=Sample(0.5, candidate, 0.3)))
+    reviews = Reviews(database, 60)
+    assert names(reviews.queue(Wanted(category=candidate.category), 10)) == ["sampled.jpg"]
+    assert reviews.queue(Wanted(category="coral"), 10) == []
 
 
 def test_two_moderators_never_get_the_same(found: Database) -> None:

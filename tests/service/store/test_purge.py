@@ -136,6 +136,14 @@ def test_a_photo_that_is_fetched_while_folders_are_swept_is_kept(
     assert photos.read(new.id, 0) == DATA
 
 
+def test_what_is_kept_longer_anyway_is_not_kept_shorter_for_being_confirmed(
+    database: Database, answers: list[Answer], tmp_path: Path
+) -> None:
+    item = judged(database, Photos(tmp_path / "p", None), answers[0], EVIDENCE + RETENTION)
+    confirm(database, item.id)
+    assert Reviews(database, 60).one(item.id).purge_at == item.purge_at
+
+
 def test_photos_that_are_kept_are_not_swept_and_what_is_left_of_others_is(
     database: Database, answers: list[Answer], tmp_path: Path
 ) -> None:

@@ -17,7 +17,7 @@ from service.store.database import Database, open_database
 from service.store.decisions import Decisions, Moderator
 from service.store.kinds import Kind
 from service.store.reviews import ReviewItem, Reviews, Wanted
-from service.store.tables import Review
+from service.store.tables import Item, Review
 from tests.service.store.conftest import NAMES, Clock
 
 
@@ -93,6 +93,19 @@ def test_a_batch_is_narrowed_down_to_however_large_it_is(
     Decisions(found).decide(taken.id, Moderator("a"), Kind.REJECT)
     assert reviews.claim("a", Wanted(batch_id=other.id), 5) == []
     assert names(reviews.queue(Wanted("decided", batch_id=other.id), 5)) == ["other.jpg"]
+
+
+def test_a_batch_that_is_cancelled_keeps_what_was_found(database: Database, answers: list[Answer]) -> None:
+    new, claims = NewBatch("", "sensitive"), Claims(database, 60)
+    Batches(database).add(new, [Entry("a.jpg"), Entry("b.jpg")])
+    claimed = claims.take()
+    assert claimed is not None
+    claims.finish(claimed, Outcome(answers[0], keep=60))
+    [before] = Reviews(database, 60).queue(Wanted(), 10)
+    assert Batches(database).cancel(new.id)
+    with database.reading() as session:
+        assert session.scalars(select(Item.state).order_by(Item.position)).all() == ["judged", "cancelled"]
+    assert Reviews(database, 60).queue(Wanted(), 10) == [before]
 
 
 def test_a_span_has_its_first_moment_and_not_its_end(found: Database) -> None:

@@ -41,7 +41,7 @@ _HOUSE_SECONDS, _DRIFT_SECONDS, _PHOTOS_SECONDS = 3.0, 600.0, 15.0
 _REPORTS = 2
 # all batches together are one of those for whom pictures are fetched; no key's id, and no address
 _FLOW = "batches"
-# calls in a row while photos wait to be removed, before other chores have their turn
+# calls in a row while photos or webhooks wait to be removed, before other chores have their turn
 _PURGES = 20
 
 
@@ -73,6 +73,7 @@ class Bulk:
         self._metrics = metrics
         self.tallies = Tallies()
         self.summaries = Summaries(self.database)
+        self._outbox = Outbox(self.database)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._buckets = {name: objects.open_bucket(name) for name in settings.batch_buckets}
         fetch = self._fetch if fetcher() or settings.batch_buckets else None
@@ -144,7 +145,7 @@ class Bulk:
         self._runner.start()
         if self.settings.webhook_hosts:
             sender = Webhooks(
-                Outbox(self.database), self.outbound, self.settings.webhook_hosts, self.settings.webhook_bytes,
+                self._outbox, self.outbound, self.settings.webhook_hosts, self.settings.webhook_bytes,
                 self._metrics.webhooks,
             )  # fmt: skip
             self._sending = asyncio.create_task(sender.run())
@@ -188,16 +189,22 @@ class Bulk:
         self._every(self.settings.batch_lease_seconds / 3, self._renew)
 
     def _keep_house(self) -> None:
-        """Remove photos past their time, write counts, look for drift."""
-        self._every(_HOUSE_SECONDS, self._look, self._purge, self.count, self._watch, self._sweep)
+        """Remove photos and webhooks past their time, write counts, look for drift."""
+        self._every(_HOUSE_SECONDS, self._look, self._purge, self._forget, self.count, self._watch, self._sweep)
 
     def _renew(self) -> None:
         self.claims.renew(self._runner.in_hand)
         self.claims.free()
 
     def _purge(self) -> None:
+        self._in_bites(lambda: purge(self.database, self.photos) == AT_ONCE)
+
+    def _forget(self) -> None:
+        self._in_bites(self._outbox.forget)
+
+    def _in_bites(self, bite: Callable[[], bool]) -> None:
         for _ in range(_PURGES):
-            if self._stopping.is_set() or purge(self.database, self.photos) < AT_ONCE:
+            if self._stopping.is_set() or not bite():
                 return
 
     def _look(self) -> None:

@@ -80,15 +80,17 @@ def unjudged(database: Database, listing_id: str | None, batch_id: str | None) -
 
 def in_state(database: Database, state: str | None) -> Iterator[Case]:
     """The photos to review of a state, or of all, by number; what is decided meanwhile may or may not be among them."""
-    last = 0
+    last = -1
+    # states are compared here: asked for one, SQLite sorts all photos of it for each page
+    query = select(Review.item_id, Review.state).order_by(Review.item_id).limit(_AT_ONCE)
     while True:
-        query = select(Review.item_id).where(Review.item_id > last).order_by(Review.item_id).limit(_AT_ONCE)
         with database.reading() as session:
-            ids = session.scalars(query if state is None else query.where(Review.state == state)).all()
-        if not ids:
+            rows = session.execute(query.where(Review.item_id > last)).all()
+        if not rows:
             return
-        last = ids[-1]
-        yield from _cases(database, Item.id.in_(ids))
+        last = rows[-1].item_id
+        if ids := [row.item_id for row in rows if state in (None, row.state)]:
+            yield from _cases(database, Item.id.in_(ids))
 
 
 def stretch(database: Database, shown: set[int]) -> Stretch:

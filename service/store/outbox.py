@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, not_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, not_, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.store.clock import SLACK, now
@@ -20,6 +20,9 @@ from service.store.states import DeliveryState
 from service.store.tables import Delivery
 
 FINISHED, FINDING = "batch.finished", "finding"
+_AT_ONCE = 500
+# seconds from the last try on; what was given up can be sent again by hand
+_KEPT = {DeliveryState.DELIVERED: 86_400.0, DeliveryState.ABANDONED: 30 * 86_400.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,19 @@ class Outbox:
         if found:
             with self._database.writing() as session:
                 session.execute(update(Delivery).where(*stuck).values(next_at=moment))
+
+    def forget(self) -> bool:
+        """Remove some of those that were settled long ago; whether there may be more."""
+        moment = now()
+        past = or_(*(and_(Delivery.state == state, Delivery.next_at <= moment - kept) for state, kept in _KEPT.items()))
+        query = select(Delivery.id).where(past).limit(_AT_ONCE)
+        with self._database.reading() as session:
+            if session.execute(query.limit(1)).first() is None:
+                return False
+        with self._database.writing() as session:
+            found = session.scalars(query.with_for_update(skip_locked=True)).all()
+            session.execute(delete(Delivery).where(Delivery.id.in_(found)))
+        return len(found) == _AT_ONCE
 
     def delivered(self, delivery_id: str) -> None:
         """It was taken by its receiver."""

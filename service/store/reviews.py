@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from service.errors import ErrorCode, FaunalensError
@@ -14,6 +14,9 @@ from service.store.database import Database
 from service.store.results import Result
 from service.store.states import ReviewState
 from service.store.tables import Batch, Decision, Finding, Item, Review
+
+# a batch of up to so many pictures is looked up picture by picture
+_FEW = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ class Reviews:
     def queue(self, wanted: Wanted, limit: int, offset: int = 0) -> list[ReviewItem]:
         """Photos by verdict, probability and age, the most pressing first; claimed ones too."""
         with self._database.reading() as session:
-            return _items(session, session.scalars(_ordered(wanted).limit(limit).offset(offset)).all())
+            return _items(session, session.scalars(_ordered(session, wanted).limit(limit).offset(offset)).all())
 
     def one(self, item_id: int) -> ReviewItem:
         """A photo; raises ``unknown_item``."""
@@ -85,7 +88,7 @@ class Reviews:
             mine = session.scalars(locked(Review.claimed_by == who, Review.claimed_until > moment)).all()
             for review in mine:
                 review.claimed_until = moment + self._seconds
-            query = _ordered(wanted)
+            query = _ordered(session, wanted)
             held = session.scalars(query.where(Review.claimed_by == who, Review.claimed_until > moment)).all()
             # no claim that was made until now ends later, unless the clock was put back since
             longest = self._seconds + SLACK
@@ -134,11 +137,9 @@ def shown_record(review: Review, item: Item) -> str:
     return json.dumps({**json.loads(record), "verdict": "review", "findings": [json.loads(review.candidate)]})
 
 
-def _ordered(wanted: Wanted) -> Select[Review]:
-    query = (
-        select(Review)
-        .where(Review.state == wanted.state)
-        .order_by(Review.rank.desc(), Review.probability.desc(), Review.judged_at, Review.item_id)
+def _ordered(session: Session, wanted: Wanted) -> Select[Review]:
+    query = _narrowed(session, wanted).order_by(
+        Review.rank.desc(), Review.probability.desc(), Review.judged_at, Review.item_id
     )
     if wanted.since is not None:
         query = query.where(Review.judged_at >= wanted.since)
@@ -147,17 +148,25 @@ def _ordered(wanted: Wanted) -> Select[Review]:
     if wanted.category is not None:
         found = select(Finding).where(Finding.item_id == Review.item_id, Finding.category == wanted.category)
         query = query.where(or_(found.exists(), Review.sampled_as == wanted.category))
-    if wanted.listing_id is not None:
-        # a listing has few photos: they are looked up, and not each photo of the queue for its listing
-        query = query.where(Review.item_id.in_(select(Item.id).where(Item.listing_id == wanted.listing_id)))
-    of_item = []
-    if wanted.batch_id is not None:
-        of_item.append(Item.batch_id == wanted.batch_id)
-    if wanted.source is not None:
-        of_item.append(Item.batch_id.in_(select(Batch.id).where(Batch.source == wanted.source)))
-    if of_item:
-        query = query.where(select(Item).where(Item.id == Review.item_id, *of_item).exists())
     return query
+
+
+def _narrowed(session: Session, wanted: Wanted) -> Select[Review]:
+    """Photos of a state, and of a listing, batch or source."""
+    few, many = list[ColumnElement[bool]](), list[ColumnElement[bool]]()
+    if wanted.listing_id is not None:
+        few.append(Item.listing_id == wanted.listing_id)
+    if wanted.batch_id is not None:
+        size = session.scalar(select(Batch.total).where(Batch.id == wanted.batch_id)) or 0
+        (few if size <= _FEW else many).append(Item.batch_id == wanted.batch_id)
+    if wanted.source is not None:
+        many.append(Item.batch_id.in_(select(Batch.id).where(Batch.source == wanted.source)))
+    if few:
+        # few are looked up, where by the index of states each photo of the queue would be
+        theirs = Review.item_id.in_(select(Item.id).where(*few, *many))
+        return select(Review).where(theirs, func.coalesce(Review.state, "") == wanted.state)
+    query = select(Review).where(Review.state == wanted.state)
+    return query.where(select(Item).where(Item.id == Review.item_id, *many).exists()) if many else query
 
 
 def _pressing(review: Review) -> tuple[float, float, float, int]:

@@ -31,7 +31,7 @@ class Batch(Base):
     __tablename__ = "batches"
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    owner: Mapped[str] = mapped_column(String(32), index=True)
+    owner: Mapped[str] = mapped_column(String(32))
     policy: Mapped[str] = mapped_column(String(64))
     source: Mapped[str] = mapped_column(String(LISTING_LENGTH))
     webhook: Mapped[str | None] = mapped_column(String(URL_LENGTH))
@@ -42,7 +42,11 @@ class Batch(Base):
     turn_at: Mapped[float] = mapped_column(Double)
     finished_at: Mapped[float | None] = mapped_column(Double)
 
-    __table_args__ = (Index("batches_turn", "state", "turn_at"), Index("batches_created", "created_at"))
+    __table_args__ = (
+        Index("batches_turn", "state", "turn_at"),
+        Index("batches_created", "created_at"),
+        Index("batches_owner", "owner", "created_at"),
+    )
 
 
 class Item(Base):

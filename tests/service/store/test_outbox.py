@@ -1,8 +1,12 @@
 import json
 
+import pytest
+from sqlalchemy import select
+
 from service.store.batches import Batches, Entry, NewBatch
 from service.store.database import Database
 from service.store.outbox import Outbox, put, put_finished
+from service.store.tables import Delivery
 from tests.service.store.conftest import Clock
 
 
@@ -59,3 +63,45 @@ def test_again_waits(database: Database) -> None:
     one, other = outbox.take(10, 0)
     outbox.again(one.id, 60)
     assert [due.id for due in outbox.take(10, 60)] == [other.id]
+
+
+def test_what_was_settled_is_forgotten_and_what_was_given_up_later(
+    database: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing that waits is, however old."""
+    monkeypatch.setattr("service.store.outbox._AT_ONCE", 1)
+    new, outbox = NewBatch("", "default"), Outbox(database)
+    Batches(database).add(new, [Entry("a")])
+    with database.writing() as session:
+        for subject in ("1", "2", "3", "4"):
+            put(session, new.id, "finding", subject, "https://a.b/", "{}")
+    first, second, given_up, _ = outbox.take(10, 0)
+    outbox.delivered(first.id)
+    outbox.delivered(second.id)
+    outbox.abandon(given_up.id)
+    clock.moment += 86_000
+    assert not outbox.forget()
+    clock.moment += 500
+    assert [outbox.forget() for _ in range(3)] == [True, True, False] and states(database) == ["abandoned", "waiting"]
+    clock.moment += 28.9 * 86_400
+    assert not outbox.forget()
+    clock.moment += 0.2 * 86_400
+    assert [outbox.forget() for _ in range(2)] == [True, False] and states(database) == ["waiting"]
+    assert len(outbox.take(10, 0)) == 1
+
+
+def states(database: Database) -> list[str]:
+    with database.reading() as session:
+        return sorted(session.scalars(select(Delivery.state)))
+
+
+def test_a_host_is_full_however_its_address_is_written(database: Database) -> None:
+    new, outbox = NewBatch("", "default"), Outbox(database)
+    Batches(database).add(new, [Entry("a")])
+    full = ("https://hooks.test", "https://HOOKS.test/x", "https://hooks.test:443/", "https://hooks.test?x")
+    others = ("https://hooks.test.other/", "https://other.test/hooks.test")
+    with database.writing() as session:
+        for number, url in enumerate((*full, *others)):
+            put(session, new.id, "finding", str(number), url, "{}")
+    assert {due.url for due in outbox.take(10, 60, ["hooks.test"])} == set(others)
+    assert not outbox.any_due(["hooks.test"]) and outbox.any_due()

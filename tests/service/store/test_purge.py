@@ -136,6 +136,27 @@ def test_a_photo_that_is_fetched_while_folders_are_swept_is_kept(
     assert photos.read(new.id, 0) == DATA
 
 
+def test_what_is_kept_longer_anyway_is_not_kept_shorter_for_being_confirmed(
+    database: Database, answers: list[Answer], tmp_path: Path
+) -> None:
+    item = judged(database, Photos(tmp_path / "p", None), answers[0], EVIDENCE + RETENTION)
+    confirm(database, item.id)
+    assert Reviews(database, 60).one(item.id).purge_at == item.purge_at
+
+
+def test_photos_that_are_kept_are_not_swept_and_what_is_left_of_others_is(
+    database: Database, answers: list[Answer], tmp_path: Path
+) -> None:
+    photos = Photos(tmp_path / "p", None)
+    kept, gone = (judged(database, photos, answers[0], keep).result.batch_id for keep in (RETENTION, 0))
+    assert purge(database, photos) == 1
+    (tmp_path / "p" / gone).mkdir(exist_ok=True)
+    sweeper = Sweeper(database, photos, -1)
+    for _ in range(3):
+        sweeper.look()
+    assert photos.read(kept, 0) == DATA and [path.name for path in (tmp_path / "p").iterdir()] == [kept]
+
+
 def test_the_first_photos_of_an_upload_outlive_a_clock_that_is_put_forward(
     database: Database, clock: Clock, tmp_path: Path
 ) -> None:

@@ -4,15 +4,20 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from alembic import command
 from alembic.config import Config
+from sqlalchemy import select
 
 from service import store
 from service.answer import Answer
 from service.store.batches import Batches, Entry, NewBatch
-from service.store.claims import Claims, Outcome
+from service.store.claims import Claims, Outcome, Sample
 from service.store.database import Database, open_database
+from service.store.decisions import Decisions, Moderator
+from service.store.kinds import Kind
 from service.store.reviews import ReviewItem, Reviews, Wanted
+from service.store.tables import Item, Review
 from tests.service.store.conftest import NAMES, Clock
 
 
@@ -67,6 +72,61 @@ def test_filters(found: Database, answers: list[Answer]) -> None:
     assert reviews.queue(Wanted(since=moment + 60), 10) == reviews.queue(Wanted(until=moment - 60), 10) == []
     for nothing in (Wanted(category="coral"), Wanted(source="x"), Wanted(batch_id="x"), Wanted(state="decided")):
         assert reviews.queue(nothing, 10) == []
+
+
+@pytest.mark.parametrize("few", [0, 4, 10_000])
+def test_a_batch_is_narrowed_down_to_however_large_it_is(
+    few: int, found: Database, answers: list[Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.store.reviews._FEW", few)
+    other, claims, reviews = NewBatch("", "sensitive", source="drop"), Claims(found, 60), Reviews(found, 60)
+    Batches(found).add(other, [Entry("other.jpg", "L-1")])
+    while claimed := claims.take():
+        claims.finish(claimed, Outcome(answers[1]))
+    first = next(item.result.batch_id for item in reviews.queue(Wanted(), 10) if item.result.name != "other.jpg")
+    whole = [name for name in names(reviews.queue(Wanted(), 10)) if name != "other.jpg"]
+    assert names(reviews.queue(Wanted(batch_id=first), 10)) == whole and len(whole) == 3
+    assert names(reviews.queue(Wanted(batch_id=other.id, source="drop"), 10)) == ["other.jpg"]
+    assert names(reviews.queue(Wanted(batch_id=first, listing_id="L-1"), 10)) == ["tusk-single.jpg"]
+    assert reviews.queue(Wanted(batch_id=first, source="drop"), 10) == []
+    [taken] = reviews.claim("a", Wanted(batch_id=other.id), 5)
+    Decisions(found).decide(taken.id, Moderator("a"), Kind.REJECT)
+    assert reviews.claim("a", Wanted(batch_id=other.id), 5) == []
+    assert names(reviews.queue(Wanted("decided", batch_id=other.id), 5)) == ["other.jpg"]
+
+
+def test_a_batch_that_is_cancelled_keeps_what_was_found(database: Database, answers: list[Answer]) -> None:
+    new, claims = NewBatch("", "sensitive"), Claims(database, 60)
+    Batches(database).add(new, [Entry("a.jpg"), Entry("b.jpg")])
+    claimed = claims.take()
+    assert claimed is not None
+    claims.finish(claimed, Outcome(answers[0], keep=60))
+    [before] = Reviews(database, 60).queue(Wanted(), 10)
+    assert Batches(database).cancel(new.id)
+    with database.reading() as session:
+        assert session.scalars(select(Item.state).order_by(Item.position)).all() == ["judged", "cancelled"]
+    assert Reviews(database, 60).queue(Wanted(), 10) == [before]
+
+
+def test_a_span_has_its_first_moment_and_not_its_end(found: Database) -> None:
+    with found.reading() as session:
+        moment = session.scalars(select(Review.judged_at).order_by(Review.judged_at)).first()
+    reviews = Reviews(found, 60)
+    assert len(reviews.queue(Wanted(since=moment), 10)) == 3
+    assert reviews.queue(Wanted(until=moment), 10) == []
+
+
+def test_the_random_sample_is_found_by_what_it_is_shown_as(database: Database, answers: list[Answer]) -> None:
+    clear = next(answer for answer in answers if not answer.findings)
+    candidate = next(answer for answer in answers if answer.findings).findings[0]
+    Batches(database).add(NewBatch("", "sensitive"), [Entry("sampled.jpg")])
+    claims = Claims(database, 60)
+    claimed = claims.take()
+    assert claimed is not None
+    claims.finish(claimed, Outcome(clear, sample=Sample(0.5, candidate, 0.3)))
+    reviews = Reviews(database, 60)
+    assert names(reviews.queue(Wanted(category=candidate.category), 10)) == ["sampled.jpg"]
+    assert reviews.queue(Wanted(category="coral"), 10) == []
 
 
 def test_two_moderators_never_get_the_same(found: Database) -> None:

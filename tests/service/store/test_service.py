@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import text
+from sqlalchemy import func, select, text, update
 
 from service.api.app import create_app
 from service.errors import ErrorCode, FaunalensError, StartError
@@ -14,6 +14,9 @@ from service.settings import Settings
 from service.store.batches import Batches, Entry, NewBatch
 from service.store.claims import Claimed, Outcome
 from service.store.database import Database
+from service.store.outbox import put
+from service.store.states import DeliveryState
+from service.store.tables import Delivery
 from tests.conftest import SAMPLES
 from tests.live import serving, until
 
@@ -55,6 +58,25 @@ def test_all_photos_whose_time_has_passed_are_removed_at_one_go(
     bulk._purge()
     assert not list((tmp_path / "photos" / new.id).iterdir())
     bulk.database.close()
+
+
+def test_a_running_service_forgets_webhooks_that_were_delivered_long_ago(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.store.outbox._AT_ONCE", 1)
+    new = NewBatch("", "default")
+    Batches(database).add(new, [Entry("a.jpg", refusal='{"error": {}}')])
+    with database.writing() as session:
+        for number in range(3):
+            put(session, new.id, "finding", str(number), "https://hooks.faunalens.test/", "{}")
+        session.execute(update(Delivery).values(state=DeliveryState.DELIVERED, next_at=0.0))
+
+    def kept() -> int:
+        with database.reading() as session:
+            return session.scalar(select(func.count()).select_from(Delivery)) or 0
+
+    with serving(create_app(settings(database, tmp_path))):
+        until(lambda: kept() == 0)
 
 
 def test_pictures_that_wait_do_not_fail_because_their_photos_are_elsewhere(database: Database, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import { call, token } from "./api.js";
 import { isolated, notice } from "./dom.js";
 import { Outbox } from "./outbox.js";
-import { Entry } from "./queue.js";
+import { Entry } from "./entry.js";
 
 const REMEMBERED = 200;
 const PAST = { confirm: "Confirmed", reject: "Rejected", unsure: "Left unsure", escalate: "Escalated" };
@@ -26,8 +26,8 @@ export class Decisions {
     const items = entries.map((entry) => entry.id);
     this.#made.push({ entries, decision });
     if (this.#made.length > REMEMBERED) this.#made.shift();
-    this.queue.remove(items);
-    this.outbox.put({ items, batches: batches(entries), decision, category }).then(() => this.queue.topUp());
+    const kept = this.queue.remove(items, decision);
+    this.outbox.put({ items, batches: batches(entries), decision, category }).then(kept);
     this.tally(items.length, decision);
     this.changed(`${PAST[decision]}: ${named(entries)}.`);
   }
@@ -80,7 +80,7 @@ export class Decisions {
     const which = known.filter((entry) => items.includes(entry.id));
     if (undoing) this.queue.items = this.queue.items.filter((entry) => !items.includes(entry.id));
     // it may still wait for a decision, and is not to be held unseen
-    for (const id of items) this.queue.done.delete(id);
+    this.queue.undecided(items);
     for (const group of this.#made) group.entries = group.entries.filter((entry) => !items.includes(entry.id));
     this.#made = this.#made.filter((group) => group.entries.length);
     // those of before were not counted yet

@@ -3,7 +3,8 @@
 import { $, count } from "./dom.js";
 
 const STATES = ["open", "second", "unsure", "escalated"];
-const GOES_TO = { unsure: "unsure", escalate: "escalated" };
+/** Where a decision leaves a photo that is not decided by it. */
+export const GOES_TO = { unsure: "unsure", escalate: "escalated" };
 
 export class Totals {
   constructor() {

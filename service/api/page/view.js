@@ -101,7 +101,8 @@ export class View {
     $("nothing").hidden = !nothing;
     $("nothing-title").textContent = title;
     const why = this.#state === "second" ? "What you were the first to decide waits for somebody else."
-      : "Each photo here is decided, or in front of somebody else.";
+      : this.queue.passed.size ? "What you left here waits for others."
+        : "Each photo here is decided, or in front of somebody else.";
     $("nothing-why").textContent = trouble ? `${trouble} They come by themselves as soon as they can.`
       : `${why} New ones come by themselves.`;
     $("nothing-filtered").hidden = !this.filters.any || trouble !== "";

@@ -13,12 +13,15 @@ export class Decisions {
   // names the undoing whose answer was lost, so that asking again takes back no further decision
   #unanswered = null;
 
-  /** `waiting(number)`, `tally(change, decision)` and `changed(text)` are told what happened; the last shows the queue anew. */
-  constructor(queue, { waiting, tally, changed }) {
+  /**
+   * `waiting(number)`, `tally(change, decision)` and `changed(text, late)` are told what happened; the last shows the queue
+   * anew, `late`: when nobody expects it any more. `failed(failure)`: the key is not taken any more.
+   */
+  constructor(queue, { waiting, tally, changed, failed }) {
     this.queue = queue;
     this.tally = tally;
     this.changed = changed;
-    this.outbox = new Outbox({ told: waiting, refused: (error, sent) => this.#refused(error, sent), left,
+    this.outbox = new Outbox({ told: waiting, refused: (error, sent) => this.#refused(error, sent), left, unknown: failed,
       recovered: (change, photos) => this.#recovered(change, photos) });
   }
 
@@ -61,7 +64,7 @@ export class Decisions {
       const entries = [new Entry(item)];
       this.queue.bringBack(entries);
       this.tally(-1);
-      this.changed(`Taken back: ${named(entries)}.`);
+      this.changed(`Taken back: ${named(entries)}.`, true);
     } catch (error) {
       if (!error.passing) this.#unanswered = null;
       notice(error.code === "nothing_to_undo" ? "There is nothing left to undo." : error.message, { seconds: 4 });
@@ -86,7 +89,7 @@ export class Decisions {
     // those of before were not counted yet
     if (!recovered) this.tally(undoing ? items.length : -items.length, decision);
     notice(`Not kept${which.length ? ` (${named(which)})` : ""}: ${error.message}`, { kind: "error", seconds: recovered ? 0 : 8 });
-    this.changed();
+    this.changed("", true);
   }
 }
 

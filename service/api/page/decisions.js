@@ -15,14 +15,16 @@ export class Decisions {
 
   /**
    * `waiting(number)`, `tally(change, decision)` and `changed(text, late)` are told what happened; the last shows the queue
-   * anew, `late`: when nobody expects it any more. `failed(failure)`: the key is not taken any more.
+   * anew, `late`: when nobody expects it any more. `recount()`: only the service knows how many there are by now.
+   * `failed(failure)`: the key is not taken any more.
    */
-  constructor(queue, { waiting, tally, changed, failed }) {
+  constructor(queue, { waiting, tally, recount, changed, failed }) {
     this.queue = queue;
     this.tally = tally;
+    this.recount = recount;
     this.changed = changed;
     this.outbox = new Outbox({ told: waiting, refused: (error, sent) => this.#refused(error, sent), left, unknown: failed,
-      recovered: (change, photos) => this.#recovered(change, photos) });
+      recovered: (photos) => this.#recovered(photos) });
   }
 
   make(entries, decision, category) {
@@ -71,8 +73,9 @@ export class Decisions {
     }
   }
 
-  #recovered({ decision }, photos) {
-    this.tally(decision === "undo" ? -photos : photos, decision);
+  /** Some of it may have been counted before its answer was lost. */
+  #recovered(photos) {
+    this.recount();
     if (photos) notice("What was decided before this page was closed is saved now.");
   }
 

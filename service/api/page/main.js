@@ -22,7 +22,8 @@ let me, settings, add;
 let here = false;
 
 const totals = new Totals();
-const view = new View({ reveal: () => act("reveal"), waiting: saving, tally: (...change) => totals.tally(...change), failed });
+const view = new View({ reveal: () => act("reveal"), waiting: saving, tally: (...change) => totals.tally(...change),
+  recount: () => totals.recount(), failed });
 const { queue, stage, grid, filters, decisions } = view;
 const { outbox } = decisions;
 const breaks = new Breaks(remind);

@@ -19,7 +19,7 @@ export class Outbox {
   /**
    * `told(waiting, why)`: how many are not kept yet, and what hinders it; `refused(failure, change)`: one that the service
    * does not take; `left(photos)`: so many photos' decisions were not sent, because their moderator left;
-   * `recovered(change, photos)`: one of a window that is gone was sent, and is kept for so many photos;
+   * `recovered(photos)`: a change of a window that is gone was sent, and is kept for so many photos;
    * `unknown(failure)`: the key is not taken any more.
    */
   constructor({ told, refused, left, recovered, unknown }) {
@@ -88,7 +88,7 @@ export class Outbox {
         for (const some of Map.groupBy(failures, ({ error }) => error.code).values()) {
           this.refused(some[0].error, { ...change, items: some.map(({ item }) => item) });
         }
-        if (change.recovered) this.recovered(change, change.items.length - failures.length);
+        if (change.recovered) this.recovered(change.items.length - failures.length);
         return;
       } catch (error) {
         if (!error.passing && error.status !== 401) {

@@ -22,7 +22,12 @@ export class Totals {
     this.day = today();
   }
 
-  /** Whether the day that was counted is over. */
+  /** More was decided than is counted here. */
+  recount() {
+    this.day = "";
+  }
+
+  /** Whether to ask anew: the day that was counted is over, or more was decided. */
   get over() {
     return this.day !== today();
   }

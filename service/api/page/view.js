@@ -29,14 +29,14 @@ export class View {
 
   /**
    * `reveal()`: the photo was pressed; `waiting(number, why)`: so many decisions are not kept yet;
-   * `tally(state, change, decision)`: they were made, or taken back; `failed(failure)`.
+   * `tally(state, change, decision)`: they were made, or taken back; `recount()`: others were; `failed(failure)`.
    */
-  constructor({ reveal, waiting, tally, failed }) {
+  constructor({ reveal, waiting, tally, recount, failed }) {
     this.queue = new Queue({ changed: (entry) => this.render(entry), failed, lapsed: (entries) => this.#lose(entries) });
     this.stage = new Stage(reveal);
     this.grid = new Grid(this.queue, (chosen) => this.#chosen(chosen), (entry) => this.#open(entry));
     this.filters = new Filters((filter) => this.go({ filter }), (category) => this.details.categories.get(category)?.name ?? category);
-    this.decisions = new Decisions(this.queue, { waiting, failed, changed: (text, late) => this.#tell(text, late),
+    this.decisions = new Decisions(this.queue, { waiting, recount, failed, changed: (text, late) => this.#tell(text, late),
       tally: (...change) => tally(this.#state, ...change) });
   }
 

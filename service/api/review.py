@@ -74,7 +74,7 @@ class Page(Filter):
 
 
 class Claim(Filter):
-    """Which photos to take. ``limit``: how many at most; ``without``: none of these, nor prolonged."""
+    """Which photos to take. ``limit``: how many at most; ``without``: none of these; they are given back."""
 
     limit: int = Field(1, ge=1, le=100)
     without: list[Annotated[int, Field(ge=0, le=LARGEST)]] = Field(default_factory=list, max_length=500)
@@ -95,7 +95,7 @@ async def review_queue(request: Request, page: Annotated[Page, Query()], window:
 async def claim_items(request: Request, claim: Claim, window: Window = "") -> Photos:
     """Take the next photos: nobody else gets them until FAUNALENS_REVIEW_CLAIM_SECONDS have passed.
 
-    What you have taken already comes again, prolonged, except for what you want to be `without`.
+    What you have taken already comes again, prolonged, except for what is to be `without`: it is given back.
     """
     moderator = moderator_of(request, window)
     taking = partial(reviews_of(request).claim, moderator.id, claim.wanted, claim.limit, window, claim.without)

@@ -80,14 +80,16 @@ class Reviews:
     ) -> list[ReviewItem]:
         """Take the next photos that nobody else has; those that are the session's already come again, prolonged.
 
-        None of ``without``. Nobody gets a photo to give a second opinion on their own first.
+        None of ``without``, which are given back. Nobody gets a photo to give a second opinion on their own first.
         """
         moment, who = now(), holder(moderator, session_id)
         with self._database.writing() as session:
             others = Review.item_id.not_in(without)
-            mine = session.scalars(locked(Review.claimed_by == who, Review.claimed_until > moment, others)).all()
-            for review in mine:
+            given_back = set(without)
+            for review in session.scalars(locked(Review.claimed_by == who, Review.claimed_until > moment)).all():
                 review.claimed_until = moment + self._seconds
+                if review.item_id in given_back:
+                    review.claimed_by, review.claimed_until = None, 0.0
             query = _ordered(wanted).where(others)
             held = session.scalars(query.where(Review.claimed_by == who, Review.claimed_until > moment)).all()
             # no claim that was made until now ends later, unless the clock was put back since

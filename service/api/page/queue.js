@@ -86,7 +86,8 @@ export class Queue {
   async claim() {
     const generation = this.generation;
     const asked = performance.now();
-    const without = [...this.passed].slice(-WITHOUT);
+    // not before the service has kept what was decided: it would be given back undecided
+    const without = [...this.passed].filter((id) => this.done.get(id)?.at <= asked).slice(-WITHOUT);
     try {
       const { items } = await call("POST", "/v1/review/claims", { ...this.filter, limit: this.#wanted, without });
       if (generation !== this.generation) return;

@@ -25,7 +25,7 @@ from service.store.tables import LARGEST
 
 router = APIRouter(prefix="/v1", tags=["review"])
 _NOTICE = Query(description="Adds the notice for the uploader, in this language, to what is confirmed", max_length=35)
-_DECIDING = (*WITH_BODY, ErrorCode.UNKNOWN_CATEGORY, ErrorCode.NOT_READY)
+_DECIDING = (*WITH_BODY, ErrorCode.UNKNOWN_CATEGORY, ErrorCode.NOT_READY, ErrorCode.IDEMPOTENCY_KEY_REUSED)
 _REFUSALS = (
     ErrorCode.UNKNOWN_ITEM, ErrorCode.ITEM_TAKEN, ErrorCode.ALREADY_DECIDED, ErrorCode.NOTHING_TO_UNDO,
     ErrorCode.SECOND_OPINION_NEEDED,
@@ -56,25 +56,35 @@ class NewDecisions(NewDecision):
     },
 )
 async def decide_item(
-    request: Request, item: ItemId, new: NewDecision, window: Window = "", lang: Annotated[str | None, _NOTICE] = None
-) -> Response:
-    """Decide: confirm a category, reject, unsure, escalate, or undo your last decision about this photo."""
+    request: Request, item: ItemId, new: NewDecision, window: Window = "", lang: Annotated[str | None, _NOTICE] = None,
+    idempotency_key: RequestKey = None,
+) -> Response:  # fmt: skip
+    """Decide: confirm a category, reject, unsure, escalate, or undo your last decision about this photo.
+
+    Sent again with the same `Idempotency-Key` within a day, it is answered with the same entry.
+    """
     detector = state_of(request).detector
     detector.check_category(new.category)
     notices = {} if lang is None else _notices(detector, lang)
     made = await asyncio.to_thread(
-        bulk_of(request).decisions.decide, item, moderator_of(request, window), new.decision, new.category
-    )
+        bulk_of(request).decisions.decide, item, moderator_of(request, window), new.decision, new.category,
+        idempotency_key,
+    )  # fmt: skip
     return Response(made.with_notice("notice", notices), media_type="application/json")
 
 
 @router.post("/review/decisions", responses={**as_answer(Decided, "What became of it"), **error_docs(*_DECIDING)})
-async def decide_items(request: Request, new: NewDecisions, window: Window = "") -> dict[str, list[dict[str, Any]]]:
-    """Decide the same about many photos at once: `entries` of the log, and `failures` with `item` and `error`."""
+async def decide_items(
+    request: Request, new: NewDecisions, window: Window = "", idempotency_key: RequestKey = None
+) -> dict[str, list[dict[str, Any]]]:
+    """Decide the same about many photos at once: `entries` of the log, and `failures` with `item` and `error`.
+
+    Sent again with the same `Idempotency-Key` within a day, `entries` has those of the first time.
+    """
     state_of(request).detector.check_category(new.category)
     done = await asyncio.to_thread(
         bulk_of(request).decisions.decide_all, new.items, moderator_of(request, window), new.decision,
-        new.category,
+        new.category, idempotency_key,
     )  # fmt: skip
     request_id = request.scope[REQUEST_ID]
     return {

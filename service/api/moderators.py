@@ -22,12 +22,21 @@ _UNDO = "undo"
 class Choice(BaseModel):
     """How a moderator wants the page. ``break_minutes`` 0: no reminder."""
 
+    blur: bool
+    grey: bool
+    shortcuts: bool
+    break_minutes: int
+
+
+class Change(BaseModel):
+    """What of it is another from now on; None: it stays as it was."""
+
     model_config = ConfigDict(extra="forbid")
 
-    blur: bool = True
-    grey: bool = True
-    shortcuts: bool = True
-    break_minutes: int = Field(45, ge=0, le=480)
+    blur: bool | None = None
+    grey: bool | None = None
+    shortcuts: bool | None = None
+    break_minutes: int | None = Field(None, ge=0, le=480)
 
 
 class Counts(BaseModel):
@@ -70,8 +79,7 @@ class SummaryInfo(BaseModel):
 async def me(request: Request) -> Me:
     """Who you are, what you chose, and how much you decided today."""
     state, key, moderator = state_of(request), key_of(request), moderator_of(request).id
-    default = Preferences(True, True, True, state.settings.review_break_minutes)
-    chosen = await asyncio.to_thread(preferences, bulk_of(request).database, moderator, default)
+    chosen = await asyncio.to_thread(preferences, bulk_of(request).database, moderator, _default(request))
     today = await asyncio.to_thread(bulk_of(request).decisions.counts, _midnight().timestamp())
     return Me(
         moderator=moderator, name=key.name if key else "", may_add=key is None or Scope.DETECT in key.scopes,
@@ -82,11 +90,15 @@ async def me(request: Request) -> Me:
 
 
 @router.put("/me", responses=error_docs(*WITH_BODY))
-async def choose(request: Request, choice: Choice) -> Choice:
-    """Keep how you want the page."""
-    wanted = Preferences(**choice.model_dump())
-    await asyncio.to_thread(prefer, bulk_of(request).database, moderator_of(request).id, wanted)
-    return choice
+async def choose(request: Request, change: Change) -> Choice:
+    """Keep how you want the page: what is named; the rest stays as it was. Answers with all of it."""
+    database, moderator, changes = (
+        bulk_of(request).database,
+        moderator_of(request).id,
+        change.model_dump(exclude_none=True),
+    )
+    kept = await asyncio.to_thread(prefer, database, moderator, changes, _default(request))
+    return Choice(**asdict(kept))
 
 
 @router.get("/summary", responses=error_docs(*KEYED))
@@ -113,6 +125,10 @@ async def moderators(request: Request) -> dict[str, list[ModeratorInfo]]:
         for moderator, counts in sorted(week.items())
     ]  # fmt: skip
     return {"moderators": infos}
+
+
+def _default(request: Request) -> Preferences:
+    return Preferences(True, True, True, state_of(request).settings.review_break_minutes)
 
 
 def _counts(decisions: dict[str, int]) -> Counts:

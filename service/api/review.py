@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Request
@@ -73,9 +74,10 @@ class Page(Filter):
 
 
 class Claim(Filter):
-    """Which photos to take. ``limit``: how many at most."""
+    """Which photos to take. ``limit``: how many at most; ``without``: none of these; they are given back."""
 
     limit: int = Field(1, ge=1, le=100)
+    without: list[Annotated[int, Field(ge=0, le=LARGEST)]] = Field(default_factory=list, max_length=500)
 
 
 Photos = dict[str, list[dict[str, Any]]]
@@ -93,10 +95,11 @@ async def review_queue(request: Request, page: Annotated[Page, Query()], window:
 async def claim_items(request: Request, claim: Claim, window: Window = "") -> Photos:
     """Take the next photos: nobody else gets them until FAUNALENS_REVIEW_CLAIM_SECONDS have passed.
 
-    What you have taken already comes again, prolonged.
+    What you have taken already comes again, prolonged, except for what is to be `without`: it is given back.
     """
     moderator = moderator_of(request, window)
-    items = await asyncio.to_thread(reviews_of(request).claim, moderator.id, claim.wanted, claim.limit, window)
+    taking = partial(reviews_of(request).claim, moderator.id, claim.wanted, claim.limit, window, claim.without)
+    items = await asyncio.to_thread(taking)
     return {"items": [shown(item, moderator) for item in items]}
 
 

@@ -15,7 +15,7 @@ from service.store import outbox
 from service.store.clock import now
 from service.store.database import Database
 from service.store.decision_log import Entry, append, lock, said, stands
-from service.store.idempotency import Once, earlier, note
+from service.store.idempotency import Once, digest_of, earlier, note
 from service.store.kinds import Kind, last_of, state_after, state_before
 from service.store.reviews import holder, locked, unknown_item
 from service.store.states import ReviewState
@@ -57,31 +57,44 @@ class Decisions:
         self._telling = telling or Telling()
         self._keep = keep
 
-    def decide(self, item_id: int, moderator: Moderator, kind: Kind, category: str | None = None) -> Entry:
+    def decide(
+        self, item_id: int, moderator: Moderator, kind: Kind, category: str | None = None, key: str | None = None
+    ) -> Entry:
         """Decide about a photo that nobody else has; ``category``: what is confirmed, by default the strongest finding.
 
         Raises ``unknown_item``, ``item_taken``, ``already_decided``, ``second_opinion_needed`` when it would be one's
         own and, for undo, ``nothing_to_undo``: what stands last may be somebody else's. Sent twice, as by who got no
         answer, undo goes back once, and what leaves the photo to others is kept once. What is taken back is the
-        moderator's again for a while.
+        moderator's again for a while. ``key``: as for :meth:`decide_all`.
         """
-        with self._database.writing() as session:
-            lock(session)
-            return self._decide(session, item_id, moderator, kind, category)
+        (done,) = self.decide_all([item_id], moderator, kind, category, key)
+        if isinstance(done, FaunalensError):
+            raise done
+        return done
 
     def decide_all(
-        self, item_ids: Sequence[int], moderator: Moderator, kind: Kind, category: str | None = None
-    ) -> list[Entry | FaunalensError]:
-        """Decide the same about many photos in one transaction; one that is refused does not hinder the others."""
+        self, item_ids: Sequence[int], moderator: Moderator, kind: Kind, category: str | None = None,
+        key: str | None = None,
+    ) -> list[Entry | FaunalensError]:  # fmt: skip
+        """Decide the same about many photos in one transaction; one that is refused does not hinder the others.
+
+        ``key``: names the request, see :mod:`service.store.idempotency`; raises ``idempotency_key_reused``.
+        """
         done: list[Entry | FaunalensError] = []
+        once = None if key is None else Once(moderator.id, key, digest_of(kind, category))
         with self._database.writing() as session:
             lock(session)
+            kept = _made_before(session, once) if once else {}
+            before = session.scalar(select(func.max(Decision.seq))) or 0
             session.scalars(locked(Review.item_id.in_(item_ids))).all()
             for item_id in item_ids:
                 try:
-                    done.append(self._decide(session, item_id, moderator, kind, category))
+                    done.append(kept.get(item_id) or self._decide(session, item_id, moderator, kind, category))
                 except FaunalensError as error:
                     done.append(error)
+            made = [one.seq for one in done if isinstance(one, Entry) and one.seq > before]
+            if once and made and not kept:
+                note(session, once, f"{made[0]}-{made[-1]}")
         return done
 
     def undo_last(self, moderator: Moderator, key: str | None = None) -> Entry:
@@ -171,6 +184,15 @@ class Decisions:
             if review is None or item is None or item.sha256 != sha256:
                 raise unknown_item()
             return last_of(stands(session, item_id))
+
+
+def _made_before(session: Session, once: Once) -> dict[int, Entry]:
+    """What a request made when it was sent first, by photo. The log was locked then: nobody else's is in between."""
+    if (span := earlier(session, once)) is None:
+        return {}
+    first, last = map(int, span.split("-"))
+    rows = session.scalars(select(Decision).where(Decision.seq.between(first, last)))
+    return {row.item_id: Entry(row.seq, row.entry, row.hash) for row in rows}
 
 
 def _prolong(session: Session, item_id: int, until: float) -> None:

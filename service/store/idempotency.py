@@ -28,6 +28,11 @@ class Once:
     fingerprint: str
 
 
+def digest_of(*asked: object) -> str:
+    """The fingerprint of a request."""
+    return hashlib.sha256(repr([str(one) for one in asked]).encode()).hexdigest()
+
+
 def known(session: Session, owner: str, key: str) -> IdempotencyKey | None:
     """What is kept of a key, within a day."""
     kept = session.get(IdempotencyKey, (owner, key))

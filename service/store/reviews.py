@@ -78,17 +78,22 @@ class Reviews:
             raise unknown_item()
         return found[0]
 
-    def claim(self, moderator: str, wanted: Wanted, limit: int, session_id: str = "") -> list[ReviewItem]:
+    def claim(
+        self, moderator: str, wanted: Wanted, limit: int, session_id: str = "", without: Sequence[int] = ()
+    ) -> list[ReviewItem]:
         """Take the next photos that nobody else has; those that are the session's already come again, prolonged.
 
-        Nobody gets a photo to give a second opinion on their own first.
+        None of ``without``, which are given back. Nobody gets a photo to give a second opinion on their own first.
         """
         moment, who = now(), holder(moderator, session_id)
         with self._database.writing() as session:
-            mine = session.scalars(locked(Review.claimed_by == who, Review.claimed_until > moment)).all()
-            for review in mine:
+            others = Review.item_id.not_in(without)
+            given_back = set(without)
+            for review in session.scalars(locked(Review.claimed_by == who, Review.claimed_until > moment)).all():
                 review.claimed_until = moment + self._seconds
-            query = _ordered(session, wanted)
+                if review.item_id in given_back:
+                    review.claimed_by, review.claimed_until = None, 0.0
+            query = _ordered(session, wanted).where(others)
             held = session.scalars(query.where(Review.claimed_by == who, Review.claimed_until > moment)).all()
             # no claim that was made until now ends later, unless the clock was put back since
             longest = self._seconds + SLACK

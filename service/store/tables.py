@@ -205,7 +205,7 @@ class Preference(Base):
 
 
 class IdempotencyKey(Base):
-    """What a request made that may be sent again. ``made``: id of a batch, or number of an entry of the log."""
+    """What a request made that may be sent again. ``made``: id of a batch, or which entries of the log."""
 
     __tablename__ = "idempotency_keys"
 

@@ -3,6 +3,7 @@
 const STORED = "faunalens-work";
 const PAUSE = 5 * 60_000;
 const AGAIN = 10 * 60_000;
+const AWAY = 30 * 60_000;
 
 export class Breaks {
   /** `remind(minutes)`: it is time. */
@@ -11,9 +12,20 @@ export class Breaks {
     this.now = now;
     this.minutes = 0;
     this.later = 0;
+    this.seen = now();
     const kept = JSON.parse(sessionStorage.getItem(STORED) ?? "null");
     this.since = kept?.since ?? null;
     this.last = kept?.last ?? null;
+  }
+
+  /** The moderator is here, whatever they do. */
+  here() {
+    this.seen = this.now();
+  }
+
+  /** Whether nobody has been here for long. */
+  get away() {
+    return this.now() - this.seen > AWAY;
   }
 
   /** The moderator did something. */

@@ -3,7 +3,7 @@
 import { call, token } from "./api.js";
 import { isolated, notice } from "./dom.js";
 import { Outbox } from "./outbox.js";
-import { Entry } from "./queue.js";
+import { Entry } from "./entry.js";
 
 const REMEMBERED = 200;
 const PAST = { confirm: "Confirmed", reject: "Rejected", unsure: "Left unsure", escalate: "Escalated" };
@@ -13,21 +13,26 @@ export class Decisions {
   // names the undoing whose answer was lost, so that asking again takes back no further decision
   #unanswered = null;
 
-  /** `waiting(number)`, `tally(change, decision)` and `changed(text)` are told what happened; the last shows the queue anew. */
-  constructor(queue, { waiting, tally, changed }) {
+  /**
+   * `waiting(number)`, `tally(change, decision)` and `changed(text, late)` are told what happened; the last shows the queue
+   * anew, `late`: when nobody expects it any more. `recount()`: only the service knows how many there are by now.
+   * `failed(failure)`: the key is not taken any more.
+   */
+  constructor(queue, { waiting, tally, recount, changed, failed }) {
     this.queue = queue;
     this.tally = tally;
+    this.recount = recount;
     this.changed = changed;
-    this.outbox = new Outbox({ told: waiting, refused: (error, sent) => this.#refused(error, sent), left,
-      recovered: (change, photos) => this.#recovered(change, photos) });
+    this.outbox = new Outbox({ told: waiting, refused: (error, sent) => this.#refused(error, sent), left, unknown: failed,
+      recovered: (photos) => this.#recovered(photos) });
   }
 
   make(entries, decision, category) {
     const items = entries.map((entry) => entry.id);
     this.#made.push({ entries, decision });
     if (this.#made.length > REMEMBERED) this.#made.shift();
-    this.queue.remove(items);
-    this.outbox.put({ items, batches: batches(entries), decision, category }).then(() => this.queue.topUp());
+    const kept = this.queue.remove(items, decision);
+    this.outbox.put({ items, batches: batches(entries), decision, category }).then(kept);
     this.tally(items.length, decision);
     this.changed(`${PAST[decision]}: ${named(entries)}.`);
   }
@@ -61,15 +66,16 @@ export class Decisions {
       const entries = [new Entry(item)];
       this.queue.bringBack(entries);
       this.tally(-1);
-      this.changed(`Taken back: ${named(entries)}.`);
+      this.changed(`Taken back: ${named(entries)}.`, true);
     } catch (error) {
       if (!error.passing) this.#unanswered = null;
       notice(error.code === "nothing_to_undo" ? "There is nothing left to undo." : error.message, { seconds: 4 });
     }
   }
 
-  #recovered({ decision }, photos) {
-    this.tally(decision === "undo" ? -photos : photos, decision);
+  /** Some of it may have been counted before its answer was lost. */
+  #recovered(photos) {
+    this.recount();
     if (photos) notice("What was decided before this page was closed is saved now.");
   }
 
@@ -80,13 +86,13 @@ export class Decisions {
     const which = known.filter((entry) => items.includes(entry.id));
     if (undoing) this.queue.items = this.queue.items.filter((entry) => !items.includes(entry.id));
     // it may still wait for a decision, and is not to be held unseen
-    for (const id of items) this.queue.done.delete(id);
+    this.queue.undecided(items);
     for (const group of this.#made) group.entries = group.entries.filter((entry) => !items.includes(entry.id));
     this.#made = this.#made.filter((group) => group.entries.length);
     // those of before were not counted yet
     if (!recovered) this.tally(undoing ? items.length : -items.length, decision);
     notice(`Not kept${which.length ? ` (${named(which)})` : ""}: ${error.message}`, { kind: "error", seconds: recovered ? 0 : 8 });
-    this.changed();
+    this.changed("", true);
   }
 }
 

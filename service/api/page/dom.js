@@ -39,7 +39,7 @@ export function say(text) {
 /** A message that stays for a while, or until `close` is called. Said again it stays longer. */
 export function notice(text, { kind = "info", seconds = 8 } = {}) {
   overDialogs();
-  const box = [...$("notices").children].find((one) => one.firstChild.textContent === text) ?? put(text, kind);
+  const box = [...$("notices").children].find((one) => one.said === text) ?? put(text, kind);
   const close = () => box.remove();
   clearTimeout(box.end);
   box.end = seconds ? setTimeout(close, seconds * 1e3) : 0;
@@ -49,6 +49,8 @@ export function notice(text, { kind = "info", seconds = 8 } = {}) {
 function put(text, kind) {
   const box = make("div", { class: `notice ${kind}`, role: kind === "error" ? "alert" : "status" }, make("span", {}, text),
     make("button", { type: "button", class: "plain", "aria-label": "Dismiss", click: () => box.remove() }, "×"));
+  // what the page shows may have been translated
+  box.said = text;
   $("notices").append(box);
   return box;
 }

@@ -2,6 +2,7 @@
 
 import { LOOK_AGAIN, pause } from "./api.js";
 import { $, drawSquare, make, percent, say } from "./dom.js";
+import { walk } from "./walk.js";
 
 const SIDE = 320;
 const TILES = 48;
@@ -16,7 +17,7 @@ export class Grid {
     this.selected = new Set();
     this.tiles = new Map();
     this.loading = 0;
-    $("tiles").addEventListener("keydown", (event) => this.move(event));
+    $("tiles").addEventListener("keydown", (event) => walk(event, $("tiles")));
   }
 
   get shown() {
@@ -30,15 +31,16 @@ export class Grid {
 
   render() {
     const { shown } = this;
-    const ids = new Set(shown.map((entry) => entry.id));
-    for (const [id, tile] of this.tiles) {
-      if (ids.has(id)) continue;
+    const there = new Set(shown);
+    for (const [entry, tile] of this.tiles) {
+      // what was given back meanwhile and came again is veiled again
+      if (there.has(entry)) continue;
       tile.parentElement.remove();
-      this.tiles.delete(id);
-      this.selected.delete(id);
+      this.tiles.delete(entry);
+      this.selected.delete(entry.id);
     }
     shown.forEach((entry, place) => {
-      const row = (this.tiles.get(entry.id) ?? this.make(entry)).parentElement;
+      const row = (this.tiles.get(entry) ?? this.make(entry)).parentElement;
       if ($("tiles").children[place] !== row) $("tiles").insertBefore(row, $("tiles").children[place] ?? null);
     });
     this.fetch();
@@ -54,19 +56,19 @@ export class Grid {
     canvas, make("span", { class: "mark", "aria-hidden": "true" }, "✓"),
     make("span", { class: "caption" }, make("span", {}, strongest.name), make("span", {}, percent(strongest.probability))));
     if (!entry.fields.photo) tile.replaceChild(make("span", { class: "absent" }, "photo not kept"), canvas);
-    this.tiles.set(entry.id, tile);
+    this.tiles.set(entry, tile);
     make("li", {}, tile);
     return tile;
   }
 
   /** Fetch the photos of the tiles, a few at once, in order. */
   fetch() {
-    const next = this.shown.find((entry) => !entry.thumbState && this.tiles.has(entry.id) && this.undrawn(entry));
+    const next = this.shown.find((entry) => !entry.thumbState && this.tiles.has(entry) && this.undrawn(entry));
     if (!next || this.loading >= AT_ONCE) return;
     this.loading += 1;
     next.thumbState = "loading";
     next.loadThumb().then((bitmap) => {
-      const tile = this.tiles.get(next.id);
+      const tile = this.tiles.get(next);
       if (!tile) return;
       if (bitmap) drawSquare(tile.querySelector("canvas"), bitmap, SIDE);
       tile.classList.remove("waiting");
@@ -74,7 +76,7 @@ export class Grid {
       // what may pass is tried again
       if (error.passing) return pause(LOOK_AGAIN);
       const words = error.code === "photo_unavailable" ? "photo not kept" : "cannot be shown";
-      this.tiles.get(next.id)?.querySelector("canvas")?.replaceWith(make("span", { class: "absent" }, words));
+      this.tiles.get(next)?.querySelector("canvas")?.replaceWith(make("span", { class: "absent" }, words));
     }).finally(() => {
       next.thumbState = "";
       this.loading -= 1;
@@ -84,7 +86,7 @@ export class Grid {
   }
 
   undrawn(entry) {
-    const tile = this.tiles.get(entry.id);
+    const tile = this.tiles.get(entry);
     return tile.classList.contains("waiting") && Boolean(tile.querySelector("canvas"));
   }
 
@@ -111,7 +113,7 @@ export class Grid {
 
   /** Select all photos that are there to be seen, or none. */
   toggleAll() {
-    const seen = this.shown.filter((entry) => !this.tiles.get(entry.id).classList.contains("waiting"));
+    const seen = this.shown.filter((entry) => !this.tiles.get(entry).classList.contains("waiting"));
     const all = seen.every((entry) => this.selected.has(entry.id));
     this.selected = new Set(all ? [] : seen.map((entry) => entry.id));
     this.count();
@@ -129,7 +131,7 @@ export class Grid {
   }
 
   count() {
-    for (const [id, tile] of this.tiles) tile.setAttribute("aria-pressed", String(this.selected.has(id)));
+    for (const [{ id }, tile] of this.tiles) tile.setAttribute("aria-pressed", String(this.selected.has(id)));
     $("reveal-all").setAttribute("aria-pressed", String(this.revealed));
     const chosen = this.chosen.length;
     $("grid-count").textContent = chosen ? `${chosen} of ${this.shown.length} selected`
@@ -139,16 +141,5 @@ export class Grid {
 
   focus() {
     $("tiles").querySelector("button")?.focus();
-  }
-
-  move(event) {
-    const tiles = [...$("tiles").querySelectorAll(".tile")];
-    const at = tiles.indexOf(document.activeElement);
-    const columns = getComputedStyle($("tiles")).gridTemplateColumns.split(" ").length;
-    const onward = $("tiles").matches(":dir(rtl)") ? -1 : 1;
-    const step = { ArrowLeft: -onward, ArrowRight: onward, ArrowUp: -columns, ArrowDown: columns, Home: -at, End: tiles.length - 1 - at }[event.key];
-    if (at < 0 || step === undefined) return;
-    event.preventDefault();
-    tiles[Math.min(tiles.length - 1, Math.max(0, at + step))].focus();
   }
 }

@@ -15,7 +15,7 @@ export const KEYS = [
   { key: " ", shown: "Space", does: "reveal", text: "Show the photo clearly, hide it again", group: "Look" },
   { key: "h", does: "heat", text: "Heat map: where the evidence is", group: "Look" },
   { key: "b", does: "boxes", text: "Boxes", group: "Look" },
-  { key: "z", does: "zoom", text: "Zoom; the arrow keys move", group: "Look" },
+  { key: "z", does: "zoom", text: "Zoom; the arrow keys or the mouse move", group: "Look" },
   { key: "g", does: "grid", text: "Grid: many at once, and back", group: "Page", both: true },
   { key: "a", does: "selectAll", text: "Select all, or none", group: "Grid", where: "grid" },
   { key: " ", shown: "Space", does: "select", text: "Select the photo", group: "Grid", where: "grid" },
@@ -40,7 +40,7 @@ function within(event, selector) {
  * The key as the table calls it. Where a keyboard has no Latin letters it is the one at that place, and where it has digits
  * with Shift only, as a French or Czech one, the digit is there without, too.
  */
-function named({ key, code, shiftKey }) {
+export function named({ key, code, shiftKey }) {
   const name = key.length === 1 ? key.toLowerCase() : key;
   if (/^\d$/.test(name) || KEYS.some((one) => one.key === name)) return name;
   if (/^[\p{L}\p{M}]/u.test(key) && !/\p{Script=Latin}/u.test(key) && code.startsWith("Key")) return code.slice(3).toLowerCase();
@@ -52,6 +52,8 @@ export function listen(act, context) {
   document.addEventListener("keydown", (event) => {
     if (event.repeat && event.key === "Enter" && event.target.closest?.("button")) event.preventDefault();
     if (event.defaultPrevented || event.repeat || event.altKey || event.metaKey) return;
+    // on Linux that is not Alt; what it types is no key of the page
+    if (event.getModifierState("AltGraph")) return;
     if (document.querySelector("dialog[open]") || within(event, TYPING)) return;
     const key = named(event);
     if (event.ctrlKey) {

@@ -11,16 +11,19 @@ import { SignIn, again } from "./signin.js";
 import { showTeam } from "./team.js";
 import { Totals } from "./totals.js";
 import { View } from "./view.js";
+import { find, walk } from "./walk.js";
 import { tidy } from "./windows.js";
 
 const SUMMARY_EVERY = 10_000;
-const TAKES_SPACE = "button[data-act], button[data-state], summary";
+const TAKES_SPACE = "button[data-act], button[data-state], #chips button, summary";
+const SIGNS_OF_LIFE = ["keydown", "pointerdown", "pointermove", "wheel"];
 
 let me, settings, add;
 let here = false;
 
 const totals = new Totals();
-const view = new View({ reveal: () => act("reveal"), waiting: saving, tally: (...change) => totals.tally(...change), failed });
+const view = new View({ reveal: () => act("reveal"), waiting: saving, tally: (...change) => totals.tally(...change),
+  recount: () => totals.recount(), failed });
 const { queue, stage, grid, filters, decisions } = view;
 const { outbox } = decisions;
 const breaks = new Breaks(remind);
@@ -35,6 +38,9 @@ function start() {
   for (const button of document.querySelectorAll("button[data-state]")) button.addEventListener("click", () => view.go({ state: button.dataset.state }));
   for (const button of document.querySelectorAll("button[data-close]")) button.addEventListener("click", () => button.closest("dialog").close());
   filters.listen();
+  find($("other"), $("other-list"));
+  $("other-list").addEventListener("keydown", (event) => walk(event, $("other-list")));
+  for (const name of SIGNS_OF_LIFE) document.addEventListener(name, () => breaks.here(), { capture: true, passive: true });
   $("break-rest").addEventListener("click", rest);
   $("break-over").addEventListener("click", () => {
     $("rest").close();
@@ -64,9 +70,9 @@ async function come(found) {
   $("keeps-nothing").hidden = me.retention_hours > 0;
   $("may-not-add").hidden = me.may_add;
   $("state-second").hidden = me.second_opinion === "off";
-  totals.today = me.today.decided;
+  totals.begin(me.today.decided);
   prefer(me.preferences);
-  if (settings) settings.chosen = me.preferences;
+  if (settings) settings.take(me.preferences);
   else await begin();
   await outbox.recover();
   // others need not wait for what a window had that crashed; where that cannot be, they do
@@ -103,6 +109,8 @@ async function begin() {
   const due = () => Date.now() - queue.takenAt > queue.holds / 3;
   setInterval(() => here && queue.items.length && due() && queue.take(), Math.min(LOOK_AGAIN, queue.holds / 3));
   setInterval(() => here && !queue.items.length && !document.hidden && !$("rest").open && queue.take(), LOOK_AGAIN);
+  // nobody else waits for what an empty desk has, and nobody else sees it there
+  setInterval(() => here && queue.items.length && !$("rest").open && breaks.away && rest(), LOOK_AGAIN);
   document.body.dataset.ready = "yes";
 }
 
@@ -162,9 +170,11 @@ async function look() {
   try {
     const { tallied } = totals;
     const sending = outbox.waiting;
+    const over = totals.over && await call("GET", "/v1/review/me");
     const { states, sources } = await call("GET", "/v1/review/summary");
     // counted before a decision, or beside one: older than what is shown
     if (sending || totals.tallied !== tallied) return;
+    if (over) totals.begin(over.today.decided);
     $("sources").replaceChildren(...sources.map((value) => make("option", { value })));
     totals.take(states);
   } catch (error) {

@@ -1,15 +1,13 @@
 // Decisions on their way. The page goes on at once; they are sent one after the other, and again until they are kept.
 // A decision is its moderator's: with the key of another it is not sent.
 
-import { call, Failure } from "./api.js";
+import { call, Failure, token } from "./api.js";
 import { Journal } from "./journal.js";
 
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 15_000;
 const SLOW = 3_000;
 const CARRY_ON = { keepalive: true };
-// what it looks like, after a try whose answer was lost, that the try was kept
-const KEPT_BEFORE = ["already_decided", "second_opinion_needed", "nothing_to_undo"];
 const GONE = { code: "unknown_item", message: "There is no such photo to review." };
 
 export class Outbox {
@@ -21,15 +19,17 @@ export class Outbox {
   /**
    * `told(waiting, why)`: how many are not kept yet, and what hinders it; `refused(failure, change)`: one that the service
    * does not take; `left(photos)`: so many photos' decisions were not sent, because their moderator left;
-   * `recovered(change, photos)`: one of a window that is gone was sent, and is kept for so many photos.
+   * `recovered(photos)`: a change of a window that is gone was sent, and is kept for so many photos;
+   * `unknown(failure)`: the key is not taken any more.
    */
-  constructor({ told, refused, left, recovered }) {
+  constructor({ told, refused, left, recovered, unknown }) {
     this.journal = new Journal();
     this.waiting = 0;
     this.told = told;
     this.refused = refused;
     this.left = left;
     this.recovered = recovered;
+    this.unknown = unknown;
     this.tail = Promise.resolve();
     addEventListener("beforeunload", (event) => this.waiting && event.preventDefault());
   }
@@ -42,18 +42,14 @@ export class Outbox {
 
   /** `change`: { items: [ids], batches: [theirs], decision, category }, of the moderator who is here. */
   put(change) {
-    const whole = { ...change, moderator: this.#moderator };
+    // named, so that it is kept once however often it is sent
+    const whole = { ...change, name: token(), moderator: this.#moderator };
     return this.#queue(whole, this.journal.add(whole));
   }
 
   /** Send what windows of this moderator that are gone left behind. */
   async recover() {
-    const begun = new Set();
-    for (const { place, ...change } of await this.journal.left(this.#moderator)) {
-      // of each window only the first can have been on its way
-      this.#queue({ ...change, recovered: true, sent: !begun.has(change.session) }, place);
-      begun.add(change.session);
-    }
+    for (const { place, ...change } of await this.journal.left(this.#moderator)) this.#queue({ ...change, recovered: true }, place);
   }
 
   #queue(change, place) {
@@ -81,7 +77,7 @@ export class Outbox {
   }
 
   async send(change) {
-    for (let attempt = change.sent ? 1 : 0; ; attempt += 1) {
+    for (let attempt = 0; ; attempt += 1) {
       try {
         if (this.#moderator === null) throw new Failure("unauthenticated", "Nobody is signed in.", 401);
         if (this.#moderator !== change.moderator) {
@@ -89,12 +85,10 @@ export class Outbox {
           return;
         }
         const failures = await this.#patiently(post(change));
-        const known = attempt > 0 ? KEPT_BEFORE : [];
-        const told = failures.filter(({ error }) => !known.includes(error.code));
-        for (const some of Map.groupBy(told, ({ error }) => error.code).values()) {
+        for (const some of Map.groupBy(failures, ({ error }) => error.code).values()) {
           this.refused(some[0].error, { ...change, items: some.map(({ item }) => item) });
         }
-        if (change.recovered) this.recovered(change, change.items.length - failures.length);
+        if (change.recovered) this.recovered(change.items.length - failures.length);
         return;
       } catch (error) {
         if (!error.passing && error.status !== 401) {
@@ -102,6 +96,7 @@ export class Outbox {
           return;
         }
         this.#tell(error.message);
+        if (error.status === 401 && this.#moderator !== null) this.unknown(error);
         await this.#pause(Math.min(FIRST_WAIT * 2 ** attempt, LONGEST_WAIT));
       }
     }
@@ -133,9 +128,9 @@ async function post(change) {
   return items.length ? [...others, ...(await send(items, change))] : others;
 }
 
-async function send(items, { decision, category, session }) {
+async function send(items, { decision, category, session, name }) {
   const body = { decision, ...(category ? { category } : {}) };
-  const options = { ...CARRY_ON, window: session };
+  const options = { ...CARRY_ON, window: session, name };
   if (items.length > 1) return (await call("POST", "/v1/review/decisions", { items, ...body }, options)).failures;
   try {
     await call("POST", `/v1/review/items/${items[0]}/decision`, body, options);

@@ -1,7 +1,8 @@
 // The photos that are this window's: taken ahead of time, fetched and decoded before they are needed.
 
-import { LOOK_AGAIN, address, call, picture } from "./api.js";
-import { draw, make } from "./dom.js";
+import { LOOK_AGAIN, call } from "./api.js";
+import { Entry } from "./entry.js";
+import { GOES_TO } from "./totals.js";
 
 const AHEAD = 16;
 const REFILL_BELOW = 10;
@@ -10,6 +11,8 @@ const AT_ONCE = 3;
 const KEEP_BEHIND = 12;
 const GRIDDED = 60;
 const MOST = 100;
+// what the service takes
+const WITHOUT = 500;
 
 export class Queue {
   /**
@@ -24,7 +27,10 @@ export class Queue {
     this.filter = {};
     this.items = [];
     this.behind = [];
-    this.done = new Set();
+    // what was decided, and when that was kept, by the page's clock: { at }
+    this.done = new Map();
+    // decided, and in this queue all the same: for others
+    this.passed = new Set();
     this.size = AHEAD;
     this.fetchAhead = FETCH_AHEAD;
     this.taking = null;
@@ -54,6 +60,7 @@ export class Queue {
     this.items = [];
     this.behind = [];
     this.done.clear();
+    this.passed.clear();
     this.empty = false;
     this.trouble = "";
     this.taking = null;
@@ -78,15 +85,20 @@ export class Queue {
 
   async claim() {
     const generation = this.generation;
+    const asked = performance.now();
+    // not before the service has kept what was decided: it would be given back undecided
+    const without = [...this.passed].filter((id) => this.done.get(id)?.at <= asked).slice(-WITHOUT);
     try {
-      const { items } = await call("POST", "/v1/review/claims", { ...this.filter, limit: this.#wanted });
+      const { items } = await call("POST", "/v1/review/claims", { ...this.filter, limit: this.#wanted, without });
       if (generation !== this.generation) return;
       const lapsed = this.items.length && Date.now() - this.takenAt > this.holds;
       this.takenAt = Date.now();
       const here = new Set(this.items.map((entry) => entry.id));
-      const fresh = items.filter(({ item }) => !here.has(item) && !this.done.has(item));
-      // before what was left for later
-      const at = this.items.findIndex(({ later }) => later);
+      // what comes after its decision was kept was taken back elsewhere
+      const fresh = items.filter(({ item }) => !here.has(item) && !(this.done.get(item)?.at > asked));
+      for (const { item } of fresh) this.done.delete(item);
+      // before what was left for later, but never in the place of what is looked at
+      const at = this.items.findIndex(({ later }, place) => later && place > 0);
       this.items.splice(at < 0 ? this.items.length : at, 0, ...fresh.map((fields) => new Entry(fields)));
       this.empty = !this.items.length;
       this.trouble = "";
@@ -115,17 +127,31 @@ export class Queue {
     return before - this.items.length;
   }
 
-  /** The photos are decided: out of the list, but kept for an undoing. */
-  remove(ids) {
+  /** The photos are decided: out of the list, but kept for an undoing. Returns what to say once that is kept. */
+  remove(ids, decision) {
     const gone = new Set(ids);
     const entries = this.items.filter((entry) => gone.has(entry.id));
     this.items = this.items.filter((entry) => !gone.has(entry.id));
-    for (const id of ids) this.done.add(id);
+    const made = { at: Infinity };
+    for (const id of ids) this.done.set(id, made);
+    if (GOES_TO[decision] === this.filter.state) for (const id of ids) this.passed.add(id);
     this.behind.push(...entries);
     const most = Math.max(KEEP_BEHIND, ids.length);
     for (const entry of this.behind.splice(0, Math.max(0, this.behind.length - most))) entry.forget();
     if (this.size === AHEAD) this.topUp();
     this.prefetch();
+    return () => {
+      made.at = performance.now();
+      this.topUp();
+    };
+  }
+
+  /** These wait for a decision again. */
+  undecided(ids) {
+    for (const id of ids) {
+      this.done.delete(id);
+      this.passed.delete(id);
+    }
   }
 
   /** Take more when there is little left; in the grid whatever is missing. */
@@ -142,7 +168,7 @@ export class Queue {
   /** Decisions about these were taken back: they come first again. */
   bringBack(entries) {
     const back = new Set(entries.map((entry) => entry.id));
-    for (const id of back) this.done.delete(id);
+    this.undecided(back);
     for (const entry of entries) entry.later = false;
     this.behind = this.behind.filter((entry) => !back.has(entry.id));
     this.items = [...entries, ...this.items.filter((entry) => !back.has(entry.id))];
@@ -187,68 +213,5 @@ export class Queue {
     if (entry.state !== "late" || !this.items.includes(entry)) return;
     entry.state = "new";
     this.prefetch();
-  }
-}
-
-/**
- * A photo of the queue. `state`: new, loading, shown (its canvas is drawn), gone (not kept any more), failed, or late: it
- * did not come, and is fetched again.
- */
-export class Entry {
-  constructor(fields) {
-    this.fields = fields;
-    this.id = fields.item;
-    this.later = false;
-    this.forget();
-  }
-
-  forget() {
-    this.thumb?.close();
-    this.canvas = this.thumb = this.similar = null;
-    this.heat = new Map();
-    this.state = this.fields.photo ? "new" : "gone";
-    this.reason = "";
-  }
-
-  async load() {
-    this.state = "loading";
-    const like = this.loadSimilar();
-    try {
-      const bitmap = await picture(`/v1/review/items/${this.id}/photo`);
-      // drawn ahead, so that a key press only puts it in its place
-      this.canvas = make("canvas", { id: "photo", class: "photo", role: "img", "aria-label": `Photo ${this.fields.file}` });
-      draw(this.canvas, bitmap);
-      bitmap.close();
-      this.state = "shown";
-    } catch (error) {
-      // who is asked for a key gets the photo with it
-      const passing = error.passing || error.status === 401;
-      this.state = error.code === "photo_unavailable" ? "gone" : passing ? "late" : "failed";
-      this.reason = error.message;
-    }
-    await like;
-  }
-
-  /** Photos like it, with what is decided about them by now. */
-  async loadSimilar() {
-    this.similar = await call("GET", `/v1/review/items/${this.id}/similar`).then(({ items }) => items, () => []);
-  }
-
-  /** The small photo, of the grid. */
-  async loadThumb() {
-    if (this.thumb || !this.fields.photo) return this.thumb;
-    this.thumb = await picture(`/v1/review/items/${this.id}/photo?size=small`);
-    return this.thumb;
-  }
-
-  /** The photo under the heat map of a category. */
-  async loadHeat(category) {
-    if (!this.heat.has(category)) {
-      const coming = picture(address(`/v1/review/items/${this.id}/heatmap`, { category }));
-      this.heat.set(category, coming);
-      // one that failed is asked for again the next time
-      coming.catch(() => this.heat.delete(category));
-    }
-    return this.heat.get(category);
   }
 }

@@ -1,6 +1,7 @@
 // The large photo with its veil, boxes and heat map.
 
-import { $, draw, make, moment } from "./dom.js";
+import { $, draw, make, moment, say } from "./dom.js";
+import { draggable } from "./drag.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const ZOOM = 2.5;
@@ -16,6 +17,7 @@ export class Stage {
     this.sinceHeat = Infinity;
     this.zoomed = false;
     this.centre = [50, 50];
+    draggable($("frame"), () => this.zoomed, (...way) => this.drag(...way));
     $("frame").addEventListener("click", reveal);
   }
 
@@ -78,6 +80,11 @@ export class Stage {
   }
 
   toggleReveal() {
+    // nobody can have asked for a photo that was not there
+    if (this.entry && this.entry.state !== "shown") {
+      say("The photo is not there.");
+      return;
+    }
     this.revealed = !this.revealed;
     this.veil();
   }
@@ -95,10 +102,21 @@ export class Stage {
   /** Move the part that is seen when zoomed. */
   pan(right, down) {
     if (!this.zoomed) return false;
-    const within = (value) => Math.min(100, Math.max(0, value));
-    this.centre = [within(this.centre[0] + right * STEP), within(this.centre[1] + down * STEP)];
-    this.veil();
+    this.move(right * STEP, down * STEP);
     return true;
+  }
+
+  /** The same, with what was dragged so many pixels. */
+  drag(right, down) {
+    const { clientWidth: width, clientHeight: height } = $("frame");
+    const part = 100 / (1 - ZOOM);
+    this.move((right / width) * part, (down / height) * part);
+  }
+
+  move(right, down) {
+    const within = (value) => Math.min(100, Math.max(0, value));
+    this.centre = [within(this.centre[0] + right), within(this.centre[1] + down)];
+    this.veil();
   }
 
   prefer({ blur, grey }) {

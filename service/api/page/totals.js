@@ -3,12 +3,33 @@
 import { $, count } from "./dom.js";
 
 const STATES = ["open", "second", "unsure", "escalated"];
-const GOES_TO = { unsure: "unsure", escalate: "escalated" };
+/** Where a decision leaves a photo that is not decided by it. */
+export const GOES_TO = { unsure: "unsure", escalate: "escalated" };
+
+// the service's days are UTC
+const today = () => new Date().toISOString().slice(0, 10);
 
 export class Totals {
   constructor() {
     this.today = this.tallied = 0;
     this.states = {};
+    this.day = today();
+  }
+
+  /** How many this moderator decided today, as the service counted. */
+  begin(decided) {
+    this.today = decided;
+    this.day = today();
+  }
+
+  /** More was decided than is counted here. */
+  recount() {
+    this.day = "";
+  }
+
+  /** Whether to ask anew: the day that was counted is over, or more was decided. */
+  get over() {
+    return this.day !== today();
   }
 
   /** What the service counted. */

@@ -10,6 +10,8 @@ import { Stage } from "./stage.js";
 const PATIENCE = 500;
 // milliseconds; nobody sees what a photo shows in less, so that a key or button pressed twice decides about one
 const GLANCE = 200;
+// until a hand that was about to decide about the photo that was there before has seen that another is
+const STARTLE = 1000;
 const DECIDABLE = ["shown", "gone", "failed"];
 
 export class View {
@@ -20,18 +22,21 @@ export class View {
   #wanted = "open";
   #there = null;
   #since = 0;
+  #late = false;
+  #startled = 0;
+  #nothing = "";
   #asking = null;
 
   /**
    * `reveal()`: the photo was pressed; `waiting(number, why)`: so many decisions are not kept yet;
-   * `tally(state, change, decision)`: they were made, or taken back; `failed(failure)`.
+   * `tally(state, change, decision)`: they were made, or taken back; `recount()`: others were; `failed(failure)`.
    */
-  constructor({ reveal, waiting, tally, failed }) {
+  constructor({ reveal, waiting, tally, recount, failed }) {
     this.queue = new Queue({ changed: (entry) => this.render(entry), failed, lapsed: (entries) => this.#lose(entries) });
     this.stage = new Stage(reveal);
     this.grid = new Grid(this.queue, (chosen) => this.#chosen(chosen), (entry) => this.#open(entry));
     this.filters = new Filters((filter) => this.go({ filter }), (category) => this.details.categories.get(category)?.name ?? category);
-    this.decisions = new Decisions(this.queue, { waiting, changed: (text) => this.#tell(text),
+    this.decisions = new Decisions(this.queue, { waiting, recount, failed, changed: (text, late) => this.#tell(text, late),
       tally: (...change) => tally(this.#state, ...change) });
   }
 
@@ -70,7 +75,7 @@ export class View {
     await this.decisions.outbox.drained();
     const lost = await this.queue.lose(entries);
     if (!lost) return;
-    this.render();
+    this.#tell("", true);
     notice(`${lost} ${lost === 1 ? "photo is" : "photos are"} another moderator's by now.`);
     this.queue.topUp();
   }
@@ -97,11 +102,14 @@ export class View {
   #renderNothing(nothing) {
     const { trouble } = this.queue;
     const title = trouble ? "No photos come" : "Nothing left here";
-    if (nothing && ($("nothing").hidden || $("nothing-title").textContent !== title)) say(`${title}. ${trouble}`);
+    // not what the page says: that may have been translated
+    if (nothing && this.#nothing !== title) say(`${title}. ${trouble}`);
+    this.#nothing = nothing ? title : "";
     $("nothing").hidden = !nothing;
     $("nothing-title").textContent = title;
     const why = this.#state === "second" ? "What you were the first to decide waits for somebody else."
-      : "Each photo here is decided, or in front of somebody else.";
+      : this.queue.passed.size ? "What you left here waits for others."
+        : "Each photo here is decided, or in front of somebody else.";
     $("nothing-why").textContent = trouble ? `${trouble} They come by themselves as soon as they can.`
       : `${why} New ones come by themselves.`;
     $("nothing-filtered").hidden = !this.filters.any || trouble !== "";
@@ -122,8 +130,10 @@ export class View {
   /** Since when the photo in front has been there. */
   #note(entry) {
     if (entry === this.#there) return;
+    const now = performance.now();
+    if (this.#late && this.#there) this.#startled = now + STARTLE - GLANCE;
     this.#there = entry;
-    this.#since = performance.now();
+    this.#since = Math.max(now, this.#startled);
     $("stage").dataset.since = this.#since;
   }
 
@@ -175,9 +185,11 @@ export class View {
     this.grid.focus();
   }
 
-  /** The queue is another one, by what `text` says was decided or taken back. */
-  #tell(text) {
+  /** The queue is another one, by what `text` says was decided or taken back; `late`: not by what was just pressed. */
+  #tell(text, late = false) {
+    this.#late = late;
     this.render();
+    this.#late = false;
     if (!text) return;
     $("last").textContent = text;
     const next = this.queue.current;

@@ -195,6 +195,8 @@ def test_preferences_counters_and_the_summary(clients: dict[str, httpx.Client]) 
     assert ann.put("/v1/review/me", json=wanted).json() == wanted
     assert ann.get("/v1/review/me").json()["preferences"] == wanted
     assert bob.get("/v1/review/me").json()["preferences"] == me["preferences"]
+    assert ann.put("/v1/review/me", json={"blur": True}).json() == {**wanted, "blur": True}, "the rest stays"
+    assert ann.put("/v1/review/me", json={"blur": None, "grey": wanted["grey"]}).json() == {**wanted, "blur": True}
     assert ann.put("/v1/review/me", json={"break_minutes": -1}).json()["error"]["code"] == "invalid_parameter"
 
     items = [item["item"] for item in ann.get("/v1/review/queue").json()["items"]]

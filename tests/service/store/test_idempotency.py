@@ -58,6 +58,24 @@ def test_a_key_is_forgotten_after_a_day_and_with_its_batch(database: Database, c
     assert count(database, "idempotency_keys") == 1
 
 
+def test_a_decision_that_is_sent_again_is_kept_once_whatever_others_did(found: Database) -> None:
+    decisions, (first, second, third) = Decisions(found, "confirm"), ids(found)
+    made = decisions.decide(first, A, Kind.CONFIRM, "ivory", key="k")
+    assert decisions.decide(first, B, Kind.REJECT).fields["state"] == "escalated"
+    assert decisions.decide(first, A, Kind.CONFIRM, "ivory", key="k") == made, "it is no third opinion"
+    decisions.decide(first, B, Kind.CONFIRM, "coral")
+    with pytest.raises(FaunalensError, match="has been decided already"):
+        decisions.decide(first, A, Kind.CONFIRM, "ivory", key="l")
+    with pytest.raises(FaunalensError) as caught:
+        decisions.decide(first, A, Kind.REJECT, key="k")
+    assert caught.value.code is ErrorCode.IDEMPOTENCY_KEY_REUSED
+    both = decisions.decide_all([first, second, third], A, Kind.UNSURE, key="m")
+    assert isinstance(both[0], FaunalensError)
+    decisions.decide(second, B, Kind.REJECT)
+    again = decisions.decide_all([second, third], A, Kind.UNSURE, key="m")
+    assert again == both[1:] and len(DecisionLog(found).page(0, 10)) == 6
+
+
 def test_an_undo_that_is_sent_again_goes_back_once(found: Database) -> None:
     decisions, items = Decisions(found), ids(found)
     for item in items:

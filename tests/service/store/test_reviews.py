@@ -147,6 +147,15 @@ def test_a_claim_ends_by_itself_or_by_hand(found: Database, clock: Clock) -> Non
     assert long.release("b") == 3 and len(long.claim("a", Wanted(), 5)) == 3
 
 
+def test_what_is_not_wanted_is_not_taken_and_given_back(found: Database) -> None:
+    reviews = Reviews(found, 30)
+    first, *rest = reviews.claim("a", Wanted(), 5)
+    assert [item.id for item in reviews.claim("a", Wanted(), 5, without=[first.id])] == [item.id for item in rest]
+    assert reviews.claim("a", Wanted(), 5, without=[first.id]) and names(reviews.claim("b", Wanted(), 5)) == names(
+        [first]
+    )
+
+
 def test_after_a_clock_was_put_back_no_claim_lasts_longer(found: Database, clock: Clock) -> None:
     reviews = Reviews(found, 30)
     assert len(reviews.claim("a", Wanted(), 2)) == 2

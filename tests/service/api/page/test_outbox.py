@@ -4,9 +4,10 @@ import re
 from pathlib import Path
 
 from playwright.sync_api import Route, expect
+from sqlalchemy import text
 
 from tests.browser import in_sight, settled, wait
-from tests.service.api.page.visits import Visit, decided, refuse, shown, until_held
+from tests.service.api.page.visits import Visit, decided, refuse, shown, stored, until_held
 
 
 def test_a_decision_is_never_sent_with_the_key_of_another(
@@ -39,7 +40,6 @@ def test_a_decision_is_never_sent_with_the_key_of_another(
         before = len(sent)
         page.keyboard.press(key)
         until_held(page, sent, before + 1)
-        page.clock.fast_forward(10_000)  # until counts are asked for, which needs a key
         expect(page.locator("#login")).to_be_visible()
         expect(page.locator("#login-waiting")).to_have_text("1 decision waits for whoever made it.")
         refusing.clear()
@@ -86,6 +86,22 @@ def test_a_decision_whose_answer_was_lost_is_kept_once(keyed_page: tuple[Visit, 
     assert [entry["decision"] for entry in decided(folder)] == ["confirm", "reject", "unsure", "escalate"]
     assert len(lost) == 8 and page.locator("#notices .notice").count() == 0
     expect(page.locator("#today")).to_have_text("4")
+
+
+def test_what_others_decided_while_it_could_not_be_sent_is_told(open_page: Visit, folder: Path) -> None:
+    page, lost = open_page(), [True]
+    settled(page)
+    page.route("**/decision", lambda route: route.abort() if lost else route.continue_())
+    item = shown(page)
+    page.keyboard.press("r")
+    expect(page.locator("#saving")).to_contain_text("cannot be reached")
+    with stored(folder) as session:
+        session.execute(text("UPDATE reviews SET state = 'decided' WHERE item_id = :item"), {"item": item})
+    lost.clear()
+    expect(page.locator("#notices")).to_contain_text("This photo has been decided already.")
+    settled(page)
+    assert decided(folder) == []
+    expect(page.locator("#today")).to_have_text("0")
 
 
 def test_what_could_not_be_sent_is_sent_again(open_page: Visit, folder: Path) -> None:

@@ -4,7 +4,6 @@ import re
 import time
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Page, Route, expect
 from sqlalchemy import text
 
@@ -78,7 +77,7 @@ def test_a_machine_that_slept_shows_nothing_that_others_have(open_page: Visit, f
         session.execute(
             text(f"UPDATE reviews SET claimed_by = 'zoe.x', claimed_until = {time.time() + 100} WHERE {wanted}")
         )
-    page.clock.set_system_time(time.time() + 3600)
+    page.clock.set_system_time(time.time() + 900)
     page.clock.run_for(3_100)
     expect(page.locator(".notice")).to_contain_text("10 photos are another moderator's by now.")
     for _ in range(20):
@@ -135,17 +134,6 @@ def test_nothing_is_said_to_be_left_only_when_nothing_is(open_page: Visit) -> No
     expect(page.locator(".notice")).to_have_count(0)
     page.context.set_offline(False)
     expect(page.locator("#nothing")).to_contain_text("Nothing left here")
-
-
-# more than twice as many as the page has ahead
-@pytest.mark.parametrize("count", [36])
-def test_what_is_left_for_later_does_not_keep_the_next_from_coming(open_page: Visit, count: int) -> None:
-    page, seen = open_page(), set[int]()
-    for _ in range(count):
-        settled(page)
-        seen.add(shown(page))
-        page.keyboard.press("n")
-    assert len(seen) == count
 
 
 def test_filters(open_page: Visit) -> None:

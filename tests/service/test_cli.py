@@ -99,10 +99,10 @@ def test_a_file_may_be_called_like_an_address(tmp_path: Path, monkeypatch: pytes
 
 def test_paths_from_standard_input() -> None:
     for words in (["scan"], ["scan", "-"]):
-        code, out, _ = run(*words, stdin=f"{SAMPLES / 'bananas.jpg'}\n\n{SAMPLES / 'candles.jpg'}\r\n")
+        code, out, _ = run(*words, stdin=f"{SAMPLES / 'bananas.jpg'}\n\n{SAMPLES / 'leaves.jpg'}\r\n")
         assert code == 0 and [Path(json.loads(line)["file"]).name for line in out.splitlines()] == [
             "bananas.jpg",
-            "candles.jpg",
+            "leaves.jpg",
         ]
 
 
@@ -129,7 +129,7 @@ def test_a_name_that_is_no_text_is_written_as_escapes(tmp_path: Path) -> None:
 
 def test_resume_goes_on(tmp_path: Path) -> None:
     output = tmp_path / "out.jsonl"
-    first, second = str(SAMPLES / "bananas.jpg"), str(SAMPLES / "candles.jpg")
+    first, second = str(SAMPLES / "bananas.jpg"), str(SAMPLES / "leaves.jpg")
     assert run("scan", "--resume", str(output), first)[0] == 0
     before = output.read_text()
     output.write_text(before + '{"file": "torn')
@@ -142,7 +142,10 @@ def test_resume_goes_on(tmp_path: Path) -> None:
 def test_the_exit_code_of_a_resumed_run_is_that_of_the_whole(tmp_path: Path) -> None:
     output = str(tmp_path / "out.jsonl")
     tusk, bananas, no_picture = (str(SAMPLES / name) for name in ("tusk-single.jpg", "bananas.jpg", "samples.csv"))
-    for files, code, counts in (([tusk], 4, "1 review, 1 clear, 0 failed"), ([no_picture], 12, "1 review, 1 clear, 1")):
+    for files, code, counts in (
+        ([tusk], 4, "1 priority, 0 review, 1 clear, 0 failed"),
+        ([no_picture], 12, "1 priority, 0 review, 1 clear, 1"),
+    ):
         run("scan", "--resume", output, *files)
         again = run("scan", "--resume", output, *files, bananas)
         assert again[0] == code and counts in again[2]

@@ -43,8 +43,8 @@ def test_look_alikes_of_our_own_are_clear(detector: Detector) -> None:
     assert len(rows) >= 6
     policy = detector.policy(None)
     verdicts = {row["file"]: detector.answer((SAMPLES / row["file"]).read_bytes(), "r", policy).verdict for row in rows}
-    # a cattle horn asks for a look, as rhino horn or as the tooth of a big cat
-    assert {file for file, verdict in verdicts.items() if verdict != "clear"} <= {"cow-horn.jpg"}
+    # a cattle horn and candles ask for a look, as the teeth of a big cat
+    assert {file for file, verdict in verdicts.items() if verdict != "clear"} <= {"cow-horn.jpg", "candles.jpg"}
     assert "priority" not in verdicts.values()
 
 

@@ -95,12 +95,12 @@ def test_it_steps_back_while_pictures_wait(shadowed: TestClient, tusk: bytes, mo
 
 
 def test_it_judges_by_the_policy_of_the_answer(detector: Detector) -> None:
-    registry, candles = CollectorRegistry(), (SAMPLES / "candles.jpg").read_bytes()
+    registry, chips = CollectorRegistry(), (SAMPLES / "wood-chips.jpg").read_bytes()
     shadow = Shadow(detector, 1.0, lambda: False, ShadowMetrics(registry))
-    answers = [detector.answer(candles, "r", detector.policy(name)) for name in ("default", "sensitive")]
+    answers = [detector.answer(chips, "r", detector.policy(name)) for name in ("default", "sensitive")]
     verdicts = [answer.verdict for answer in answers]
     for answer in answers:
-        asyncio.run(shadow.offer(candles, answer))
+        asyncio.run(shadow.offer(chips, answer))
     judged = 'faunalens_shadow_pictures_total{outcome="judged"}'
     until(lambda: value(generate_latest(registry).decode(), judged) == 2)
     shadow.close()

@@ -52,12 +52,12 @@ def test_hits_follow_the_policy_and_are_counted(client: TestClient, tusk: bytes)
 
 
 def test_a_kept_picture_gets_its_box_when_another_policy_finds_something(client: TestClient) -> None:
-    candles = (SAMPLES / "candles.jpg").read_bytes()
+    chips = (SAMPLES / "wood-chips.jpg").read_bytes()
     found = [
-        client.post(f"/v1/detect?policy={name}", content=candles, headers=JPEG).json()
+        client.post(f"/v1/detect?policy={name}", content=chips, headers=JPEG).json()
         for name in ("default", "sensitive", "sensitive", "default")
     ]
-    assert [len(answer["findings"]) for answer in found] == [0, 2, 2, 0]
+    assert [len(answer["findings"]) for answer in found] == [0, 1, 1, 0]
     assert ["cached" in answer for answer in found] == [False, False, True, True]
     assert found[1]["findings"] == found[2]["findings"] and found[1]["scores"] == found[0]["scores"]
 

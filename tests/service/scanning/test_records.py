@@ -63,8 +63,10 @@ def test_a_line_of_the_table_is_one_line_and_says_what_was_cut_off(detector: Det
         writer.write(record)
     found = f"Ivory {whole.findings[0].probability:.0%}"
     assert [line.split() for line in stream.getvalue().splitlines()] == [
-        ["review", *found.split(), name], ["review", *found.split(), "(truncated)", name], ["clear", "-", name],
-    ]  # fmt: skip
+        [whole.verdict, *found.split(), name],
+        [whole.verdict, *found.split(), "(truncated)", name],
+        ["clear", "-", name],
+    ]
 
 
 def test_a_line_of_json_has_what_there_is_to_tell(detector: Detector, tusk: bytes) -> None:

@@ -8,6 +8,8 @@ export class Settings {
   /** `apply(chosen)`: { blur, grey, shortcuts, break_minutes }. */
   constructor(chosen, apply) {
     this.apply = apply;
+    this.sending = Promise.resolve();
+    this.unsent = {};
     this.take(chosen);
     $("settings-form").addEventListener("change", () => this.change());
     $("settings-form").addEventListener("submit", (event) => event.preventDefault());
@@ -15,7 +17,7 @@ export class Settings {
 
   /** What the service has kept. */
   take(chosen) {
-    this.chosen = this.kept = chosen;
+    this.chosen = chosen;
   }
 
   open() {
@@ -31,24 +33,33 @@ export class Settings {
     form.theme.value = theme();
   }
 
-  async change() {
+  change() {
     const form = $("settings-form").elements;
     choose(form.theme.value);
     // what is no number of minutes is told, and does not hold up the rest
     const minutes = form.break_minutes.reportValidity() ? form.break_minutes.valueAsNumber : this.chosen.break_minutes;
     const now = { blur: form.blur.checked, grey: form.grey.checked, shortcuts: form.shortcuts.checked, break_minutes: minutes };
-    // the rest may be another by now, by another window
-    const changes = Object.fromEntries(Object.entries(now).filter(([name, value]) => value !== this.kept[name]));
+    for (const name in now) if (now[name] !== this.chosen[name]) this.unsent[name] = now[name];
     this.chosen = now;
     this.apply(now);
+    // one after the other: blur that is turned off and on again at once must not end as off
+    this.sending = this.sending.then(() => this.send());
+  }
+
+  /** Only what was changed here: the rest may be another by now, by another window. */
+  async send() {
+    const changes = this.unsent;
+    if (!Object.keys(changes).length) return;
+    this.unsent = {};
     try {
-      this.kept = await call("PUT", "/v1/review/me", changes);
+      const kept = await call("PUT", "/v1/review/me", changes);
       // unless more was changed meanwhile
-      if (this.chosen !== now) return;
-      this.take(this.kept);
-      this.apply(this.kept);
+      if (Object.keys(this.unsent).length) return;
+      this.take(kept);
+      this.apply(kept);
       this.fill();
     } catch (error) {
+      this.unsent = { ...changes, ...this.unsent };
       notice(`The settings hold until you leave, but were not kept: ${error.message}`, { kind: "error" });
     }
   }

@@ -80,9 +80,8 @@ def test_a_window_with_older_settings_changes_only_what_is_changed_there(open_pa
     for one in (page, other):
         settled(one)
         one.keyboard.press(",")
-    page.uncheck("input[name=grey]")
-    page.uncheck("input[name=blur]")
-    page.check("input[name=blur]")
+    with page.expect_response("**/v1/review/me"):
+        page.uncheck("input[name=grey]")
     page.keyboard.press("Escape")
     with other.expect_response("**/v1/review/me"):
         other.fill("input[name=break_minutes]", "20")
@@ -94,3 +93,19 @@ def test_a_window_with_older_settings_changes_only_what_is_changed_there(open_pa
     assert other.evaluate("getComputedStyle(document.getElementById('photo')).filter") == "blur(22px)"
     other.keyboard.press(",")
     expect(other.locator("input[name=break_minutes]")).to_have_value("20")
+
+
+def test_blur_that_is_turned_off_and_on_again_at_once_stays_on(open_page: Visit) -> None:
+    page = open_page()
+    settled(page)
+    page.keyboard.press(",")
+    held = list[Route]()
+    page.route("**/v1/review/me", lambda route: held.append(route), times=1)
+    page.uncheck("input[name=blur]")
+    until_held(page, held)
+    page.check("input[name=blur]")
+    with page.expect_response(lambda response: response.request.post_data_json == {"blur": True}):
+        held[0].continue_()
+    after = open_page()
+    settled(after)
+    assert after.evaluate("getComputedStyle(document.getElementById('photo')).filter").startswith("blur(22px)")

@@ -9,15 +9,15 @@ export class Settings {
   constructor(chosen, apply) {
     this.apply = apply;
     this.sending = Promise.resolve();
-    this.unsent = {};
     this.take(chosen);
     $("settings-form").addEventListener("change", () => this.change());
     $("settings-form").addEventListener("submit", (event) => event.preventDefault());
   }
 
-  /** What the service has kept. */
+  /** What the service has kept of the moderator who is here. */
   take(chosen) {
     this.chosen = chosen;
+    this.unsent = {};
   }
 
   open() {
@@ -48,18 +48,18 @@ export class Settings {
 
   /** Only what was changed here: the rest may be another by now, by another window. */
   async send() {
-    const changes = this.unsent;
+    const { chosen, unsent: changes } = this;
     if (!Object.keys(changes).length) return;
-    this.unsent = {};
+    const more = (this.unsent = {});
     try {
       const kept = await call("PUT", "/v1/review/me", changes);
-      // unless more was changed meanwhile
-      if (Object.keys(this.unsent).length) return;
+      // unless more was changed meanwhile, or another moderator came
+      if (this.chosen !== chosen) return;
       this.take(kept);
       this.apply(kept);
       this.fill();
     } catch (error) {
-      this.unsent = { ...changes, ...this.unsent };
+      if (this.unsent === more) this.unsent = { ...changes, ...more };
       notice(`The settings hold until you leave, but were not kept: ${error.message}`, { kind: "error" });
     }
   }

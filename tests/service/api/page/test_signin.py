@@ -89,6 +89,28 @@ def test_who_forgets_the_key_gives_the_photos_back(keyed_page: tuple[Visit, dict
     assert page.evaluate("sessionStorage.length") == 0
 
 
+def test_settings_that_were_not_kept_are_not_those_of_who_comes_next(
+    keyed_page: tuple[Visit, dict[str, str]],
+) -> None:
+    visit, keys = keyed_page
+    page = visit()
+    page.fill("#login-key", keys["ann"])
+    page.keyboard.press("Enter")
+    settled(page)
+    page.route("**/v1/review/me", lambda route: route.abort(), times=1)
+    page.keyboard.press(",")
+    page.uncheck("input[name=blur]")
+    expect(page.locator("#notices")).to_contain_text("were not kept")
+    page.click("#forget-key")
+    page.fill("#login-key", keys["bob"])
+    page.keyboard.press("Enter")
+    settled(page)
+    page.keyboard.press(",")
+    with page.expect_request(lambda request: request.method == "PUT") as sent:
+        page.uncheck("input[name=grey]")
+    assert sent.value.post_data_json == {"grey": False}
+
+
 def held(folder: Path) -> int:
     """How many photos are in front of somebody."""
     with stored(folder) as session:

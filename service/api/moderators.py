@@ -92,12 +92,10 @@ async def me(request: Request) -> Me:
 @router.put("/me", responses=error_docs(*WITH_BODY))
 async def choose(request: Request, change: Change) -> Choice:
     """Keep how you want the page: what is named; the rest stays as it was. Answers with all of it."""
-    database, moderator, changes = (
-        bulk_of(request).database,
-        moderator_of(request).id,
-        change.model_dump(exclude_none=True),
+    changes = change.model_dump(exclude_none=True)
+    kept = await asyncio.to_thread(
+        prefer, bulk_of(request).database, moderator_of(request).id, changes, _default(request)
     )
-    kept = await asyncio.to_thread(prefer, database, moderator, changes, _default(request))
     return Choice(**asdict(kept))
 
 

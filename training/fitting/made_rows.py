@@ -25,8 +25,7 @@ def made_rows(
 ) -> Iterator[Rows]:
     """The rows that the recipe asks for, of the ``photos`` at the positions ``full``, those of full weight."""
     assert recipe.kernel is not None
-    if recipe.kernel.collages:
-        yield from _collage_rows(means, recipe, rule, photos, full)
+    yield from _collage_rows(means, recipe, rule, photos, full)
     if recipe.kernel.decorated:
         yield from _decorated_rows(means, recipe, rule, photos, full)
 

@@ -9,7 +9,7 @@ from playwright.sync_api import APIResponse, Route, expect
 from sqlalchemy import text
 
 from tests.browser import settled
-from tests.service.api.page.visits import COUNT, Visit, decided, shown, stored, until_held
+from tests.service.api.page.visits import COUNT, Visit, by_own_clock, decided, shown, stored, until_held
 
 LONG, DECISIONS = 310, 300
 
@@ -69,9 +69,7 @@ def test_counts_older_than_a_decision_are_not_shown(open_page: Visit) -> None:
 
 def test_counts_made_beside_a_decision_on_its_way_are_not_shown(open_page: Visit) -> None:
     page, deciding, counting = open_page(), list[Route](), list[tuple[Route, APIResponse]]()
-    page.clock.install()
-    page.reload()
-    settled(page)
+    by_own_clock(page)
     expect(page.locator("#count-open")).to_have_text(str(COUNT))
     page.route("**/decision", lambda route: deciding.append(route))
     page.route("**/v1/review/summary", lambda route: counting.append((route, route.fetch())), times=1)
@@ -182,9 +180,7 @@ def test_space_shows_the_photo_whatever_was_clicked_before(open_page: Visit) -> 
 
 def test_another_category_is_that_of_the_photo_it_was_asked_about(open_page: Visit, folder: Path) -> None:
     page = open_page()
-    page.clock.install()
-    page.reload()
-    settled(page)
+    by_own_clock(page)
     asked = shown(page)
     page.keyboard.press("o")
     expect(page.locator("#other")).to_be_visible()

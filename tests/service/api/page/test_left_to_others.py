@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from sqlalchemy import text
 
 from tests.browser import PATIENCE, settled
-from tests.service.api.page.visits import Visit, shown, stored
+from tests.service.api.page.visits import Visit, by_own_clock, shown, stored
 
 
 # more than twice as many as the page has ahead
@@ -79,9 +79,7 @@ def test_what_comes_does_not_take_the_place_of_what_is_looked_at(open_page: Visi
 @pytest.mark.parametrize("count", [4])
 def test_what_was_taken_back_elsewhere_comes_again(open_page: Visit, folder: Path) -> None:
     page = open_page()
-    page.clock.install()
-    page.reload()
-    settled(page)
+    by_own_clock(page)
     first = shown(page)
     page.keyboard.press("r")
     settled(page)

@@ -7,7 +7,7 @@ from playwright.sync_api import Route, expect
 from sqlalchemy import text
 
 from tests.browser import in_sight, settled, wait
-from tests.service.api.page.visits import Visit, decided, refuse, shown, stored, until_held
+from tests.service.api.page.visits import Visit, by_own_clock, decided, refuse, shown, stored, until_held
 
 
 def test_a_decision_is_never_sent_with_the_key_of_another(
@@ -178,9 +178,7 @@ def test_what_hinders_is_told_until_it_is_over(open_page: Visit, folder: Path) -
 
 def test_a_service_that_says_nothing_is_asked_again(open_page: Visit, folder: Path) -> None:
     page, held = open_page(), list[Route]()
-    page.clock.install()
-    page.reload()
-    settled(page)
+    by_own_clock(page)
     page.route("**/decision", lambda route: held.append(route) if not held else route.continue_())
     page.keyboard.press("r")
     until_held(page, held)
@@ -215,9 +213,7 @@ HALTING = """(halts) => {
 
 def test_an_answer_that_stalls_in_the_middle_is_asked_for_again(open_page: Visit, folder: Path) -> None:
     page = open_page()
-    page.clock.install()
-    page.reload()
-    settled(page)
+    by_own_clock(page)
     page.evaluate(HALTING, [20_000, 1_000_000])  # one that is slow, and one that stalls
     page.keyboard.press("r")
     wait(page, "halted === 1")

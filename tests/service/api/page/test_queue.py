@@ -8,7 +8,7 @@ from playwright.sync_api import Page, Route, expect
 from sqlalchemy import text
 
 from tests.browser import in_sight, settled, wait
-from tests.service.api.page.visits import Visit, decided, shown, stored, until_held
+from tests.service.api.page.visits import Visit, by_own_clock, decided, shown, stored, until_held
 
 
 def test_a_grid_clears_many_and_one_press_takes_it_back(open_page: Visit, folder: Path) -> None:
@@ -66,9 +66,7 @@ def test_what_others_decided_meanwhile_is_told_once(open_page: Visit, folder: Pa
 
 def test_a_machine_that_slept_shows_nothing_that_others_have(open_page: Visit, folder: Path) -> None:
     page = open_page()
-    page.clock.install()
-    page.reload()
-    settled(page)
+    by_own_clock(page)
     mine = "SELECT item_id FROM reviews WHERE claimed_until > 0 ORDER BY item_id LIMIT 10"
     with stored(folder) as session:
         others = session.scalars(text(mine)).all()

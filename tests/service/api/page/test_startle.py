@@ -8,7 +8,7 @@ from playwright.sync_api import Page, Route, expect
 from sqlalchemy import text
 
 from tests.browser import GLANCE, settled
-from tests.service.api.page.visits import Visit, decided, shown, stored, until_held
+from tests.service.api.page.visits import Visit, by_own_clock, decided, shown, stored, until_held
 
 
 def answered_late(page: Page, late: Route, item: int) -> None:
@@ -44,9 +44,7 @@ def test_what_was_decided_before_comes_back_late(open_page: Visit, folder: Path)
 
 def test_an_undoing_is_refused_late(open_page: Visit, folder: Path) -> None:
     page, held = open_page(), list[Route]()
-    page.clock.install()
-    page.reload()
-    settled(page)
+    by_own_clock(page)
     first = shown(page)
     page.keyboard.press("r")
     settled(page)

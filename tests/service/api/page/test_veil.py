@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from tests.browser import settled, wait
 from tests.live import until
-from tests.service.api.page.visits import Visit, stored, until_held
+from tests.service.api.page.visits import Visit, by_own_clock, stored, until_held
 
 ALL_THERE = "document.querySelectorAll('.tile').length === 48 && !document.querySelector('.tile.waiting')"
 
@@ -57,9 +57,7 @@ def _claimed(folder: Path) -> int:
 
 def test_nobody_waits_for_the_photos_of_an_empty_desk(open_page: Visit, folder: Path) -> None:
     page = open_page()
-    page.clock.install()
-    page.reload()
-    settled(page)
+    by_own_clock(page)
     page.clock.set_system_time(time.time() + 20 * 60)
     page.mouse.move(300, 300)
     page.clock.set_system_time(time.time() + 40 * 60)

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from service.store.database import open_database
-from tests.browser import PATIENCE
+from tests.browser import PATIENCE, settled
 
 COUNT = 90
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
@@ -41,6 +41,13 @@ def strongest(folder: Path, item: int) -> str:
 def shown(page: Page) -> int:
     """The photo on the screen."""
     return int(page.get_attribute("#stage", "data-item") or 0)
+
+
+def by_own_clock(page: Page) -> None:
+    """Open the page anew, by a clock that the test moves."""
+    page.clock.install()
+    page.reload()
+    settled(page)
 
 
 def until_held(page: Page, held: Sized, count: int = 1) -> None:

@@ -7,7 +7,7 @@ from playwright.sync_api import Route, expect
 from sqlalchemy import text
 
 from tests.browser import in_sight, settled, wait
-from tests.service.api.page.visits import Visit, by_own_clock, decided, refuse, shown, stored, until_held
+from tests.service.api.page.visits import Visit, by_own_clock, decided, held_back, refuse, shown, stored, until_held
 
 
 def test_a_decision_is_never_sent_with_the_key_of_another(
@@ -146,12 +146,15 @@ def test_what_breaks_off_is_fetched_again(open_page: Visit, folder: Path) -> Non
     wait(page, "!document.querySelector('.tile.waiting')")
     page.keyboard.press("g")
     in_sight(page)
+    again = held_back(page)
     page.route(
         "**/decision", lambda route: route.fulfill(status=200, body='{"cut', content_type="application/json"), times=1
     )
     item = shown(page)
     page.keyboard.press("r")
     expect(page.locator("#saving")).to_contain_text("cut off. 1 decision is being saved")
+    until_held(page, again)
+    again[0].continue_()
     settled(page)
     assert [entry["item"] for entry in decided(folder)] == [item]
 
@@ -177,9 +180,9 @@ def test_what_hinders_is_told_until_it_is_over(open_page: Visit, folder: Path) -
 
 
 def test_a_service_that_says_nothing_is_asked_again(open_page: Visit, folder: Path) -> None:
-    page, held = open_page(), list[Route]()
+    page = open_page()
     by_own_clock(page)
-    page.route("**/decision", lambda route: held.append(route) if not held else route.continue_())
+    held = held_back(page)
     page.keyboard.press("r")
     until_held(page, held)
     expect(page.locator("#saving")).to_be_hidden()
@@ -187,7 +190,8 @@ def test_a_service_that_says_nothing_is_asked_again(open_page: Visit, folder: Pa
     expect(page.locator("#saving")).to_contain_text("takes its time. 1 decision is being saved")
     page.clock.fast_forward(27_000)
     expect(page.locator("#saving")).to_contain_text("does not answer. 1 decision is being saved")
-    page.clock.fast_forward(1_000)
+    until_held(page, held, 2)
+    held[1].continue_()
     settled(page)
     assert len(decided(folder)) == 1
 
@@ -222,10 +226,12 @@ def test_an_answer_that_stalls_in_the_middle_is_asked_for_again(open_page: Visit
     settled(page)
     page.keyboard.press("r")
     wait(page, "halted === 2")
+    again = held_back(page)
     page.clock.run_for(3_100)
     expect(page.locator("#saving")).to_contain_text("takes its time. 1 decision is being saved")
     page.clock.run_for(29_000)
     expect(page.locator("#saving")).to_contain_text("cut off. 1 decision is being saved")
-    page.clock.run_for(3_100)
+    until_held(page, again)
+    again[0].continue_()
     settled(page)
     assert [entry["decision"] for entry in decided(folder)] == ["reject"] * 2

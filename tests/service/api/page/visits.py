@@ -50,6 +50,13 @@ def by_own_clock(page: Page) -> None:
     settled(page)
 
 
+def held_back(page: Page) -> list[Route]:
+    """Decisions that the page sends from now on, until a test lets each go on."""
+    held = list[Route]()
+    page.route("**/decision", held.append)
+    return held
+
+
 def until_held(page: Page, held: Sized, count: int = 1) -> None:
     """Wait for requests that a test holds back."""
     end = time.monotonic() + PATIENCE

@@ -16,7 +16,7 @@ from training.exporting.moments import Moments, Pixels, watched
 from training.exporting.optional_map import behind
 from training.exporting.rounding import round_weights
 
-_MEAN = "kernel.mean"
+MEAN = "kernel.mean"
 _BIAS_STEPS = 2.0**30
 
 
@@ -37,10 +37,10 @@ def set_weights(
         least = np.abs(added) / (step * _BIAS_STEPS)
         rounded = round_weights(plain[given[node.name].input[1]], moments[node.name], largest, least)
         scale = (rounded.scale * np.float32(step)).astype(np.float32)
-        _put(constants[weight.input[0]], rounded.steps)
-        _put(constants[weight.input[1]], rounded.scale)
-        _put(constants[bias.input[0]], np.round((added + rounded.shift) / scale).astype(np.int32))
-        _put(constants[bias.input[1]], scale)
+        replace(constants[weight.input[0]], rounded.steps)
+        replace(constants[weight.input[1]], rounded.scale)
+        replace(constants[bias.input[0]], np.round((added + rounded.shift) / scale).astype(np.int32))
+        replace(constants[bias.input[1]], scale)
 
 
 def read_integers(integers: onnx.ModelProto) -> None:
@@ -64,14 +64,19 @@ def read_integers(integers: onnx.ModelProto) -> None:
 
 def align_means(integers: onnx.ModelProto, model: onnx.ModelProto, pictures: Iterable[Pixels]) -> None:
     """Shift the kernel head's mean features by as much as those of ``integers`` differ from ``model``'s, on average."""
-    name = next((node.input[0] for node in model.graph.node if list(node.input[1:]) == [_MEAN]), None)
+    name = next((node.input[0] for node in model.graph.node if list(node.input[1:]) == [MEAN]), None)
     if name is None:
         return
     networks = zip((integers, model), tee(pictures), strict=True)
     both = zip(*(watched(network, [name], given) for network, given in networks), strict=True)
     one, other = np.mean([[values[name][0].mean(0) for values in pair] for pair in both], axis=0)
-    mean = next(constant for constant in integers.graph.initializer if constant.name == _MEAN)
-    _put(mean, (numpy_helper.to_array(mean) + (one - other)).astype(np.float32))
+    mean = next(constant for constant in integers.graph.initializer if constant.name == MEAN)
+    replace(mean, (numpy_helper.to_array(mean) + (one - other)).astype(np.float32))
+
+
+def replace(constant: onnx.TensorProto, values: NDArray[np.generic]) -> None:
+    """Give ``constant`` other ``values``, of any kind of number."""
+    constant.CopyFrom(numpy_helper.from_array(values, constant.name))
 
 
 def _bytes(there: onnx.NodeProto, constants: Mapping[str, onnx.TensorProto]) -> bool:
@@ -96,7 +101,3 @@ def _drop_unread(graph: onnx.GraphProto) -> None:
     del graph.node[:], graph.initializer[:]
     graph.node.extend(nodes)
     graph.initializer.extend(constants)
-
-
-def _put(constant: onnx.TensorProto, values: NDArray[np.generic]) -> None:
-    constant.CopyFrom(numpy_helper.from_array(values, constant.name))

@@ -3,8 +3,9 @@
 QDQ format, unsigned 8-bit activations and signed 8-bit weights with a scale for each channel, as onnxruntime recommends
 for CPUs with VNNI (https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html). Weights use 7 of
 their 8 bits: CPUs with AVX2 and no VNNI add products in 16 bits, which overflow otherwise (same page), and then scores
-would depend on the machine. How they are rounded: :mod:`training.exporting.rounding`. The head stays in single
-precision: it compares features with kept photos, its cost is small, and its error would go straight into the score.
+would depend on the machine. How they are rounded: :mod:`training.exporting.rounding`. Of the head, the product with
+the landmarks is in integers too (:mod:`training.exporting.landmarks`); the rest is small, and its error would go
+straight into the score.
 """
 
 import datetime
@@ -26,6 +27,7 @@ from training.exporting.calibration import check_calibration
 from training.exporting.export import fitted, score, with_self_test
 from training.exporting.halves import store_halves
 from training.exporting.integers import align_means, read_integers, set_weights
+from training.exporting.landmarks import round_landmarks
 from training.exporting.moments import Pixels, input_moments
 from training.exporting.whole import written_whole
 from training.fitting.crossfit import fitted_on_val
@@ -103,6 +105,7 @@ def _write(source: Path, path: Path, pictures: Callable[[], Iterator[Pixels]], s
     set_weights(integers, model, moments, _LARGEST)
     read_integers(integers)
     align_means(integers, model, pictures())
+    round_landmarks(integers, pictures(), _LARGEST)
     onnx.save(integers, path)
     store_halves(path)
 

@@ -53,7 +53,8 @@ def by_own_clock(page: Page) -> None:
 def held_back(page: Page) -> list[Route]:
     """Decisions that the page sends from now on, until a test lets each go on."""
     held = list[Route]()
-    page.route("**/decision", held.append)
+    # Playwright takes no method of a list
+    page.route("**/decision", lambda route: held.append(route))
     return held
 
 

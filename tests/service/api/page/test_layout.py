@@ -151,6 +151,7 @@ def test_a_phone(open_page: Visit, folder: Path) -> None:
 def test_the_next_photo_comes_into_sight_on_a_phone(open_page: Visit) -> None:
     page = open_page(is_mobile=True, has_touch=True, viewport=PHONE)
     settled(page)
+    page.wait_for_selector("#similar li")
     page.evaluate("scrollTo(0, document.body.scrollHeight)")
     expect(page.locator("#frame")).not_to_be_in_viewport()
     page.tap(".actions [data-act=reject]")

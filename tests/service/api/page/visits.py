@@ -55,7 +55,7 @@ def stand_still(page: Page) -> None:
 
     It jumps ahead first, because what is asked for takes its time; nothing may be on its way.
     """
-    page.clock.pause_at(time.time() + 20)
+    page.clock.pause_at(page.evaluate("Date.now()") / 1e3 + 20)
 
 
 def all_tiles(page: Page) -> None:

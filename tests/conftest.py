@@ -20,7 +20,7 @@ from tests.live import ready
 # most tests are about something else; those about keys turn them on
 os.environ.setdefault("FAUNALENS_AUTH", "off")
 # a busy machine is no defect
-hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.register_profile("suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("suite")
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "docs" / "samples"
@@ -30,6 +30,14 @@ SAMPLES = ROOT / "docs" / "samples"
 def anyio_backend() -> str:
     """What tests marked ``anyio`` run on."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_stepping_back() -> Iterator[None]:
+    """Batches give way to whatever else the machine does, the other tests too: for longer than one waits for them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("service.bulk.runner.step_back", lambda _: None)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -49,7 +49,7 @@ def test_two_colons_are_every_address_of_both_families() -> None:
         check_address("::", port)
     with running(FAUNALENS_HOST="::", FAUNALENS_AUTH="off-and-exposed") as (port, _):
         for host in ("127.0.0.1", "[::1]") if socket.has_dualstack_ipv6() else ("127.0.0.1",):
-            assert httpx.get(f"http://{host}:{port}/livez").status_code == 200
+            assert httpx.get(f"http://{host}:{port}/livez", timeout=60).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["nobody.invalid", "a b", "x" * 70])
@@ -115,7 +115,8 @@ def stays_open(port: int) -> bool:
 
 
 def test_a_flood_of_connections_is_refused_like_any_other_and_the_service_recovers(tusk: bytes) -> None:
-    with running(FAUNALENS_MAX_CONNECTIONS="20", FAUNALENS_DRAIN_SECONDS="0") as (port, _):
+    settings = {"MAX_CONNECTIONS": "20", "READ_SECONDS": "120", "DRAIN_SECONDS": "0"}
+    with running(**{f"FAUNALENS_{name}": value for name, value in settings.items()}) as (port, _):
         with contextlib.ExitStack() as flood, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
             for _ in range(25):
                 flood.enter_context(socket.create_connection(("127.0.0.1", port)))

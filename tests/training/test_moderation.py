@@ -80,7 +80,7 @@ def test_the_walk(tmp_path: Path, trunk_weights: Path, monkeypatch: pytest.Monke
             reviewed = review(browser.new_page(), address, tmp_path / "my-photos")
     finally:
         service.terminate()
-        service.wait(30)
+        service.wait(60)
     assert {decision for decision, _ in reviewed} == {"confirm", "reject"}, "the samples have both"
 
     def run(line: str, *more: str) -> str:
@@ -111,7 +111,7 @@ def test_the_walk(tmp_path: Path, trunk_weights: Path, monkeypatch: pytest.Monke
 
 def is_ready(address: str) -> bool:
     try:
-        return httpx.get(f"{address}/readyz", timeout=5).status_code == 200
+        return httpx.get(f"{address}/readyz", timeout=60).status_code == 200
     except httpx.HTTPError:
         return False
 

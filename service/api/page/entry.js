@@ -17,7 +17,7 @@ export class Entry {
 
   forget() {
     this.thumb?.close();
-    this.canvas = this.thumb = this.similar = null;
+    this.canvas = this.thumb = this.similar = this.asked = null;
     this.heat = new Map();
     this.state = this.fields.photo ? "new" : "gone";
     this.reason = "";
@@ -25,7 +25,6 @@ export class Entry {
 
   async load() {
     this.state = "loading";
-    const like = this.loadSimilar();
     try {
       const bitmap = await picture(`/v1/review/items/${this.id}/photo`);
       // drawn ahead, so that a key press only puts it in its place
@@ -39,12 +38,19 @@ export class Entry {
       this.state = error.code === "photo_unavailable" ? "gone" : passing ? "late" : "failed";
       this.reason = error.message;
     }
-    await like;
   }
 
   /** Photos like it, with what is decided about them by now. */
   async loadSimilar() {
-    this.similar = await call("GET", `/v1/review/items/${this.id}/similar`).then(({ items }) => items, () => []);
+    const asked = (this.asked = {});
+    const found = await call("GET", `/v1/review/items/${this.id}/similar`).then(({ items }) => items, () => []);
+    // what was asked for later knows more
+    if (this.asked === asked) this.similar = found;
+  }
+
+  /** Whether photos like it may be there. */
+  get mayHaveSimilar() {
+    return Boolean(this.asked) && this.similar?.length !== 0;
   }
 
   /** The small photo, of the grid. */

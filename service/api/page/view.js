@@ -123,7 +123,7 @@ export class View {
     this.details.show(entry);
     this.#note(DECIDABLE.includes(entry?.state) ? entry : null);
     if (another && entry) say(`${inWords(entry)}.`);
-    if (another && entry?.similar?.length) this.#refresh(entry);
+    if (another && entry?.mayHaveSimilar) this.#refresh(entry);
     if (entry?.state === "shown" && this.stage.wantsHeat()) entry.loadHeat(entry.fields.findings[0].category).catch(() => {});
   }
 

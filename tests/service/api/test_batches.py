@@ -1,6 +1,7 @@
 """Bulk jobs over real HTTP: which there are, whose they are, what is kept, and their end."""
 
 import datetime
+import threading
 import time
 
 import httpx
@@ -87,11 +88,20 @@ def test_a_batch_made_before_the_clock_was_put_back_is_listed(http: httpx.Client
 
 def test_live_requests_go_first(http: httpx.Client, batch_app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the service has pictures of live requests, a batch waits; once a second one of its pictures goes on."""
-    state = batch_app.state.faunalens
-    until(lambda: not state.bulk.claims.any_ready())  # pictures of the tests before
-    monkeypatch.setattr("service.bulk.runner._PATIENCE_SECONDS", 60)
+    state, looked = batch_app.state.faunalens, set[int]()
+    claims = state.bulk.claims
+    any_ready = claims.any_ready
+
+    def look() -> bool:
+        looked.add(threading.get_ident())
+        return bool(any_ready())
+
+    until(lambda: not any_ready())  # pictures of the tests before
+    monkeypatch.setattr("service.bulk.runner._PATIENCE_SECONDS", 120)
     monkeypatch.setattr(type(state.workers), "pending", property(lambda _: 1))
-    time.sleep(0.2)  # who saw one of those before has looked for another by now
+    monkeypatch.setattr(claims, "any_ready", look)
+    # who saw one of those before has looked for another by now
+    until(lambda: len(looked) == len(state.bulk._runner._threads))
     batch = post(http, as_files(list(PICTURES)))
     time.sleep(0.5)
     assert http.get(f"/v1/batches/{batch}").json()["counts"]["waiting"] == 3

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from service.api.protocol import GuardedProtocol, guarded
+from tests.own_time import own_time
 
 pytestmark = pytest.mark.anyio
 GET = b"GET /v1/model HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -18,6 +19,11 @@ CHUNKED = b"POST %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 BROKEN = b"not hex\r\n"
 SECONDS = 0.05
 LONG = 6 * SECONDS
+
+
+@pytest.fixture(autouse=True)
+async def _time(monkeypatch: pytest.MonkeyPatch) -> None:
+    own_time(monkeypatch)
 
 
 class Wire(asyncio.Transport):

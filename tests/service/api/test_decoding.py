@@ -34,9 +34,9 @@ def serving(**settings: float) -> Iterator[TestClient]:
 
 
 @pytest.fixture(scope="module")
-def hurried() -> Iterator[TestClient]:
-    """It gives a picture two seconds."""
-    with serving(decode_seconds=2.0) as started:
+def steady() -> Iterator[TestClient]:
+    """It gives a picture as long as it takes on any machine."""
+    with serving(decode_seconds=120.0) as started:
         yield started
 
 
@@ -67,23 +67,24 @@ def test_slow_pictures_stop_nobody(detector: Detector, tusk: bytes) -> None:
         assert codes[0] == "decoder_stopped" and len(codes) == 2
 
 
-def test_the_deadline_of_a_picture(hurried: TestClient) -> None:
-    answer = hurried.post("/v1/detect", content=many_scans(4_000, 3_000, 5_000), headers=JPEG)
+def test_the_deadline_of_a_picture() -> None:
+    with serving(decode_seconds=2.0) as hurried:
+        answer = hurried.post("/v1/detect", content=many_scans(4_000, 3_000, 5_000), headers=JPEG)
     assert answer.status_code == 422 and answer.json()["error"]["code"] == "decode_deadline"
 
 
-def test_other_formats_go_the_same_way(hurried: TestClient, detector: Detector) -> None:
+def test_other_formats_go_the_same_way(steady: TestClient, detector: Detector) -> None:
     for kind in ("PNG", "WEBP", "AVIF"):
         data = encoded(scene(600, 400), kind)
-        answer = hurried.post("/v1/detect?heatmap=true", content=data, headers=JPEG).json()
+        answer = steady.post("/v1/detect?heatmap=true", content=data, headers=JPEG).json()
         assert answer["scores"] == detector.see(data).probabilities and answer["heatmap_png"]
         assert answer["timing_ms"]["total"] >= answer["timing_ms"]["decode"] > 0
-        assert hurried.post("/v1/heatmap", content=data, headers=JPEG).headers["content-type"] == "image/png"
+        assert steady.post("/v1/heatmap", content=data, headers=JPEG).headers["content-type"] == "image/png"
 
 
-def test_the_endpoint_refuses_truncated_pictures(hurried: TestClient) -> None:
+def test_the_endpoint_refuses_truncated_pictures(steady: TestClient) -> None:
     data = encoded(scene(600, 400), "PNG")[:5_000]
-    assert hurried.post("/v1/detect", content=data, headers=JPEG).json()["error"]["code"] == "truncated_image"
+    assert steady.post("/v1/detect", content=data, headers=JPEG).json()["error"]["code"] == "truncated_image"
 
 
 @pytest.mark.parametrize("confined", [True, False])

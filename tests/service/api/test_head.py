@@ -56,7 +56,7 @@ def test_a_connection_goes_on_and_no_stream_does(
         return found
 
     monkeypatch.setattr(Progress, "look", running)
-    head = http.head(f"/v1/batches/{batch}/events", timeout=10)
+    head = http.head(f"/v1/batches/{batch}/events")
     assert head.status_code == 200 and head.headers["content-type"].startswith("text/event-stream")
     until(lambda: state.watchers.taken == 0)
     assert http.head(f"/v1/batches/{batch}/results").headers["content-type"] == "application/jsonl"

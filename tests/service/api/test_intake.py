@@ -2,16 +2,23 @@
 
 import asyncio
 from collections import deque
+from types import SimpleNamespace
 
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.intake import Intake
 from service.errors import FaunalensError
+from tests.own_time import own_time
 
 pytestmark = pytest.mark.anyio
 GAP = 0.1
 Pieces = list[tuple[float, bytes]]
+
+
+@pytest.fixture(autouse=True)
+async def _time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.api.intake.time", SimpleNamespace(monotonic=own_time(monkeypatch)))
 
 
 async def whole(scope: Scope, receive: Receive, send: Send) -> None:

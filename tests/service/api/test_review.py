@@ -269,7 +269,7 @@ def test_the_marketplace_is_told_decisions_with_notices(filled: Filled, detector
     )  # fmt: skip
     app = create_app(settings)
     app.state.faunalens.bulk.settings = settings.model_copy(update={"webhook_hosts": ()})  # nothing is sent
-    with serving(app) as (host, port), httpx.Client(base_url=f"http://{host}:{port}") as http:
+    with serving(app) as (host, port), httpx.Client(base_url=f"http://{host}:{port}", timeout=60) as http:
         for decision in ("confirm", "undo", "reject"):
             http.post(f"/v1/review/items/{filled.ids['tusk-single.jpg']}/decision", json={"decision": decision})
     with filled.database.reading() as session:

@@ -69,7 +69,7 @@ class Service:
         assert self.process is not None
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(number)
-        self.process.wait(30)
+        self.process.wait(60)
 
 
 @dataclass

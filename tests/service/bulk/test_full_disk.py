@@ -41,22 +41,33 @@ def test_a_full_disk_refuses_batches_whole_holds_up_others_and_loses_nothing(
     served: tuple[httpx.Client, "subprocess.Popen[str]"], tusk: bytes
 ) -> None:
     client, process = served
-    begun = post(client, tusk).json()
-    room(process, 0)
+    batches = list[str]()
+
+    def is_running() -> bool:
+        return client.get(f"/v1/batches/{batches[-1]}").json()["state"] == "running"
+
+    def caught_at_work() -> bool:
+        """Whether the disk filled up before a batch was done."""
+        room(process, resource.RLIM_INFINITY)
+        batches.append(post(client, tusk).json()["id"])
+        room(process, 0)
+        return is_running()
+
+    until(caught_at_work)
     refused = post(client, tusk)
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "store_unavailable")
     assert "Retry-After" in refused.headers
     for _ in range(3):
         assert client.post("/v1/detect", content=tusk).status_code == 200
-    assert client.get(f"/v1/batches/{begun['id']}").json()["state"] == "running"
+    assert is_running()
     room(process, resource.RLIM_INFINITY)
-    until(lambda: client.get(f"/v1/batches/{begun['id']}").json()["state"] == "done")
-    lines = [json.loads(line) for line in client.get(f"/v1/batches/{begun['id']}/results").text.splitlines()]
+    until(lambda: not is_running())
+    lines = [json.loads(line) for line in client.get(f"/v1/batches/{batches[-1]}/results").text.splitlines()]
     assert {line["position"] for line in lines} == set(range(PICTURES)) and len(lines) == PICTURES
     assert all("verdict" in line for line in lines)
     again = post(client, tusk)
     assert again.status_code == 202
-    assert {one["id"] for one in client.get("/v1/batches").json()["batches"]} == {begun["id"], again.json()["id"]}
+    assert {one["id"] for one in client.get("/v1/batches").json()["batches"]} == {*batches, again.json()["id"]}
 
 
 def test_the_log_says_why_the_store_cannot_be_used(tmp_path: Path, tusk: bytes) -> None:

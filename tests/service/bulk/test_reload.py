@@ -20,7 +20,7 @@ def test_a_picture_that_was_taken_before_a_reload_is_judged(tmp_path: Path, monk
 
     def wait(photos: Photos, batch_id: str, position: int) -> bytes:
         taken.set()
-        assert go_on.wait(30)
+        assert go_on.wait(60)
         return read(photos, batch_id, position)
 
     monkeypatch.setattr(Photos, "read", wait)
@@ -30,7 +30,7 @@ def test_a_picture_that_was_taken_before_a_reload_is_judged(tmp_path: Path, monk
     with serving(app) as (host, port), httpx.Client(base_url=f"http://{host}:{port}", timeout=60) as client:
         files = [("file", ("a.png", picture.getvalue(), "image/png"))]
         batch = client.post("/v1/batches", files=files).json()["id"]
-        assert taken.wait(30)
+        assert taken.wait(60)
         state = app.state.faunalens
         runner = state.bulk._runner
         before = weakref.ref(runner._aside.decoders)

@@ -34,8 +34,8 @@ def landlock_version() -> int:
 
 @pytest.fixture
 def decoders() -> Iterator[Decoders]:
-    """One decoder process, ready."""
-    made = Decoders(1, Limits(), Bounds(seconds=2.0, memory=200_000_000))
+    """One decoder process, ready. It has two seconds of the processor for a picture, whatever the clock says."""
+    made = Decoders(1, Limits(), Bounds(seconds=2.0, memory=200_000_000, patience=60))
     made.prepare(encoded(scene(), "PNG"), RULE)
     yield made
     made.close()
@@ -134,6 +134,7 @@ def test_such_signals_in_the_instant_of_its_start_do_not_end_it_either(monkeypat
 
 def test_the_deadline_costs_one_picture(decoders: Decoders) -> None:
     before = only_process(decoders)
+    decoders._idle.queue[0].bounds = Bounds(seconds=2.0)  # type: ignore[union-attr]
     started = time.monotonic()
     with pytest.raises(FaunalensError) as caught:
         decoders.prepare(many_scans(4_000, 3_000, 5_000), RULE)

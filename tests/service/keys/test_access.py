@@ -141,7 +141,7 @@ def test_a_process_that_was_idle_over_midnight_learns_what_others_used(
         moment[0] += 43_200
         store.add_usage("2026-01-02", {key_id: 4})
         keeping = asyncio.create_task(access.keep())
-        await asyncio.sleep(0.3)
+        await until(lambda: access.allowances.used(key_id) == 4)
         with pytest.raises(FaunalensError) as caught:
             access.allowances.take(await access.allow(text, DETECT))
         assert caught.value.code is ErrorCode.QUOTA_EXCEEDED

@@ -124,7 +124,7 @@ async def test_a_name_whose_server_hangs_holds_up_no_other_name(monkeypatch: pyt
     try:
         await asyncio.sleep(0)
         waiting[0].cancel()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             assert await names("other.example") == [PUBLIC]
     finally:
         end.set()
@@ -145,7 +145,7 @@ async def test_a_name_server_that_hangs_holds_up_nothing_else(monkeypatch: pytes
     asked = [asyncio.create_task(getter.fetch(f"https://{HOST}/{i}", "client")) for i in range(20)]
     try:
         await asyncio.sleep(0.1)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await asyncio.to_thread(int)
     finally:
         end.set()

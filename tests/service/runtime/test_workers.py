@@ -96,10 +96,11 @@ def test_what_nobody_waits_for_does_not_run() -> None:
     async def scene(workers: Workers, gate: threading.Event) -> None:
         workers.admission.service_seconds = 0.001
         first = asyncio.create_task(workers.run(enter(workers), gate.wait))
+        await taken(workers)
         gone = asyncio.create_task(workers.run(enter(workers), lambda: ran.append("gone")))
         late = asyncio.create_task(workers.run(enter(workers, seconds=1), lambda: ran.append("late")))
         last = asyncio.create_task(workers.run(enter(workers), lambda: ran.append("last")))
-        await taken(workers)
+        await settle()
         assert workers.waiting == 3
         gone.cancel()
         with pytest.raises(FaunalensError) as caught:

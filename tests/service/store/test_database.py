@@ -125,7 +125,7 @@ def test_who_waits_to_write_does_not_keep_others_from_reading(tmp_path: Path) ->
         writing = [pool.submit(write) for _ in range(40)]
         time.sleep(0.5)
         try:
-            assert pool.submit(Batches(opened).newest, None, 1, 1.0).result(10) == []
+            assert pool.submit(Batches(opened).newest, None, 1, 1.0).result(20) == []
         finally:
             other.execute("COMMIT")
             other.close()

@@ -1,7 +1,6 @@
 """What waits for moderators is counted now and then, and every decision counts at once."""
 
 import random
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -15,6 +14,7 @@ from service.store.database import Database
 from service.store.decisions import Decisions, Moderator
 from service.store.kinds import Kind
 from service.store.summary import Summaries
+from tests.live import until
 from tests.service.store.conftest import Clock, ids
 
 
@@ -48,7 +48,7 @@ def test_whatever_is_decided_counts_at_once_and_is_what_counting_says(found: Dat
     """By others than who counted, in any order, taken back too."""
     draw, kept = random.Random(0), Summaries(found)
     kept.look()
-    until = kept._counted
+    counted = kept._counted
     moderators = [Decisions(found, "all"), Decisions(found)]
     items, seen = ids(found), set[str]()
     for _ in range(60):
@@ -60,7 +60,7 @@ def test_whatever_is_decided_counts_at_once_and_is_what_counting_says(found: Dat
         ticks.moment = 1000.0
         assert kept.look() == Summaries(found).look()
         seen.add(made.fields["state"])
-    assert len(seen) == 5 and kept._counted and until and kept._counted.until == until.until, "it was counted once"
+    assert len(seen) == 5 and kept._counted and counted and kept._counted.until == counted.until, "it was counted once"
 
 
 def test_what_comes_in_is_counted_after_a_hundred_times_as_long_as_counting_took(
@@ -101,6 +101,4 @@ def test_while_there_are_few_photos_they_are_counted_all_the_time(found: Databas
     kept = Summaries(found)
     kept.look()
     judge(found, answers[0])
-    until = time.monotonic() + 30
-    while kept.look().states["open"] != 4:
-        assert time.monotonic() < until
+    until(lambda: kept.look().states["open"] == 4)

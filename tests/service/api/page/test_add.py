@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from tests.browser import settled
 from tests.conftest import SAMPLES
-from tests.service.api.page.visits import Visit, refuse, stored
+from tests.service.api.page.visits import Visit, refuse, stored, until_held
 
 
 def test_a_dropped_folder_becomes_a_batch(open_page: Visit, tmp_path: Path) -> None:
@@ -47,6 +47,7 @@ def test_the_chosen_policy_stays_when_the_dialog_is_opened_again(open_page: Visi
     for key in ("p", "Escape", "p", "Escape", "p"):
         page.keyboard.press(key)
     expect(page.locator("#add")).to_be_visible()
+    until_held(page, waiting)
     page.wait_for_timeout(500)
     assert len(waiting) == 1
     waiting[0].continue_()
@@ -116,7 +117,7 @@ def test_hundreds_of_dropped_files_become_a_batch(open_page: Visit) -> None:
     page.route(re.compile("/v1/batches/[0-9a-f]{32}$"), lambda route: route.abort(), times=2)
     page.click("#add-start")
     line = page.locator("#batches li[data-state=done]", has_text="dropped")
-    expect(line).to_contain_text("300 of 300 judged")
+    expect(line).to_contain_text("300 of 300 judged", timeout=300_000)
     assert line.locator("progress").evaluate("bar => bar.value / bar.max") == 1
 
 

@@ -8,8 +8,17 @@ import pytest
 from playwright.sync_api import APIResponse, Route, expect
 from sqlalchemy import text
 
-from tests.browser import settled
-from tests.service.api.page.visits import COUNT, Visit, by_own_clock, decided, shown, stored, until_held
+from tests.browser import settled, wait
+from tests.service.api.page.visits import (
+    COUNT,
+    Visit,
+    by_own_clock,
+    decided,
+    shown,
+    stand_still,
+    stored,
+    until_held,
+)
 
 LONG, DECISIONS = 310, 300
 
@@ -50,20 +59,20 @@ def test_decisions_by_keyboard_alone(open_page: Visit, folder: Path) -> None:
 
 
 def test_counts_older_than_a_decision_are_not_shown(open_page: Visit) -> None:
-    page = open_page()
+    page, late = open_page(), list[Route]()
     settled(page)
-    late: list[tuple[Route, APIResponse]] = []
-    page.route("**/v1/review/summary", lambda route: late.append((route, route.fetch())), times=1)
-    page.reload()
-    settled(page)
+    page.route("**/v1/review/summary", lambda route: late.append(route))
+    by_own_clock(page)
     until_held(page, late)
+    counted = late[0].fetch()
     page.keyboard.press("r")
     settled(page)
-    route, counted = late[0]
     with page.expect_response("**/v1/review/summary"):
-        route.fulfill(response=counted)
+        late[0].fulfill(response=counted)
     page.wait_for_timeout(100)
     assert page.locator("#count-open").inner_text() == ""
+    page.unroute("**/v1/review/summary")
+    page.clock.fast_forward(10_000)
     expect(page.locator("#count-open")).to_have_text(str(COUNT - 1))
 
 
@@ -71,6 +80,7 @@ def test_counts_made_beside_a_decision_on_its_way_are_not_shown(open_page: Visit
     page, deciding, counting = open_page(), list[Route](), list[tuple[Route, APIResponse]]()
     by_own_clock(page)
     expect(page.locator("#count-open")).to_have_text(str(COUNT))
+    stand_still(page)
     page.route("**/decision", lambda route: deciding.append(route))
     page.route("**/v1/review/summary", lambda route: counting.append((route, route.fetch())), times=1)
     page.keyboard.press("r")
@@ -78,7 +88,7 @@ def test_counts_made_beside_a_decision_on_its_way_are_not_shown(open_page: Visit
     page.clock.fast_forward(10_000)
     until_held(page, counting)
     deciding[0].continue_()
-    settled(page)
+    wait(page, "!Number(document.body.dataset.waiting)")
     route, counted = counting[0]
     with page.expect_response("**/v1/review/summary"):
         route.fulfill(response=counted)
@@ -117,6 +127,10 @@ def test_what_is_pressed_twice_decides_once(open_page: Visit, folder: Path) -> N
     page = open_page()
     settled(page)
     first = shown(page)
+    # the next photo is there to be decided about
+    for key in "ru":
+        page.keyboard.press(key)
+        settled(page)
     press = "document.body.dispatchEvent(new KeyboardEvent('keydown', { key: 'r', bubbles: true }))"
     page.evaluate(f"for (const _ of [1, 2]) {press}")
     expect(page.locator("#live")).to_have_text(re.compile("^Pressed too soon: .* is not decided[.]$"))
@@ -125,7 +139,7 @@ def test_what_is_pressed_twice_decides_once(open_page: Visit, folder: Path) -> N
     page.evaluate("for (const _ of [1, 2]) document.querySelector('.actions .confirm').click()")
     settled(page)
     entries = [(entry["item"], entry["decision"]) for entry in decided(folder)]
-    assert entries == [(first, "reject"), (second, "confirm")]
+    assert entries == [(first, "reject"), (first, "undo"), (first, "reject"), (second, "confirm")]
 
 
 def test_keyboards_without_latin_letters(open_page: Visit, folder: Path) -> None:
@@ -186,7 +200,7 @@ def test_another_category_is_that_of_the_photo_it_was_asked_about(open_page: Vis
     expect(page.locator("#other")).to_be_visible()
     with stored(folder) as session:
         lost = text("UPDATE reviews SET claimed_by = 'zoe.x', claimed_until = :later WHERE item_id = :asked")
-        session.execute(lost, {"later": time.time() + 100, "asked": asked})
+        session.execute(lost, {"later": time.time() + 3600, "asked": asked})
     page.clock.set_system_time(time.time() + 900)
     page.clock.run_for(3_100)
     page.wait_for_selector(f"#stage[data-shown=shown]:not([data-item='{asked}'])")

@@ -7,7 +7,17 @@ from playwright.sync_api import Route, expect
 from sqlalchemy import text
 
 from tests.browser import in_sight, settled, wait
-from tests.service.api.page.visits import Visit, by_own_clock, decided, held_back, refuse, shown, stored, until_held
+from tests.service.api.page.visits import (
+    Visit,
+    by_own_clock,
+    decided,
+    held_back,
+    refuse,
+    shown,
+    stand_still,
+    stored,
+    until_held,
+)
 
 
 def test_a_decision_is_never_sent_with_the_key_of_another(
@@ -182,6 +192,7 @@ def test_what_hinders_is_told_until_it_is_over(open_page: Visit, folder: Path) -
 def test_a_service_that_says_nothing_is_asked_again(open_page: Visit, folder: Path) -> None:
     page = open_page()
     by_own_clock(page)
+    stand_still(page)
     held = held_back(page)
     page.keyboard.press("r")
     until_held(page, held)
@@ -190,6 +201,7 @@ def test_a_service_that_says_nothing_is_asked_again(open_page: Visit, folder: Pa
     expect(page.locator("#saving")).to_contain_text("takes its time. 1 decision is being saved")
     page.clock.fast_forward(27_000)
     expect(page.locator("#saving")).to_contain_text("does not answer. 1 decision is being saved")
+    page.clock.resume()
     until_held(page, held, 2)
     held[1].continue_()
     settled(page)
@@ -224,6 +236,7 @@ def test_an_answer_that_stalls_in_the_middle_is_asked_for_again(open_page: Visit
     page.clock.run_for(20_000)
     page.clock.run_for(20_000)
     settled(page)
+    stand_still(page)
     page.keyboard.press("r")
     wait(page, "halted === 2")
     again = held_back(page)
@@ -231,6 +244,7 @@ def test_an_answer_that_stalls_in_the_middle_is_asked_for_again(open_page: Visit
     expect(page.locator("#saving")).to_contain_text("takes its time. 1 decision is being saved")
     page.clock.run_for(29_000)
     expect(page.locator("#saving")).to_contain_text("cut off. 1 decision is being saved")
+    page.clock.resume()
     until_held(page, again)
     again[0].continue_()
     settled(page)

@@ -8,15 +8,23 @@ from playwright.sync_api import Page, Route, expect
 from sqlalchemy import text
 
 from tests.browser import in_sight, settled, wait
-from tests.service.api.page.visits import Visit, by_own_clock, decided, shown, stored, until_held
+from tests.service.api.page.visits import (
+    Visit,
+    all_tiles,
+    by_own_clock,
+    decided,
+    shown,
+    stand_still,
+    stored,
+    until_held,
+)
 
 
 def test_a_grid_clears_many_and_one_press_takes_it_back(open_page: Visit, folder: Path) -> None:
     page = open_page()
     settled(page)
     page.keyboard.press("g")
-    wait(page, "document.querySelectorAll('.tile').length === 48")
-    wait(page, "!document.querySelector('.tile.waiting')")
+    all_tiles(page)
     page.keyboard.press("r")
     expect(page.locator("#notices")).to_contain_text("Nothing is selected")
     page.keyboard.press("v")
@@ -45,9 +53,10 @@ def test_a_grid_clears_many_and_one_press_takes_it_back(open_page: Visit, folder
 
 def test_what_others_decided_meanwhile_is_told_once(open_page: Visit, folder: Path) -> None:
     page = open_page()
-    settled(page)
+    by_own_clock(page)
     page.keyboard.press("g")
-    wait(page, "document.querySelectorAll('.tile').length === 48 && !document.querySelector('.tile.waiting')")
+    all_tiles(page)
+    stand_still(page)
     page.keyboard.press("a")
     with stored(folder) as session:
         session.execute(
@@ -73,7 +82,7 @@ def test_a_machine_that_slept_shows_nothing_that_others_have(open_page: Visit, f
         wanted = f"item_id IN ({','.join(map(str, others))})"
         session.execute(text("UPDATE reviews SET claimed_until = 0 WHERE claimed_until > 0"))
         session.execute(
-            text(f"UPDATE reviews SET claimed_by = 'zoe.x', claimed_until = {time.time() + 100} WHERE {wanted}")
+            text(f"UPDATE reviews SET claimed_by = 'zoe.x', claimed_until = {time.time() + 3600} WHERE {wanted}")
         )
     page.clock.set_system_time(time.time() + 900)
     page.clock.run_for(3_100)
@@ -95,7 +104,7 @@ def test_a_tile_that_is_not_selected_has_no_tick_in_forced_colours(open_page: Vi
     page = open_page(forced_colors="active")
     settled(page)
     page.keyboard.press("g")
-    wait(page, "document.querySelectorAll('.tile').length === 48 && !document.querySelector('.tile.waiting')")
+    all_tiles(page)
     colour = "getComputedStyle(document.querySelector('.tile .mark')).color"
     assert page.evaluate(colour) == "rgba(0, 0, 0, 0)"
     page.keyboard.press("a")

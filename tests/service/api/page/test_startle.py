@@ -8,12 +8,14 @@ from playwright.sync_api import Page, Route, expect
 from sqlalchemy import text
 
 from tests.browser import GLANCE, settled
-from tests.service.api.page.visits import Visit, by_own_clock, decided, shown, stored, until_held
+from tests.service.api.page.visits import Visit, by_own_clock, decided, shown, stand_still, stored, until_held
 
 
 def answered_late(page: Page, late: Route, item: int) -> None:
-    """Let an answer come that puts another photo in front, and press as a hand does that was about to."""
-    page.clock.pause_at(time.time() + 10)  # requests are given up after 30
+    """Let an answer come that puts another photo in front, and press as a hand does that was about to.
+
+    The page's clock stands still.
+    """
     late.continue_()
     page.wait_for_selector(f"#stage[data-item='{item}'][data-shown=shown]")
     page.clock.run_for(2 * GLANCE)
@@ -27,13 +29,12 @@ def answered_late(page: Page, late: Route, item: int) -> None:
 
 def test_what_was_decided_before_comes_back_late(open_page: Visit, folder: Path) -> None:
     page, held = open_page(), list[Route]()
-    page.clock.install()
     settled(page)
     first = shown(page)
     page.keyboard.press("r")
     settled(page)
-    page.reload()
-    settled(page)
+    by_own_clock(page)
+    stand_still(page)
     page.route("**/v1/review/undo", lambda route: held.append(route))
     page.keyboard.press("u")
     until_held(page, held)
@@ -51,7 +52,8 @@ def test_an_undoing_is_refused_late(open_page: Visit, folder: Path) -> None:
     second = shown(page)
     with stored(folder) as session:
         taken = text("UPDATE reviews SET claimed_by = 'zoe', claimed_until = :later WHERE item_id = :first")
-        session.execute(taken, {"later": time.time() + 100, "first": first})
+        session.execute(taken, {"later": time.time() + 3600, "first": first})
+    stand_still(page)
     page.route("**/decision", lambda route: held.append(route), times=1)
     page.keyboard.press("u")
     until_held(page, held)

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser import in_sight, settled, wait
-from tests.service.api.page.visits import DESK, PHONE, Visit
+from tests.service.api.page.visits import DESK, PHONE, Visit, by_own_clock, stand_still
 
 ZOOMED, NARROW = {"width": 640, "height": 400}, {"width": 320, "height": 640}
 PIXELS = 24
@@ -53,12 +53,13 @@ def test_large_text(open_page: Visit, size: dict[str, int]) -> None:
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 def test_no_message_hides_that_something_is_being_saved(open_page: Visit, size: dict[str, int]) -> None:
     page = open_page(viewport=size)
-    settled(page)
+    by_own_clock(page)
     for path in ("**/decision", "**/heatmap*"):
         page.route(path, lambda route: route.abort())
     page.keyboard.press("r")
     expect(page.locator("#saving")).to_contain_text("being saved")
     in_sight(page)
+    stand_still(page)
     page.keyboard.press("h")
     expect(page.locator(".notice")).to_be_visible()
     assert page.evaluate(OVERLAPS, "header button, .actions button, .notice, #saving") == []

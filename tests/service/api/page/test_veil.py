@@ -6,18 +6,16 @@ from pathlib import Path
 from playwright.sync_api import Route, expect
 from sqlalchemy import text
 
-from tests.browser import settled, wait
+from tests.browser import settled
 from tests.live import until
-from tests.service.api.page.visits import Visit, by_own_clock, stored, until_held
-
-ALL_THERE = "document.querySelectorAll('.tile').length === 48 && !document.querySelector('.tile.waiting')"
+from tests.service.api.page.visits import Visit, all_tiles, by_own_clock, stored, until_held
 
 
 def test_tiles_that_were_given_back_are_veiled_when_they_come_again(open_page: Visit) -> None:
     page = open_page()
     settled(page)
     page.keyboard.press("g")
-    wait(page, ALL_THERE)
+    all_tiles(page)
     page.keyboard.press("v")
     page.keyboard.press("g")
     settled(page)
@@ -26,7 +24,7 @@ def test_tiles_that_were_given_back_are_veiled_when_they_come_again(open_page: V
     page.click("[data-state=open]")
     settled(page)
     page.keyboard.press("g")
-    wait(page, ALL_THERE)
+    all_tiles(page)
     expect(page.locator(".tile.revealed")).to_have_count(0)
     page.locator(".tile").nth(5).dblclick()
     settled(page)

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from service.store.database import open_database
-from tests.browser import PATIENCE, settled
+from tests.browser import PATIENCE, settled, wait
 
 COUNT = 90
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
@@ -50,10 +50,24 @@ def by_own_clock(page: Page) -> None:
     settled(page)
 
 
+def stand_still(page: Page) -> None:
+    """Stop the clock of a page that goes by its own: no message goes, nothing is given up, and nothing tried again.
+
+    It jumps ahead first, because what is asked for takes its time; nothing may be on its way.
+    """
+    page.clock.pause_at(page.evaluate("Date.now()") / 1e3 + 20)
+
+
+def all_tiles(page: Page) -> None:
+    """Wait until the grid is full, and every photo in it drawn."""
+    wait(page, "document.querySelectorAll('.tile').length === 48 && !document.querySelector('.tile.waiting')")
+
+
 def held_back(page: Page) -> list[Route]:
     """Decisions that the page sends from now on, until a test lets each go on."""
     held = list[Route]()
-    page.route("**/decision", held.append)
+    # Playwright takes no method of a list
+    page.route("**/decision", lambda route: held.append(route))
     return held
 
 

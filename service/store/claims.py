@@ -24,7 +24,7 @@ from service.store.clock import SLACK, now
 from service.store.database import Database
 from service.store.results import spliced
 from service.store.states import BatchState, ItemState, ReviewState
-from service.store.tables import LEAVING, Batch, Finding, Item, Review
+from service.store.tables import LEAVING, Batch, Finding, Item, Review, ReviewCategory
 from service.store.tallies import RANKS
 
 _TRIES = 8
@@ -195,7 +195,7 @@ class Claims:
             # the batch's row is locked until the commit, so results become visible in the order of their numbers
             session.execute(update(Item).where(Item.id == claimed.id).values(seq=batch.finished))
             if answer and (answer.findings or outcome.sample):
-                session.add(_review(claimed.id, answer, outcome.sample, moment))
+                _to_review(session, claimed, answer, outcome.sample, moment)
                 likenesses.keep(session, claimed.id, outcome.fingerprints)
             if answer and answer.findings:
                 session.execute(insert(Finding), _findings(claimed.id, answer))
@@ -250,13 +250,20 @@ def _findings(item_id: int, answer: Answer) -> list[dict[str, object]]:
     ]  # fmt: skip
 
 
-def _review(item_id: int, answer: Answer, sample: Sample | None, moment: float) -> Review:
+def _to_review(session: Session, claimed: Claimed, answer: Answer, sample: Sample | None, moment: float) -> None:
+    """Put a photo into the queue."""
     if sample is None:
         rank, place = RANKS[answer.verdict], max(finding.probability for finding in answer.findings)
+        shown_with = [finding.category for finding in answer.findings]
     else:
-        rank, place = RANKS["review"], sample.place
-    return Review(
-        item_id=item_id, state=ReviewState.OPEN, rank=rank, probability=place, judged_at=moment, claimed_until=0.0,
-        sampled=sample.rate if sample else None, sampled_as=sample.candidate.category if sample else None,
-        candidate=sample.candidate.model_dump_json() if sample else None,
+        rank, place, shown_with = RANKS["review"], sample.place, [sample.candidate.category]
+    at: dict[str, Any] = {"state": ReviewState.OPEN, "rank": rank, "probability": place, "judged_at": moment}
+    review = Review(
+        item_id=claimed.id, **at, claimed_until=0.0, sampled=sample.rate if sample else None,
+        sampled_as=sample.candidate.category if sample else None,
+        candidate=sample.candidate.model_dump_json() if sample else None, batch_id=claimed.batch_id,
+        source=claimed.source,
     )  # fmt: skip
+    session.add(review)
+    session.flush()
+    session.add_all(ReviewCategory(item_id=claimed.id, category=category, **at) for category in shown_with)

@@ -1,7 +1,7 @@
 """The tables. Times are seconds since the epoch (UTC, float); JSON is kept as text.
 
-An item is one picture of a batch. What the review page reads is here too: the findings of an item with their
-probabilities, and the index that a queue by verdict, probability and age reads.
+An item is one picture of a batch. What the review page reads is here too, with the indexes that a queue by verdict,
+probability and age reads: of all photos of a state, and of those of a category, batch or source.
 """
 
 from sqlalchemy import BigInteger, Double, ForeignKey, Index, Integer, String, Text, UniqueConstraint
@@ -77,7 +77,7 @@ class Item(Base):
     seq: Mapped[int | None]
     rank: Mapped[int | None]
     probability: Mapped[float | None] = mapped_column(Double)
-    sha256: Mapped[str | None] = mapped_column(String(64), index=True)
+    sha256: Mapped[str | None] = mapped_column(String(64))
     record: Mapped[str | None] = mapped_column(Text)
     judged_at: Mapped[float | None] = mapped_column(Double)
 
@@ -87,7 +87,6 @@ class Item(Base):
         Index("items_claim", "batch_id", "state", "attempts", "position"),
         Index("items_lease", "state", "lease_until"),
         Index("items_purge", "photo", "purge_at"),
-        Index("items_queue", "rank", "probability", "judged_at"),
         Index("items_judged", "judged_at", "rank", "state", "batch_id", "probability"),
     )
 
@@ -102,8 +101,6 @@ class Finding(Base):
     verdict: Mapped[str] = mapped_column(String(16))
     probability: Mapped[float] = mapped_column(Double)
     threshold: Mapped[float] = mapped_column(Double)
-
-    __table_args__ = (Index("findings_category", "category", "probability"),)
 
 
 class Delivery(Base):
@@ -131,7 +128,8 @@ class Review(Base):
     """A photo with findings that a person looks at, one for each such item.
 
     ``claimed_by``: the key of whoever has it in front of them until ``claimed_until``. ``last_seq``: the last entry of
-    the log of decisions about it; ``first_seq``: the entry that a second opinion is asked about.
+    the log of decisions about it; ``first_seq``: the entry that a second opinion is asked about. ``batch_id`` and
+    ``source`` say again what the item and its batch say, to find it by; see :class:`ReviewCategory` too.
 
     A photo of the random sample has no finding: ``sampled`` is the rate at which it was drawn, ``candidate`` the
     finding (JSON) that it is shown with, ``sampled_as`` its category; its ``rank`` and ``probability`` are drawn too.
@@ -151,11 +149,31 @@ class Review(Base):
     sampled: Mapped[float | None] = mapped_column(Double)
     sampled_as: Mapped[str | None] = mapped_column(String(64))
     candidate: Mapped[str | None] = mapped_column(Text)
+    batch_id: Mapped[str] = mapped_column(String(32))
+    source: Mapped[str] = mapped_column(String(LISTING_LENGTH))
 
     __table_args__ = (
         Index("reviews_queue", "state", "rank", "probability", "judged_at"),
+        Index("reviews_batch", "batch_id", "state", "rank", "probability", "judged_at"),
+        Index("reviews_source", "source", "state", "rank", "probability", "judged_at"),
         Index("reviews_claimed", "claimed_by", "claimed_until"),
     )
+
+
+class ReviewCategory(Base):
+    """A category that a photo to review is shown with. It says again where the photo is in the queue, so that photos
+    of a rare category are found without a look at all others."""
+
+    __tablename__ = "review_categories"
+
+    item_id: Mapped[int] = mapped_column(ForeignKey("reviews.item_id", ondelete="CASCADE"), primary_key=True)
+    category: Mapped[str] = mapped_column(String(64), primary_key=True)
+    state: Mapped[str] = mapped_column(String(16))
+    rank: Mapped[int]
+    probability: Mapped[float] = mapped_column(Double)
+    judged_at: Mapped[float] = mapped_column(Double)
+
+    __table_args__ = (Index("review_categories_queue", "category", "state", "rank", "probability", "judged_at"),)
 
 
 class Tally(Base):

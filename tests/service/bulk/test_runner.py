@@ -24,8 +24,9 @@ from service.store.claims import Claimed, Claims, Outcome
 from service.store.database import Database, open_database
 from service.store.photos import Photos
 from service.store.places import Folder
+from service.store.queues import Wanted
 from service.store.results import page
-from service.store.reviews import Reviews, Wanted
+from service.store.reviews import Reviews
 from service.store.tallies import Tallies
 from service.telemetry.metrics import Metrics
 from tests.conftest import SAMPLES

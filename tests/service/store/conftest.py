@@ -19,7 +19,8 @@ from service.detector import Detector
 from service.store.batches import Batches, Entry, NewBatch
 from service.store.claims import Claims, Outcome
 from service.store.database import Database, open_database
-from service.store.reviews import Reviews, Wanted
+from service.store.queues import Wanted
+from service.store.reviews import Reviews
 from service.store.tables import Base
 from tests.conftest import SAMPLES
 from tests.process import free_port

@@ -16,7 +16,8 @@ from service.store.database import Database
 from service.store.decisions import Decisions, Moderator
 from service.store.figures import Figures
 from service.store.kinds import Kind
-from service.store.reviews import Reviews, Wanted
+from service.store.queues import Wanted
+from service.store.reviews import Reviews
 from service.store.states import ReviewState
 from service.store.tallies import Days, Key, Tallies
 from tests.conftest import SAMPLES

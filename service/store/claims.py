@@ -143,27 +143,18 @@ class Claims:
     def free(self) -> None:
         """Give back what nobody holds any more; to be called a few times in each lease."""
         held = select(Item.id, Item.lease_owner, Item.lease_until).where(Item.state == ItemState.RUNNING)
-        cancelled = select(Batch.id).where(Batch.state == BatchState.CANCELLED)
         with self._database.reading() as session:
             leases = [(item_id, owner, until) for item_id, owner, until in session.execute(held).all()]
-            stray = session.execute(
-                select(Item.id).where(Item.state == ItemState.WAITING, Item.batch_id.in_(cancelled)).limit(1)
-            ).first()
         moment = time.monotonic()
         self._seen = {lease: self._seen.get(lease, moment) for lease in leases}
         late = [lease for lease, since in self._seen.items() if moment - since >= self._lease]
-        if not late and not stray:
+        if not late:
             return
         with self._database.writing() as session:
             for item_id, owner, until in late:
                 same = (Item.id == item_id, Item.lease_owner == owner, Item.lease_until == until)
                 freed = update(Item).where(*same, Item.state == ItemState.RUNNING)
                 session.execute(freed.values(state=ItemState.WAITING, lease_owner=None))
-            session.execute(
-                update(Item)
-                .where(Item.state == ItemState.WAITING, Item.batch_id.in_(cancelled))
-                .values(state=ItemState.CANCELLED, purge_at=now())
-            )
 
     def put_back(self, claimed: Claimed, seconds: float, counted: bool = True) -> None:
         """Let the item be taken again after ``seconds``. ``counted``: that it was taken counts as an attempt."""

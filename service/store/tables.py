@@ -4,7 +4,9 @@ An item is one picture of a batch. What the review page reads is here too, with 
 probability and age reads: of all photos of a state, and of those of a category, batch or source.
 """
 
-from sqlalchemy import BigInteger, Double, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from typing import Any
+
+from sqlalchemy import BigInteger, Double, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 NAME_LENGTH = 500
@@ -14,6 +16,9 @@ LARGEST = 2**63 - 1
 # an item's ``purge_at`` once its photo is being removed: no decision prolongs it any more
 LEAVING = 0.0
 URL_LENGTH = 2048
+_HOST_LENGTH = 253
+# of the rows whose photo is kept
+_KEPT: dict[str, Any] = {"sqlite_where": text("photo = 1"), "postgresql_where": text("photo")}
 _Id = BigInteger().with_variant(Integer, "sqlite")
 
 
@@ -86,7 +91,8 @@ class Item(Base):
         UniqueConstraint("batch_id", "seq"),
         Index("items_claim", "batch_id", "state", "attempts", "position"),
         Index("items_lease", "state", "lease_until"),
-        Index("items_purge", "photo", "purge_at"),
+        Index("items_purge", "purge_at", **_KEPT),
+        Index("items_kept", "batch_id", **_KEPT),
         Index("items_judged", "judged_at", "rank", "state", "batch_id", "probability"),
     )
 
@@ -104,7 +110,8 @@ class Finding(Base):
 
 
 class Delivery(Base):
-    """A webhook to be sent, written in the transaction of what it tells. ``subject``: the item's id, or ``batch``."""
+    """A webhook to be sent, written in the transaction of what it tells. ``subject``: the item's id, or ``batch``;
+    ``host``: that of ``url``, in lower case."""
 
     __tablename__ = "deliveries"
 
@@ -117,10 +124,12 @@ class Delivery(Base):
     state: Mapped[str] = mapped_column(String(16))
     attempts: Mapped[int]
     next_at: Mapped[float] = mapped_column(Double)
+    host: Mapped[str] = mapped_column(String(_HOST_LENGTH))
 
     __table_args__ = (
         UniqueConstraint("batch_id", "event", "subject"),
         Index("deliveries_due", "state", "next_at"),
+        Index("deliveries_host", "state", "host", "next_at"),
     )
 
 

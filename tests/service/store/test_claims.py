@@ -201,7 +201,6 @@ def test_cancelled_items_stay_cancelled(database: Database, answers: tuple[Answe
     assert batches.cancel(made) and not batches.cancel(made)
     claims.put_back(returned, 0)
     assert claims.take() is None
-    claims.free()
     assert claims.finish(kept, Outcome(answers[1]))
     status = batches.status(made, None)
     assert status.batch.state == "cancelled"

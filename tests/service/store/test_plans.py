@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, inspect
 
-from service.store import backlog
+from service.store import backlog, cancelled
 from service.store.batches import Batches, Entry, NewBatch
 from service.store.cases import in_state
 from service.store.claims import Claims
@@ -59,6 +59,10 @@ CALLS: dict[str, Callable[[Database, Path], object]] = {
     "take": lambda database, _: Claims(database, 60).take(),
     "free": lambda database, _: Claims(database, 60).free(),
     "any_due": lambda database, _: Outbox(database).any_due(),
+    "any_due, a host full": lambda database, _: Outbox(database).any_due(["a.b"]),
+    "take of the outbox, a host full": lambda database, _: Outbox(database).take(1, 60, ["a.b"]),
+    "drop": lambda database, _: cancelled.drop(database),
+    "sweep": lambda database, folder: _sweep(database, Photos(folder, None)),
     "catch_up": lambda database, _: Outbox(database).catch_up([60, 60, 100]),
     "forget": lambda database, _: Outbox(database).forget(),
     "purge": lambda database, folder: purge(database, Photos(folder, None)),
@@ -82,6 +86,11 @@ CALLS: dict[str, Callable[[Database, Path], object]] = {
 }
 
 
+def _sweep(database: Database, photos: Photos) -> None:
+    photos.write(BATCH, 0, b"x")
+    Sweeper(database, photos, -1).look()
+
+
 @pytest.mark.parametrize("name", CALLS)
 def test_nothing_is_looked_through(name: str, empty: Database, tmp_path: Path) -> None:
     Batches(empty).add(NewBatch("", "default", id=BATCH), [Entry("a.jpg", photo=True)])
@@ -93,6 +102,8 @@ def test_nothing_is_looked_through(name: str, empty: Database, tmp_path: Path) -
         "review_categories",
     )  # fmt: skip
     assert not [step for step in plans if step.startswith(tuple(f"SCAN {table}" for table in tables))]
+    if name == "sweep":
+        assert any("items_kept (batch_id=?)" in step for step in plans), plans
     if name.startswith(("queue of", "claim of")):
         assert not [step for step in plans if "CORRELATED" in step or "reviews_queue (state" in step], plans
     if name in ("batches", "batches of a key", "export"):
@@ -108,6 +119,14 @@ def test_sweeping_many_folders_is_one_question(empty: Database, tmp_path: Path) 
     with listening(empty) as asked:
         sweeper.look()
     assert len(asked) == 1 and not list((tmp_path / "photos").iterdir())
+
+
+def test_an_index_of_kept_photos_holds_no_others(database: Database) -> None:
+    """There are a hundred times as many."""
+    indexes = {index["name"]: index for index in inspect(database.engine).get_indexes("items")}
+    for name in ("items_purge", "items_kept"):
+        kind = database.engine.dialect.name
+        assert str(indexes[name]["dialect_options"][f"{kind}_where"]) in ("photo = 1", "photo"), indexes[name]
 
 
 @pytest.mark.parametrize("name", ["queue", "claim"])

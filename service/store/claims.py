@@ -22,6 +22,7 @@ from service.answer import Finding as AnswerFinding
 from service.store import likenesses, outbox
 from service.store.clock import SLACK, now
 from service.store.database import Database
+from service.store.progress import FAILED
 from service.store.results import spliced
 from service.store.states import BatchState, ItemState, ReviewState
 from service.store.tables import LEAVING, Batch, Finding, Item, Review, ReviewCategory
@@ -167,6 +168,7 @@ class Claims:
     def finish(self, claimed: Claimed, outcome: Outcome) -> bool:
         """Write the result; false when the item is not held any more: somebody else's result counts then."""
         moment, answer, record = now(), outcome.answer, outcome.record
+        kind = answer.verdict if answer else FAILED
         strongest = max((finding.probability for finding in answer.findings), default=None) if answer else None
         values = {
             "state": ItemState.JUDGED if answer else ItemState.FAILED, "lease_owner": None, "lease_until": None,
@@ -180,7 +182,8 @@ class Claims:
             if held is None:
                 return False
             batch = session.execute(
-                update(Batch).where(Batch.id == claimed.batch_id).values(finished=Batch.finished + 1)
+                update(Batch).where(Batch.id == claimed.batch_id)
+                .values({"finished": Batch.finished + 1, kind: getattr(Batch, kind) + 1})
                 .returning(Batch.finished, Batch.total, Batch.state, Batch.webhook)
             ).one()  # fmt: skip
             # the batch's row is locked until the commit, so results become visible in the order of their numbers

@@ -29,7 +29,8 @@ class Base(DeclarativeBase):
 class Batch(Base):
     """A bulk job. ``owner``: id of the key that made it, empty where keys are off.
 
-    ``finished`` counts items with a result and numbers them; ``turn_at`` grows with each item that is taken of it: the
+    ``finished`` counts items with a result and numbers them; ``clear``, ``review``, ``priority`` and ``failed`` count
+    them by what it is. ``turn_at`` grows with each item that is taken of it: the
     batch with the smallest is next.
     """
 
@@ -46,6 +47,10 @@ class Batch(Base):
     created_at: Mapped[float] = mapped_column(Double)
     turn_at: Mapped[float] = mapped_column(Double)
     finished_at: Mapped[float | None] = mapped_column(Double)
+    clear: Mapped[int] = mapped_column(default=0)
+    review: Mapped[int] = mapped_column(default=0)
+    priority: Mapped[int] = mapped_column(default=0)
+    failed: Mapped[int] = mapped_column(default=0)
 
     __table_args__ = (
         Index("batches_turn", "state", "turn_at"),

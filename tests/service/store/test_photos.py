@@ -9,8 +9,9 @@ from service.answer import Answer
 from service.errors import ErrorCode, FaunalensError
 from service.store import cancelled
 from service.store.batches import Batches, Entry, NewBatch
-from service.store.claims import Claims, Outcome
+from service.store.claims import Claims
 from service.store.database import Database
+from service.store.outcomes import Outcome
 from service.store.photos import Photos
 from service.store.purge import Sweeper, purge
 from tests.service.store.conftest import Clock

@@ -10,8 +10,9 @@ from service import store
 from service.answer import Answer
 from service.errors import ErrorCode, FaunalensError
 from service.store.batches import Batches, Entry, NewBatch
-from service.store.claims import Claims, Outcome
+from service.store.claims import Claims
 from service.store.database import Database
+from service.store.outcomes import Outcome
 from service.store.progress import Progress
 from tests.service.store.conftest import Clock
 from tests.service.store.test_plans import listening, plan

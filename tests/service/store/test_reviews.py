@@ -12,10 +12,11 @@ from sqlalchemy import select
 from service import store
 from service.answer import Answer
 from service.store.batches import Batches, Entry, NewBatch
-from service.store.claims import Claims, Outcome, Sample
+from service.store.claims import Claims
 from service.store.database import Database, open_database
 from service.store.decisions import Decisions, Moderator
 from service.store.kinds import Kind
+from service.store.outcomes import Outcome, Sample
 from service.store.queues import Wanted
 from service.store.reviews import ReviewItem, Reviews
 from service.store.tables import Item, Review, ReviewCategory

@@ -51,8 +51,12 @@ class Reviews:
 
     def queue(self, wanted: Wanted, limit: int, offset: int = 0) -> list[ReviewItem]:
         """Photos by verdict, probability and age, the most pressing first; claimed ones too."""
-        with self._database.reading() as session:
-            return _items(session, session.scalars(ordered(session, wanted).limit(limit).offset(offset)).all())
+        with self._database.reading(one_look=True) as session:
+            # by their numbers, which the index has: the rows of those before the page would take ten times as long
+            page = ordered(session, wanted).with_only_columns(Review.item_id).limit(limit).offset(offset)
+            ids = session.scalars(page).all()
+            found = {one.item_id: one for one in session.scalars(select(Review).where(Review.item_id.in_(ids)))}
+            return _items(session, [found[item_id] for item_id in ids])
 
     def one(self, item_id: int) -> ReviewItem:
         """A photo; raises ``unknown_item``."""

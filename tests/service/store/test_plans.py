@@ -129,6 +129,14 @@ def test_an_index_of_kept_photos_holds_no_others(database: Database) -> None:
         assert str(indexes[name]["dialect_options"][f"{kind}_where"]) in ("photo = 1", "photo"), indexes[name]
 
 
+@pytest.mark.parametrize("wanted", [{}, {"batch_id": BATCH}, {"source": "drop"}, {"since": 1.0, "until": 2.0}], ids=str)
+def test_what_comes_before_a_page_is_passed_in_an_index(wanted: dict[str, Any], empty: Database) -> None:
+    with listening(empty) as asked:
+        Reviews(empty, 60).queue(Wanted(**wanted), 10, 100_000)
+    steps = plan(empty, *asked[0])
+    assert "OFFSET" in asked[0][0] and any("USING COVERING INDEX reviews_" in step for step in steps), steps
+
+
 @pytest.mark.parametrize("name", ["queue", "claim"])
 @pytest.mark.parametrize(
     ("rare", "index"),

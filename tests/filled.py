@@ -5,10 +5,11 @@ from pathlib import Path
 
 from service.detector import Detector
 from service.store.batches import Batches, Entry, NewBatch
-from service.store.claims import Claims, Outcome
+from service.store.claims import Claims
 from service.store.database import Database, open_database
 from service.store.decisions import Decisions, Moderator
 from service.store.kinds import Kind
+from service.store.outcomes import Outcome
 from service.store.photos import Photos
 
 SAMPLES = Path(__file__).parent.parent / "docs" / "samples"

@@ -17,12 +17,14 @@ from service.store.clock import now
 from service.store.database import open_database
 from service.store.photos import Photos
 from service.store.states import BatchState, ItemState, ReviewState
-from service.store.tables import Batch, Finding, Fingerprint, Item, Review
+from service.store.tables import Batch, Finding, Fingerprint, Item, Review, ReviewCategory
 from tests.conftest import SAMPLES
 
 _RANKS = {"review": 1, "priority": 2}
 _HOUR = 3600.0
 _PARTS = 4
+_PLACE = ("item_id", "state", "rank", "probability", "judged_at")
+_SOURCE = "uploads"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +56,7 @@ def fill(folder: Path, detector: Detector, count: int, width: int | None = None,
     with database.writing() as session:
         session.add(
             Batch(
-                id=batch, owner="", policy="sensitive", source="uploads", state=BatchState.DONE, total=count,
+                id=batch, owner="", policy="sensitive", source=_SOURCE, state=BatchState.DONE, total=count,
                 finished=count, created_at=moment, turn_at=moment, finished_at=moment,
             )
         )  # fmt: skip
@@ -69,7 +71,7 @@ def fill(folder: Path, detector: Detector, count: int, width: int | None = None,
 def _insert(
     session: Session, batch: str, moment: float, numbers: dict[int, tuple[int, ...]], pictures: list[_Picture]
 ) -> None:
-    rows, findings, reviews, hashes = [], [], [], []
+    rows, findings, reviews, categories, hashes = [], [], [], [], []
     for number, own in numbers.items():
         picture = pictures[number % len(pictures)]
         answer, item = picture.answer, number + 1
@@ -86,13 +88,19 @@ def _insert(
         ]
         reviews.append({
             "item_id": item, "state": ReviewState.OPEN, "rank": _RANKS[answer.verdict], "probability": strongest,
-            "judged_at": moment + number / 1e3, "claimed_until": 0.0,
+            "judged_at": moment + number / 1e3, "claimed_until": 0.0, "batch_id": batch, "source": _SOURCE,
         })  # fmt: skip
+        categories += [
+            {"category": found.category, **{name: reviews[-1][name] for name in _PLACE}} for found in answer.findings
+        ]
         hashes += [
             {"item_id": item, "part": part, **{f"band_{place}": piece for place, piece in enumerate(bands(value))}}
             for part, value in enumerate(own)
         ]
-    for table, values in ((Item, rows), (Finding, findings), (Review, reviews), (Fingerprint, hashes)):
+    made = (
+        (Item, rows), (Finding, findings), (Review, reviews), (ReviewCategory, categories), (Fingerprint, hashes)
+    )  # fmt: skip
+    for table, values in made:
         session.execute(insert(table), values)
 
 

@@ -14,6 +14,7 @@ from service.api.bodies import BINARY, FILES, MULTIPART, is_multipart, read_imag
 from service.api.connection import while_connected
 from service.api.door import DEADLINE_HEADER, Visit, visit_of
 from service.api.failures import error_docs
+from service.api.intake import HOLD
 from service.api.links import is_link, read_link
 from service.api.observe import REQUEST_ID, note
 from service.api.parts import Upload, read_uploads
@@ -21,7 +22,7 @@ from service.api.rules import DETECT, HEATMAP
 from service.api.state import State, state_of
 from service.detector import Detector
 from service.errors import ErrorCode, FaunalensError
-from service.outbound.fetch import Fetcher
+from service.outbound.fetch import Fetcher, Hold
 from service.policy import Policy, Verdict
 from service.runtime.admission import Ticket
 from service.runtime.cache import digest_of
@@ -87,7 +88,7 @@ async def detect(
     answer: Answer | Answers
     if state.fetcher is not None and is_link(request):
         url = await read_link(request)
-        answer = await while_connected(request, job.judge_linked(url, state.fetcher))
+        answer = await while_connected(request, job.judge_linked(url, state.fetcher, request.scope[HOLD]))
     elif is_multipart(request):
         uploads = await read_uploads(request, state.settings)
         answer = await while_connected(request, job.judge_all(uploads))
@@ -190,9 +191,9 @@ class _Job:
         if self.state.bulk:
             self.state.bulk.tallies.add("live", self.source, answer)
 
-    async def judge_linked(self, url: str, fetcher: Fetcher) -> Answer:
+    async def judge_linked(self, url: str, fetcher: Fetcher, hold: Hold) -> Answer:
         with self.state.metrics.stage_seconds.labels("fetch").time():
-            data = await fetcher.fetch(url, self.visit.ticket.flow)
+            data = await fetcher.fetch(url, self.visit.ticket.flow, hold)
         return await self.judge(data)
 
     async def judge_all(self, uploads: list[Upload]) -> Answers:

@@ -16,6 +16,8 @@ from service.runtime.slots import Slots
 
 # a batch decision about as many photos as one may name is 11 kB; parsing holds up everybody else
 MAX_JSON_BYTES = 65_536
+HOLD = "faunalens.hold"
+"""In the scope: a function that counts so many bytes more, which the request fetches; raises ``overloaded``."""
 
 
 class Intake:
@@ -45,6 +47,7 @@ class Intake:
         coding = "" if bulk else coding_of(scope["headers"])
         short = not bulk and path not in JUDGING
         body = _Body(self, receive, flow_of(scope), bulk, short, coding)
+        scope[HOLD] = body.hold
         try:
             await self.app(scope, body.receive, send)
         finally:
@@ -74,7 +77,7 @@ class _Body:
         if self.coding and message.get("body"):
             raise packed(self.coding)
         if not self.bulk:
-            self._hold(len(message.get("body", b"")))
+            self.hold(len(message.get("body", b"")))
         return message
 
     async def _next(self) -> Message:
@@ -87,7 +90,8 @@ class _Body:
             details = {"gap_seconds": self.intake.gap, "total_seconds": self._total}
             raise FaunalensError(ErrorCode.REQUEST_TIMEOUT, message, details) from error
 
-    def _hold(self, count: int) -> None:
+    def hold(self, count: int) -> None:
+        """Count bytes that the request holds from now on to its end."""
         if self.short and self.held + count > MAX_JSON_BYTES:
             raise too_long(MAX_JSON_BYTES)
         if count:

@@ -17,7 +17,8 @@ from service.errors import ErrorCode
 from service.sanitise import storable
 from service.store.clock import iso
 from service.store.decisions import Moderator
-from service.store.reviews import ReviewItem, Reviews, Wanted, holder
+from service.store.queues import Wanted
+from service.store.reviews import ReviewItem, Reviews, holder
 from service.store.states import ReviewState
 from service.store.tables import LARGEST, LISTING_LENGTH
 

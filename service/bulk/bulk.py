@@ -24,7 +24,7 @@ from service.runtime.cores import available_cores
 from service.scanning import objects
 from service.settings import Settings
 from service.statistics.report import drifted
-from service.store import backlog
+from service.store import backlog, cancelled
 from service.store.batches import Batches, NewBatch
 from service.store.claims import Claims
 from service.store.database import open_database
@@ -43,6 +43,8 @@ _REPORTS = 2
 _FLOW = "batches"
 # calls in a row while photos or webhooks wait to be removed, before other chores have their turn
 _PURGES = 20
+# seconds: SQLite lets who waits to write look every tenth of a second
+_LETTING_IN = 0.15
 
 
 class Bulk:
@@ -190,7 +192,10 @@ class Bulk:
 
     def _keep_house(self) -> None:
         """Remove photos and webhooks past their time, write counts, look for drift."""
-        self._every(_HOUSE_SECONDS, self._look, self._purge, self._forget, self.count, self._watch, self._sweep)
+        self._every(
+            _HOUSE_SECONDS, self._look, self._drop_cancelled, self._purge, self._forget, self.count, self._watch,
+            self._sweep,
+        )  # fmt: skip
 
     def _renew(self) -> None:
         self.claims.renew(self._runner.in_hand)
@@ -202,9 +207,12 @@ class Bulk:
     def _forget(self) -> None:
         self._in_bites(self._outbox.forget)
 
-    def _in_bites(self, bite: Callable[[], bool]) -> None:
+    def _drop_cancelled(self) -> None:
+        self._in_bites(lambda: cancelled.drop(self.database), _LETTING_IN)
+
+    def _in_bites(self, bite: Callable[[], bool], pause: float = 0.0) -> None:
         for _ in range(_PURGES):
-            if self._stopping.is_set() or not bite():
+            if self._stopping.is_set() or not bite() or self._stopping.wait(pause):
                 return
 
     def _look(self) -> None:
@@ -228,8 +236,11 @@ class Bulk:
 
     def _sweep(self) -> None:
         if time.monotonic() >= self._sweep_at:
-            self._sweep_at = time.monotonic() + self.photos.place.sweep_seconds
+            # asked about folder by folder, of which there may be a hundred thousand: it gets a hundredth of the time
+            begun = time.monotonic()
+            self._sweep_at = begun + self.photos.place.sweep_seconds
             self._sweeper.look()
+            self._sweep_at = max(self._sweep_at, begun + 100 * (time.monotonic() - begun))
 
     def _failed(self, error: Exception) -> None:
         """Tell that a chore failed: mostly the database or the place of the photos is away."""

@@ -16,7 +16,8 @@ from service.detector import Detector
 from service.errors import ErrorCode, FaunalensError, told
 from service.fingerprint import fingerprints
 from service.runtime.workers import LAST, step_back
-from service.store.claims import Claimed, Claims, Outcome, Sample
+from service.store.claims import Claimed, Claims
+from service.store.outcomes import Outcome, Sample
 from service.store.photos import Photos
 from service.store.tallies import Tallies
 from service.telemetry.metrics import Metrics

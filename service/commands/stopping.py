@@ -1,7 +1,9 @@
 """How commands say that they cannot go on: a sentence, and exit code 3."""
 
 import contextlib
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from typing import NoReturn
 
@@ -25,6 +27,29 @@ def stopping() -> Iterator[None]:
         stop(told(error))
     except OSError as error:
         stop(f"{error.filename or 'the store'} cannot be used: {error.strerror}")
+
+
+@contextlib.contextmanager
+def tidying() -> Iterator[None]:
+    """SIGTERM and SIGHUP end a command with 128 and their number, and what it has begun is removed first, as after
+    Ctrl-C: it may be photos. One that the caller has ignored, as ``nohup`` does, stays so."""
+
+    def end(number: int, _: object) -> NoReturn:
+        for one in taken:
+            # a second one must not end the removal
+            signal.signal(one, signal.SIG_IGN)
+        sys.exit(128 + number)
+
+    taken = list[signal.Signals]()
+    if threading.current_thread() is threading.main_thread():
+        taken = [one for one in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) is signal.SIG_DFL]
+    for one in taken:
+        signal.signal(one, end)
+    try:
+        yield
+    finally:
+        for one in taken:
+            signal.signal(one, signal.SIG_DFL)
 
 
 def stop(reason: str) -> NoReturn:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from service.commands.stopping import stopping
+from service.commands.stopping import stopping, tidying
 from service.errors import StartError
 from service.settings import Settings, load_settings
 
@@ -25,8 +25,8 @@ class Store:
 
 @contextlib.contextmanager
 def opened_store() -> Iterator[Store]:
-    """The store; what goes wrong with it is told and ends the command with 3."""
-    with stopping():
+    """The store; what goes wrong with it is told and ends the command with 3. See :func:`.tidying` too."""
+    with stopping(), tidying():
         from service.store.database import FILE, open_database
         from service.store.photos import open_photos
 

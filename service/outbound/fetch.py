@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections.abc import Callable
 
 import httpcore2
 
@@ -14,6 +15,7 @@ from service.settings import Settings
 MAX_REDIRECTS = 3
 AT_ONCE = 32
 _REDIRECTS = (301, 302, 303, 307, 308)
+Hold = Callable[[int], None]
 _HEADERS = (("Accept", "image/*"), ("Accept-Encoding", "identity"))
 
 
@@ -35,34 +37,37 @@ class Fetcher:
         self._outbound = Outbound(resolve, network, trust)
         self._places = Slots(AT_ONCE)
 
-    async def fetch(self, url: str, flow: str) -> bytes:
-        """The bytes behind ``url``. ``flow``: for whom, see :mod:`service.runtime.slots`.
+    async def fetch(self, url: str, flow: str, hold: Hold | None = None) -> bytes:
+        """The bytes behind ``url``. ``flow``: for whom, see :mod:`service.runtime.slots`; ``hold``: is told of each
+        piece how many bytes it has, and may refuse it.
 
         Raises ``url_not_allowed``, ``url_unreachable``, ``url_too_slow``, ``too_many_bytes``, ``overloaded``.
         """
         with self._places.held(flow, "Too many pictures are being fetched"):
             try:
                 async with asyncio.timeout(self._settings.url_seconds):
-                    return await self._follow(parse(url, self._settings.url_hosts))
+                    return await self._follow(parse(url, self._settings.url_hosts), hold)
             except TimeoutError as error:
                 details = {"seconds": self._settings.url_seconds}
                 raise FaunalensError(ErrorCode.URL_TOO_SLOW, "The picture did not arrive in time.", details) from error
 
-    async def _follow(self, location: Location) -> bytes:
+    async def _follow(self, location: Location, hold: Hold | None) -> bytes:
         for _ in range(MAX_REDIRECTS + 1):
             async with self._outbound.request("GET", location, _HEADERS) as response:
                 if response.status == 200:
-                    return await self._read(response)
+                    return await self._read(response, hold)
                 reference = _reference(response)
                 if response.status not in _REDIRECTS or reference is None:
                     raise unreachable("status", status=response.status)
             location = location.follow(reference, self._settings.url_hosts)
         raise unreachable("redirects")
 
-    async def _read(self, response: httpcore2.Response) -> bytes:
+    async def _read(self, response: httpcore2.Response, hold: Hold | None) -> bytes:
         most = self._settings.max_bytes
         data = bytearray()
         async for chunk in response.aiter_stream():
+            if hold:
+                hold(len(chunk))
             data += chunk
             if len(data) > most:
                 raise FaunalensError(

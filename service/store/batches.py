@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
-from service.store import outbox
+from service.store import cancelled, outbox
 from service.store.clock import now
 from service.store.database import Database, is_postgresql
 from service.store.idempotency import Once, earlier, known, note
@@ -120,22 +120,22 @@ class Batches:
         return self.watch(batch_id, owner).look()
 
     def cancel(self, batch_id: str) -> bool:
-        """Judge no further item; those under way get their result. False: it had ended already."""
-        moment = now()
-        waiting = update(Item).where(Item.batch_id == batch_id, Item.state == ItemState.WAITING)
+        """Judge no further item; those under way get their result. False: it had ended already.
+
+        The items that wait are cancelled slice by slice: the first slice here, the others by :mod:`.cancelled`.
+        """
         with self._database.writing() as session:
-            session.execute(waiting.values(state=ItemState.CANCELLED, purge_at=moment))
             done = session.execute(
                 update(Batch)
                 .where(Batch.id == batch_id, Batch.state == BatchState.RUNNING)
-                .values(state=BatchState.CANCELLED, finished_at=moment)
+                .values(state=BatchState.CANCELLED, finished_at=now())
                 .returning(Batch.webhook, Batch.total, Batch.finished)
             ).one_or_none()
             if done is None:
-                session.rollback()
                 return False
             if done.webhook:
                 outbox.put_finished(session, batch_id, done.webhook, BatchState.CANCELLED, done.total, done.finished)
+        cancelled.drop(self._database, batch_id)
         return True
 
 

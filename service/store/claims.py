@@ -3,29 +3,23 @@
 An item is taken by a conditional update and held for a lease that its owner renews. A process that dies stops renewing,
 and the item is taken again: once a process has seen the same lease for as long as a lease takes, by its own monotonic
 clock, so that nobody's wall clock has to be right. A result is written only by whoever holds the item, in one
-transaction with its number, its findings and its webhooks: so nothing is lost, and no item has two results, wherever a
-process is killed.
+transaction with what comes of it (:mod:`service.store.outcomes`): so nothing is lost, and no item has two results,
+wherever a process is killed.
 """
 
-import json
 import time
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import ColumnElement, Update, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Update, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from service.answer import Answer
-from service.answer import Finding as AnswerFinding
-from service.store import likenesses, outbox
 from service.store.clock import SLACK, now
 from service.store.database import Database
-from service.store.results import spliced
-from service.store.states import BatchState, ItemState, ReviewState
-from service.store.tables import LEAVING, Batch, Finding, Item, Review
-from service.store.tallies import RANKS
+from service.store.outcomes import Outcome, enter
+from service.store.states import BatchState, ItemState
+from service.store.tables import Batch, Item
 
 _TRIES = 8
 # more than anything is put back for: what waits longer does so by a clock that was put back since
@@ -46,39 +40,6 @@ class Claimed:
     policy: str
     source: str
     attempts: int
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """A photo without finding that a person is asked about: the rate at which it was drawn, what it is shown as, and
-    its place in the queue, drawn too (0 to 1), so that the photos that are reached first are no choice."""
-
-    rate: float
-    candidate: AnswerFinding
-    place: float
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of an item: an answer, or an error as it is told.
-
-    ``keep``: seconds that its photo is kept; ``stored``: the photo was fetched and is in the photo folder now;
-    ``fingerprints``: its perceptual hashes; ``sample``: it belongs to the random sample.
-    """
-
-    answer: Answer | None
-    error: dict[str, Any] | None = None
-    keep: float = 0.0
-    stored: bool = False
-    fingerprints: tuple[int, ...] = ()
-    sample: Sample | None = None
-
-    @property
-    def record(self) -> str:
-        """The JSON object that is sent."""
-        if self.answer is None:
-            return json.dumps({"error": self.error or {}})
-        return self.answer.model_dump_json(exclude_none=True)
 
 
 class Claims:
@@ -143,27 +104,18 @@ class Claims:
     def free(self) -> None:
         """Give back what nobody holds any more; to be called a few times in each lease."""
         held = select(Item.id, Item.lease_owner, Item.lease_until).where(Item.state == ItemState.RUNNING)
-        cancelled = select(Batch.id).where(Batch.state == BatchState.CANCELLED)
         with self._database.reading() as session:
             leases = [(item_id, owner, until) for item_id, owner, until in session.execute(held).all()]
-            stray = session.execute(
-                select(Item.id).where(Item.state == ItemState.WAITING, Item.batch_id.in_(cancelled)).limit(1)
-            ).first()
         moment = time.monotonic()
         self._seen = {lease: self._seen.get(lease, moment) for lease in leases}
         late = [lease for lease, since in self._seen.items() if moment - since >= self._lease]
-        if not late and not stray:
+        if not late:
             return
         with self._database.writing() as session:
             for item_id, owner, until in late:
                 same = (Item.id == item_id, Item.lease_owner == owner, Item.lease_until == until)
                 freed = update(Item).where(*same, Item.state == ItemState.RUNNING)
                 session.execute(freed.values(state=ItemState.WAITING, lease_owner=None))
-            session.execute(
-                update(Item)
-                .where(Item.state == ItemState.WAITING, Item.batch_id.in_(cancelled))
-                .values(state=ItemState.CANCELLED, purge_at=now())
-            )
 
     def put_back(self, claimed: Claimed, seconds: float, counted: bool = True) -> None:
         """Let the item be taken again after ``seconds``. ``counted``: that it was taken counts as an attempt."""
@@ -175,41 +127,13 @@ class Claims:
 
     def finish(self, claimed: Claimed, outcome: Outcome) -> bool:
         """Write the result; false when the item is not held any more: somebody else's result counts then."""
-        moment, answer, record = now(), outcome.answer, outcome.record
-        strongest = max((finding.probability for finding in answer.findings), default=None) if answer else None
-        values = {
-            "state": ItemState.JUDGED if answer else ItemState.FAILED, "lease_owner": None, "lease_until": None,
-            "rank": RANKS[answer.verdict] if answer else None, "probability": strongest,
-            "sha256": answer.image.sha256 if answer else None, "record": record, "judged_at": moment,
-            "purge_at": moment + outcome.keep if outcome.keep else LEAVING,
-            **({"photo": True} if outcome.stored else {}),
-        }  # fmt: skip
+        moment = now()
         with self._database.writing() as session:
+            values = outcome.fields(moment)
             held = session.execute(self._held(claimed).values(**values).returning(Item.id)).one_or_none()
             if held is None:
                 return False
-            batch = session.execute(
-                update(Batch).where(Batch.id == claimed.batch_id).values(finished=Batch.finished + 1)
-                .returning(Batch.finished, Batch.total, Batch.state, Batch.webhook)
-            ).one()  # fmt: skip
-            # the batch's row is locked until the commit, so results become visible in the order of their numbers
-            session.execute(update(Item).where(Item.id == claimed.id).values(seq=batch.finished))
-            if answer and (answer.findings or outcome.sample):
-                session.add(_review(claimed.id, answer, outcome.sample, moment))
-                likenesses.keep(session, claimed.id, outcome.fingerprints)
-            if answer and answer.findings:
-                session.execute(insert(Finding), _findings(claimed.id, answer))
-                if batch.webhook:
-                    data = spliced(batch.finished, claimed, record)
-                    outbox.put(session, claimed.batch_id, outbox.FINDING, str(claimed.id), batch.webhook, data)
-            if batch.state == BatchState.RUNNING and batch.finished == batch.total:
-                session.execute(
-                    update(Batch).where(Batch.id == claimed.batch_id).values(state=BatchState.DONE, finished_at=moment)
-                )
-                if batch.webhook:
-                    outbox.put_finished(
-                        session, claimed.batch_id, batch.webhook, BatchState.DONE, batch.total, batch.finished
-                    )
+            enter(session, claimed, outcome, moment)
         return True
 
     def holds(self, claimed: Claimed) -> bool:
@@ -238,25 +162,3 @@ def _ready(moment: float) -> tuple[ColumnElement[bool], ...]:
         Item.state == ItemState.WAITING,
         or_(Item.not_before <= moment, Item.not_before > moment + _LONGEST_WAIT),
     )
-
-
-def _findings(item_id: int, answer: Answer) -> list[dict[str, object]]:
-    return [
-        {
-            "item_id": item_id, "category": finding.category, "verdict": finding.verdict,
-            "probability": finding.probability, "threshold": finding.threshold,
-        }
-        for finding in answer.findings
-    ]  # fmt: skip
-
-
-def _review(item_id: int, answer: Answer, sample: Sample | None, moment: float) -> Review:
-    if sample is None:
-        rank, place = RANKS[answer.verdict], max(finding.probability for finding in answer.findings)
-    else:
-        rank, place = RANKS["review"], sample.place
-    return Review(
-        item_id=item_id, state=ReviewState.OPEN, rank=rank, probability=place, judged_at=moment, claimed_until=0.0,
-        sampled=sample.rate if sample else None, sampled_as=sample.candidate.category if sample else None,
-        candidate=sample.candidate.model_dump_json() if sample else None,
-    )  # fmt: skip

@@ -23,6 +23,7 @@ FILE = "faunalens.db"
 # a traceback for every connection that a restarted server has closed
 logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
 _WAIT_SECONDS = 30
+_WAL_BYTES = 67_108_864
 _LOCK = 0x464C4D47
 _BEGIN = "faunalens_begin"
 
@@ -117,6 +118,8 @@ def _prepare(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    # what one large batch made of it would stay as long as the service runs
+    connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
 
 
 def _begin(connection: Connection) -> None:

@@ -19,7 +19,7 @@ from service.store.idempotency import Once, digest_of, earlier, note
 from service.store.kinds import Kind, last_of, state_after, state_before
 from service.store.reviews import holder, locked, unknown_item
 from service.store.states import ReviewState
-from service.store.tables import LEAVING, Batch, Decision, Item, Review
+from service.store.tables import LEAVING, Batch, Decision, Item, Review, ReviewCategory
 
 MADE, UNDONE = "decision.made", "decision.undone"
 _BACK = 500
@@ -155,6 +155,7 @@ class Decisions:
             "sha256": item.sha256, "verdict": record["verdict"], "model": record["model"], "policy": record["policy"],
         })  # fmt: skip
         review.state, review.last_seq, review.claimed_by, review.claimed_until = state, made.seq, None, 0.0
+        session.execute(update(ReviewCategory).where(ReviewCategory.item_id == item_id).values(state=state))
         if undone:
             review.claimed_by = holder(moderator.id, moderator.session)
             review.claimed_until = moment + moderator.seconds

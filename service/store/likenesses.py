@@ -90,7 +90,9 @@ def _near(session: Session, item_id: int) -> list[tuple[int, ...]]:
     newest = func.max(Fingerprint.item_id).desc()
     others = select(*_BANDS).where(or_(*alike), Fingerprint.item_id != item_id)
     query = others.group_by(*_BANDS).order_by(newest).limit(_MOST_CANDIDATES)
-    found = np.array(session.execute(query).all(), dtype=np.uint16).reshape(-1, len(_BANDS))
+    # plain tuples: numpy looks for attributes of each row, which takes longer than all else here
+    rows = [tuple(row) for row in session.execute(query)]
+    found = np.array(rows, dtype=np.uint16).reshape(-1, len(_BANDS))
     sought = np.array([bands(value) for value in wanted], dtype=np.uint16)
     differing = (np.bitwise_xor.outer(*pair) for pair in zip(found.T, sought.T, strict=True))
     distances = np.sum([ones(pieces) for pieces in differing], axis=0, dtype=np.int64)

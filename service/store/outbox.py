@@ -4,14 +4,16 @@ A row is written in the transaction of what it tells, so that neither is there w
 however often it is sent. This is the transactional outbox.
 """
 
+import itertools
 import json
 import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
-from sqlalchemy import ColumnElement, and_, case, delete, func, not_, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.store.clock import SLACK, now
@@ -49,6 +51,7 @@ def put(session: Session, batch_id: str, event: str, subject: str, url: str, dat
         Delivery(
             id=uuid.uuid4().hex, batch_id=batch_id, event=event, subject=subject, url=url,
             body=f'{head[:-1]}, "data": {data}}}', state=DeliveryState.WAITING, attempts=0, next_at=moment,
+            host=urlsplit(url).hostname or "",
         )
     )  # fmt: skip
 
@@ -63,9 +66,15 @@ class Outbox:
         """Webhooks that are due, the oldest first, but none for hosts that are ``full``; nobody else takes them for
         ``lease`` seconds."""
         moment = now()
-        query = select(Delivery).where(*_due(moment, full)).order_by(Delivery.next_at).limit(limit)
+        query = select(Delivery).where(*_due(moment)).order_by(Delivery.next_at).limit(limit)
+        query = query.with_for_update(skip_locked=True)
         with self._database.writing() as session:
-            found = list(session.scalars(query.with_for_update(skip_locked=True)))
+            if full:
+                hosts = _waiting_longest(session, moment, full, limit)
+                of_each = [session.scalars(query.where(Delivery.host == host)).all() for host in hosts]
+                found = sorted(itertools.chain(*of_each), key=lambda one: one.next_at)[:limit]
+            else:
+                found = list(session.scalars(query))
             for delivery in found:
                 delivery.next_at = moment + lease
                 delivery.attempts += 1
@@ -73,9 +82,11 @@ class Outbox:
 
     def any_due(self, full: Sequence[str] = ()) -> bool:
         """Whether there is something to take; reads only."""
-        query = select(Delivery.id).where(*_due(now(), full)).limit(1)
+        moment = now()
         with self._database.reading() as session:
-            return session.execute(query).first() is not None
+            if full:
+                return bool(_waiting_longest(session, moment, full, 1))
+            return session.execute(select(Delivery.id).where(*_due(moment)).limit(1)).first() is not None
 
     def catch_up(self, longest: Sequence[float]) -> None:
         """Make due what waits longer than it was told to: the clock was put back since. ``longest``: seconds that a
@@ -124,11 +135,20 @@ class Outbox:
             session.execute(update(Delivery).where(Delivery.id == delivery_id).values(**values))
 
 
-def _due(moment: float, full: Sequence[str]) -> list[ColumnElement[bool]]:
-    url = func.lower(Delivery.url)
-    theirs = [url == f"https://{host}" for host in full]
-    theirs += [url.startswith(f"https://{host}{end}", autoescape=True) for host in full for end in "/:?#"]
-    return [Delivery.state == DeliveryState.WAITING, Delivery.next_at <= moment, *map(not_, theirs)]
+def _due(moment: float) -> tuple[ColumnElement[bool], ...]:
+    return Delivery.state == DeliveryState.WAITING, Delivery.next_at <= moment
+
+
+def _waiting_longest(session: Session, moment: float, full: Sequence[str], limit: int) -> Sequence[str]:
+    """Hosts with due webhooks that are not ``full``, first whose oldest waits longest; one look at an index for each
+    host, however many wait for a receiver that hangs."""
+    waiting = Delivery.state == DeliveryState.WAITING
+    first = select(func.min(Delivery.host).label("host")).where(waiting).cte("hosts", recursive=True)
+    following = select(func.min(Delivery.host)).where(waiting, Delivery.host > first.c.host).scalar_subquery()
+    hosts = first.union_all(select(following).where(first.c.host.is_not(None)))
+    oldest = select(func.min(Delivery.next_at)).where(waiting, Delivery.host == hosts.c.host).scalar_subquery()
+    query = select(hosts.c.host).where(hosts.c.host.not_in(full), oldest <= moment).order_by(oldest).limit(limit)
+    return session.scalars(query).all()
 
 
 def _iso(seconds: float) -> str:

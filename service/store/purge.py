@@ -12,10 +12,10 @@ from service.store.clock import Watch, now
 from service.store.database import Database, is_full
 from service.store.photos import Photos
 from service.store.states import ItemState
-from service.store.tables import LEAVING, Item
+from service.store.tables import LEAVING, Batch, Item
 
 AT_ONCE = 500
-"""Photos removed by one call of :func:`purge` at most."""
+"""Photos removed by one call of :func:`purge`, and folders asked about in one question, at most."""
 _OLDEST = 20 * AT_ONCE
 
 
@@ -108,11 +108,19 @@ class Sweeper:
     def look(self) -> None:
         """Remove what was found the last time; raises :class:`OSError` and ``store_unavailable``."""
         old = set(self._photos.older_than(self._seconds + self._watch.ahead()))
-        # one look for all, and after theirs: there are many folders, and a batch may have been made meanwhile
-        with self._database.reading() as session:
-            needed = or_(Item.photo, Item.state.in_((ItemState.WAITING, ItemState.RUNNING)))
-            old -= set(session.scalars(select(Item.batch_id).where(needed).distinct()))
+        # after theirs: a batch may have been made meanwhile
+        folders = sorted(old)
+        for start in range(0, len(folders), AT_ONCE):
+            old -= self._needed(folders[start : start + AT_ONCE])
         before, self._before = self._before, set()
         for batch_id in old & before:
             self._photos.delete_batch(batch_id)
         self._before = old - before
+
+    def _needed(self, batch_ids: Sequence[str]) -> set[str]:
+        """Those batches that keep photos, or get some yet."""
+        of_batch = select(Item.id).where(Item.batch_id == Batch.id)
+        coming = of_batch.where(Item.state.in_((ItemState.WAITING, ItemState.RUNNING))).exists()
+        wanted = or_(of_batch.where(Item.photo).exists(), coming)
+        with self._database.reading() as session:
+            return set(session.scalars(select(Batch.id).where(Batch.id.in_(batch_ids), wanted)))

@@ -1,10 +1,12 @@
 """The tables. Times are seconds since the epoch (UTC, float); JSON is kept as text.
 
-An item is one picture of a batch. What the review page reads is here too: the findings of an item with their
-probabilities, and the index that a queue by verdict, probability and age reads.
+An item is one picture of a batch. What the review page reads is here too, with the indexes that a queue by verdict,
+probability and age reads: of all photos of a state, and of those of a category, batch or source.
 """
 
-from sqlalchemy import BigInteger, Double, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from typing import Any
+
+from sqlalchemy import BigInteger, Double, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 NAME_LENGTH = 500
@@ -14,6 +16,9 @@ LARGEST = 2**63 - 1
 # an item's ``purge_at`` once its photo is being removed: no decision prolongs it any more
 LEAVING = 0.0
 URL_LENGTH = 2048
+_HOST_LENGTH = 253
+# of the rows whose photo is kept
+_KEPT: dict[str, Any] = {"sqlite_where": text("photo = 1"), "postgresql_where": text("photo")}
 _Id = BigInteger().with_variant(Integer, "sqlite")
 
 
@@ -24,7 +29,8 @@ class Base(DeclarativeBase):
 class Batch(Base):
     """A bulk job. ``owner``: id of the key that made it, empty where keys are off.
 
-    ``finished`` counts items with a result and numbers them; ``turn_at`` grows with each item that is taken of it: the
+    ``finished`` counts items with a result and numbers them; ``clear``, ``review``, ``priority`` and ``failed`` count
+    them by what it is. ``turn_at`` grows with each item that is taken of it: the
     batch with the smallest is next.
     """
 
@@ -41,6 +47,10 @@ class Batch(Base):
     created_at: Mapped[float] = mapped_column(Double)
     turn_at: Mapped[float] = mapped_column(Double)
     finished_at: Mapped[float | None] = mapped_column(Double)
+    clear: Mapped[int] = mapped_column(default=0)
+    review: Mapped[int] = mapped_column(default=0)
+    priority: Mapped[int] = mapped_column(default=0)
+    failed: Mapped[int] = mapped_column(default=0)
 
     __table_args__ = (
         Index("batches_turn", "state", "turn_at"),
@@ -77,7 +87,7 @@ class Item(Base):
     seq: Mapped[int | None]
     rank: Mapped[int | None]
     probability: Mapped[float | None] = mapped_column(Double)
-    sha256: Mapped[str | None] = mapped_column(String(64), index=True)
+    sha256: Mapped[str | None] = mapped_column(String(64))
     record: Mapped[str | None] = mapped_column(Text)
     judged_at: Mapped[float | None] = mapped_column(Double)
 
@@ -86,8 +96,8 @@ class Item(Base):
         UniqueConstraint("batch_id", "seq"),
         Index("items_claim", "batch_id", "state", "attempts", "position"),
         Index("items_lease", "state", "lease_until"),
-        Index("items_purge", "photo", "purge_at"),
-        Index("items_queue", "rank", "probability", "judged_at"),
+        Index("items_purge", "purge_at", **_KEPT),
+        Index("items_kept", "batch_id", **_KEPT),
         Index("items_judged", "judged_at", "rank", "state", "batch_id", "probability"),
     )
 
@@ -103,11 +113,10 @@ class Finding(Base):
     probability: Mapped[float] = mapped_column(Double)
     threshold: Mapped[float] = mapped_column(Double)
 
-    __table_args__ = (Index("findings_category", "category", "probability"),)
-
 
 class Delivery(Base):
-    """A webhook to be sent, written in the transaction of what it tells. ``subject``: the item's id, or ``batch``."""
+    """A webhook to be sent, written in the transaction of what it tells. ``subject``: the item's id, or ``batch``;
+    ``host``: that of ``url``, in lower case."""
 
     __tablename__ = "deliveries"
 
@@ -120,10 +129,12 @@ class Delivery(Base):
     state: Mapped[str] = mapped_column(String(16))
     attempts: Mapped[int]
     next_at: Mapped[float] = mapped_column(Double)
+    host: Mapped[str] = mapped_column(String(_HOST_LENGTH))
 
     __table_args__ = (
         UniqueConstraint("batch_id", "event", "subject"),
         Index("deliveries_due", "state", "next_at"),
+        Index("deliveries_host", "state", "host", "next_at"),
     )
 
 
@@ -131,7 +142,8 @@ class Review(Base):
     """A photo with findings that a person looks at, one for each such item.
 
     ``claimed_by``: the key of whoever has it in front of them until ``claimed_until``. ``last_seq``: the last entry of
-    the log of decisions about it; ``first_seq``: the entry that a second opinion is asked about.
+    the log of decisions about it; ``first_seq``: the entry that a second opinion is asked about. ``batch_id`` and
+    ``source`` say again what the item and its batch say, to find it by; see :class:`ReviewCategory` too.
 
     A photo of the random sample has no finding: ``sampled`` is the rate at which it was drawn, ``candidate`` the
     finding (JSON) that it is shown with, ``sampled_as`` its category; its ``rank`` and ``probability`` are drawn too.
@@ -151,11 +163,31 @@ class Review(Base):
     sampled: Mapped[float | None] = mapped_column(Double)
     sampled_as: Mapped[str | None] = mapped_column(String(64))
     candidate: Mapped[str | None] = mapped_column(Text)
+    batch_id: Mapped[str] = mapped_column(String(32))
+    source: Mapped[str] = mapped_column(String(LISTING_LENGTH))
 
     __table_args__ = (
         Index("reviews_queue", "state", "rank", "probability", "judged_at"),
+        Index("reviews_batch", "batch_id", "state", "rank", "probability", "judged_at"),
+        Index("reviews_source", "source", "state", "rank", "probability", "judged_at"),
         Index("reviews_claimed", "claimed_by", "claimed_until"),
     )
+
+
+class ReviewCategory(Base):
+    """A category that a photo to review is shown with. It says again where the photo is in the queue, so that photos
+    of a rare category are found without a look at all others."""
+
+    __tablename__ = "review_categories"
+
+    item_id: Mapped[int] = mapped_column(ForeignKey("reviews.item_id", ondelete="CASCADE"), primary_key=True)
+    category: Mapped[str] = mapped_column(String(64), primary_key=True)
+    state: Mapped[str] = mapped_column(String(16))
+    rank: Mapped[int]
+    probability: Mapped[float] = mapped_column(Double)
+    judged_at: Mapped[float] = mapped_column(Double)
+
+    __table_args__ = (Index("review_categories_queue", "category", "state", "rank", "probability", "judged_at"),)
 
 
 class Tally(Base):

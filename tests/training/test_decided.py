@@ -15,8 +15,9 @@ from service.cli import main
 from service.detector import Detector
 from service.exports import training_set
 from service.store.batches import Batches, Entry, NewBatch
-from service.store.claims import Claims, Outcome
+from service.store.claims import Claims
 from service.store.kinds import Kind
+from service.store.outcomes import Outcome
 from tests.filled import Filled
 from tests.training.test_walk import _recipe
 from training.photos.manifest import read_manifest

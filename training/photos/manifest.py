@@ -160,8 +160,12 @@ def label_counts(photos: Sequence[Photo]) -> dict[str, int]:
 def _photo(root: Path, row: dict[str, str], where: str) -> Photo:
     labels = tuple(label for label in row["label"].split("|") if label and label != NONE)
     check_row(where, row["split"], row["group"], labels)
-    return Photo(root / row["file"], row["file"], row["split"], labels, row["group"], row["kind"],
-                 row["instance"] or row["file"], row["source"], row.get("background", ""))  # fmt: skip
+    file = row["file"]
+    if "\\" in file and not (root / file).exists():
+        # written on Windows
+        file = file.replace("\\", "/")
+    return Photo(root / file, file, row["split"], labels, row["group"], row["kind"],
+                 row["instance"] or file, row["source"], row.get("background", ""))  # fmt: skip
 
 
 def check_row(where: str, split: str, group: str, labels: Collection[str]) -> None:

@@ -1,5 +1,5 @@
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from fastapi.testclient import TestClient
@@ -21,10 +21,11 @@ class Shelf:
         self.pictures = pictures
         self.flows = set[str]()
 
-    async def fetch(self, url: str, flow: str) -> bytes:
+    async def fetch(self, url: str, flow: str, hold: Callable[[int], None]) -> bytes:
         self.flows.add(flow)
         if url not in self.pictures:
             raise FaunalensError(ErrorCode.URL_UNREACHABLE, "The picture could not be fetched.", {"reason": "status"})
+        hold(len(self.pictures[url]))
         return self.pictures[url]
 
 
@@ -54,6 +55,16 @@ def test_a_signed_address_is_taken_and_json_by_any_of_its_names(linked: TestClie
     headers = {"Content-Type": "Application/JSON; charset=utf-8"}
     response = linked.post("/v1/detect", content=f'{{"url": "{LONG}"}}'.ljust(8192), headers=headers)
     assert response.status_code == 200
+
+
+def test_what_is_fetched_counts_for_what_requests_may_hold_together(tusk: bytes) -> None:
+    app = create_app(Settings(url_input="on", url_hosts=("pictures.faunalens.test",), max_held_bytes=len(tusk)))
+    app.state.faunalens.fetcher = Shelf({URL: tusk})
+    with ready(app) as client:
+        response = client.post("/v1/detect", json={"url": URL})
+        assert (response.status_code, response.json()["error"]["code"]) == (503, "overloaded"), "beside its own body"
+        again = client.post("/v1/detect", content=tusk, headers={"Content-Type": "image/jpeg"})
+        assert again.status_code == 200, "it is given back"
 
 
 def test_failures_keep_the_shape(linked: TestClient) -> None:

@@ -20,12 +20,14 @@ from service.errors import ErrorCode, FaunalensError
 from service.outbound.fetch import Fetcher
 from service.settings import Settings
 from service.store.batches import Batches, Entry, NewBatch
-from service.store.claims import Claimed, Claims, Outcome
+from service.store.claims import Claimed, Claims
 from service.store.database import Database, open_database
+from service.store.outcomes import Outcome
 from service.store.photos import Photos
 from service.store.places import Folder
+from service.store.queues import Wanted
 from service.store.results import page
-from service.store.reviews import Reviews, Wanted
+from service.store.reviews import Reviews
 from service.store.tallies import Tallies
 from service.telemetry.metrics import Metrics
 from tests.conftest import SAMPLES

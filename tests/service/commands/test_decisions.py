@@ -1,10 +1,46 @@
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import click
+import pytest
 
 from service.commands.decisions import export_label_studio
+from service.detector import Detector
 from service.store.states import ReviewState
+from tests.conftest import ROOT
+from tests.filled import fill
+
+# the first photo is written, and the signal comes
+KILLED = """
+import os, signal
+from service.cli import main
+from service.exports import kept
+
+def write(case, photos, root, write=kept.write):
+    assert write(case, photos, root)
+    os.kill(os.getpid(), getattr(signal, os.environ["SIGNAL"]))
+
+kept.write = write
+main()
+"""
 
 
 def test_photos_of_every_state_can_be_exported() -> None:
     (option,) = (found for found in export_label_studio.params if found.name == "state")
     assert isinstance(option.type, click.Choice)
     assert {*option.type.choices} == {*ReviewState, "all"}
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_an_export_that_is_ended_leaves_no_photo(name: str, detector: Detector, tmp_path: Path) -> None:
+    fill(tmp_path / "store", detector).database.close()
+    out = tmp_path / "out" / "tasks"
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, "decisions", "export", "label-studio", "--out", str(out)], cwd=ROOT, check=False,
+        env={**os.environ, "FAUNALENS_STORE": str(tmp_path / "store"), "SIGNAL": name}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert not list(out.parent.iterdir()), done
+    assert done.returncode == 128 + getattr(signal, name) and "Traceback" not in done.stderr

@@ -173,3 +173,17 @@ async def test_few_at_once_of_which_one_client_leaves_some_to_others() -> None:
             one.cancel()
         await asyncio.wait(running)
         assert await getter.fetch(f"https://{HOST}/b", "greedy") == b"picture"
+
+
+async def test_each_piece_is_told_and_may_be_refused() -> None:
+    async with serving(a=body(b"x" * 300_000)) as server:
+        getter, _ = fetcher(server)
+        told = list[int]()
+        assert len(await getter.fetch(f"https://{HOST}/a", "one", told.append)) == sum(told) == 300_000
+
+        def refuse(_: int) -> None:
+            raise FaunalensError(ErrorCode.OVERLOADED, "Too many bytes are coming in; try again shortly.")
+
+        with pytest.raises(FaunalensError) as caught:
+            await getter.fetch(f"https://{HOST}/a", "one", refuse)
+        assert caught.value.code is ErrorCode.OVERLOADED

@@ -17,9 +17,11 @@ from sqlalchemy import text
 from service.answer import Answer
 from service.detector import Detector
 from service.store.batches import Batches, Entry, NewBatch
-from service.store.claims import Claims, Outcome
+from service.store.claims import Claims
 from service.store.database import Database, open_database
-from service.store.reviews import Reviews, Wanted
+from service.store.outcomes import Outcome
+from service.store.queues import Wanted
+from service.store.reviews import Reviews
 from service.store.tables import Base
 from tests.conftest import SAMPLES
 from tests.process import free_port

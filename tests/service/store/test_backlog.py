@@ -4,10 +4,11 @@ from service.answer import Answer
 from service.store import backlog
 from service.store.backlog import Waiting
 from service.store.batches import Batches, Entry, NewBatch
-from service.store.claims import Claims, Outcome
+from service.store.claims import Claims
 from service.store.database import Database
 from service.store.decisions import Decisions, Moderator
 from service.store.kinds import Kind
+from service.store.outcomes import Outcome
 from tests.service.store.conftest import Clock, ids
 
 

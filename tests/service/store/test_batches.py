@@ -7,8 +7,9 @@ import pytest
 from service.answer import Answer
 from service.errors import ErrorCode, FaunalensError
 from service.store.batches import Batches, Entry, NewBatch
-from service.store.claims import Claims, Outcome
+from service.store.claims import Claims
 from service.store.database import Database
+from service.store.outcomes import Outcome
 from tests.service.store.conftest import Clock
 
 

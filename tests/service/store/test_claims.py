@@ -11,9 +11,10 @@ from PIL import Image
 from service.answer import Answer
 from service.detector import Detector
 from service.store.batches import Batches, Entry, NewBatch
-from service.store.claims import Claimed, Claims, Outcome
+from service.store.claims import Claimed, Claims
 from service.store.database import Database
 from service.store.outbox import Outbox
+from service.store.outcomes import Outcome
 from service.store.results import page
 from tests.conftest import encoded
 from tests.service.store.conftest import Clock
@@ -201,7 +202,6 @@ def test_cancelled_items_stay_cancelled(database: Database, answers: tuple[Answe
     assert batches.cancel(made) and not batches.cancel(made)
     claims.put_back(returned, 0)
     assert claims.take() is None
-    claims.free()
     assert claims.finish(kept, Outcome(answers[1]))
     status = batches.status(made, None)
     assert status.batch.state == "cancelled"

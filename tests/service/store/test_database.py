@@ -112,6 +112,20 @@ def test_the_file_is_the_owners_and_writes_ahead(tmp_path: Path) -> None:
     opened.close()
 
 
+def test_the_room_that_a_large_batch_took_beside_the_file_is_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.store.database._WAL_BYTES", 100_000)
+    opened = open_database(None, tmp_path)
+    batches, ahead = Batches(opened), tmp_path / f"{FILE}-wal"
+    batches.add(NewBatch("", "default"), [Entry(f"{number}.jpg") for number in range(20_000)])
+    assert ahead.stat().st_size > 4_200_000
+    for _ in range(2):
+        batches.add(NewBatch("", "default"), [Entry("a.jpg")])
+    assert ahead.stat().st_size <= 100_000
+    opened.close()
+
+
 def test_who_waits_to_write_does_not_keep_others_from_reading(tmp_path: Path) -> None:
     opened = open_database(None, tmp_path)
 

@@ -12,11 +12,12 @@ from sqlalchemy import Select, event, select, text
 from service.answer import Answer
 from service.chain import BEGINNING, digest, link
 from service.store.batches import Batches, Entry, NewBatch
-from service.store.claims import Claims, Outcome
+from service.store.claims import Claims
 from service.store.database import Database
 from service.store.decision_log import Check, DecisionLog
 from service.store.decisions import Decisions, Moderator
 from service.store.kinds import Kind
+from service.store.outcomes import Outcome
 from service.store.tables import Decision, Review
 from tests.conftest import ROOT
 from tests.service.store.conftest import ids

@@ -12,7 +12,8 @@ from service.store.database import Database
 from service.store.decision_log import DecisionLog
 from service.store.decisions import Decisions, Moderator
 from service.store.kinds import Kind
-from service.store.reviews import Reviews, Wanted
+from service.store.queues import Wanted
+from service.store.reviews import Reviews
 from tests.service.store.conftest import ids
 
 A, B, C = Moderator("a"), Moderator("b"), Moderator("c")

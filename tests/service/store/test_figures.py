@@ -11,12 +11,14 @@ from service.answer import Answer, Finding
 from service.detector import Detector
 from service.store import figures, tallies
 from service.store.batches import Batches, Entry, NewBatch
-from service.store.claims import Claims, Outcome, Sample
+from service.store.claims import Claims
 from service.store.database import Database
 from service.store.decisions import Decisions, Moderator
 from service.store.figures import Figures
 from service.store.kinds import Kind
-from service.store.reviews import Reviews, Wanted
+from service.store.outcomes import Outcome, Sample
+from service.store.queues import Wanted
+from service.store.reviews import Reviews
 from service.store.states import ReviewState
 from service.store.tallies import Days, Key, Tallies
 from tests.conftest import SAMPLES

@@ -9,11 +9,12 @@ from service.detector import Detector
 from service.errors import ErrorCode, FaunalensError
 from service.fingerprint import NEAR, fingerprints
 from service.store.batches import Batches, Entry, NewBatch
-from service.store.claims import Claims, Outcome
+from service.store.claims import Claims
 from service.store.database import Database
 from service.store.decisions import Decisions, Moderator
 from service.store.kinds import Kind
 from service.store.likenesses import likenesses
+from service.store.outcomes import Outcome
 from tests.conftest import SAMPLES
 
 

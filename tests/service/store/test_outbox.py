@@ -1,8 +1,12 @@
 import json
+from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import select
 
+from service import store
 from service.store.batches import Batches, Entry, NewBatch
 from service.store.database import Database
 from service.store.outbox import Outbox, put, put_finished
@@ -103,5 +107,34 @@ def test_a_host_is_full_however_its_address_is_written(database: Database) -> No
     with database.writing() as session:
         for number, url in enumerate((*full, *others)):
             put(session, new.id, "finding", str(number), url, "{}")
+    before = _hosts(database)
+    assert [host for host, _ in before] == ["hooks.test"] * 4 + ["hooks.test.other", "other.test"]
     assert {due.url for due in outbox.take(10, 60, ["hooks.test"])} == set(others)
     assert not outbox.any_due(["hooks.test"]) and outbox.any_due()
+    config = Config()
+    config.set_main_option("script_location", str(Path(store.__file__ or "").parent / "migrations"))
+    with database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0010")
+        command.upgrade(config, "head")
+    assert _hosts(database) == before, "of an older store too"
+
+
+def _hosts(database: Database) -> list[tuple[str, str]]:
+    with database.reading() as session:
+        rows = session.execute(select(Delivery.host, Delivery.url).order_by(Delivery.host, Delivery.url)).all()
+    return [(host, url) for host, url in rows]
+
+
+def test_beside_a_full_host_those_that_wait_longest_come_first(database: Database, clock: Clock) -> None:
+    new, outbox = NewBatch("", "default"), Outbox(database)
+    Batches(database).add(new, [Entry("a")])
+    for number, host in enumerate(("hangs", "b", "hangs", "a", "b", "c")):
+        clock.moment += 1
+        with database.writing() as session:
+            put(session, new.id, "finding", str(number), f"https://{host}.test/{number}", "{}")
+    clock.moment += 1
+    first = outbox.take(3, 60, ["hangs.test"])
+    assert [due.url[-1] for due in first] == ["1", "3", "4"]
+    assert [due.url[-1] for due in outbox.take(3, 60, ["hangs.test"])] == ["5"]
+    assert not outbox.any_due(["hangs.test"]) and outbox.any_due(["a.test"])

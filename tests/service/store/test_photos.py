@@ -7,9 +7,11 @@ import pytest
 
 from service.answer import Answer
 from service.errors import ErrorCode, FaunalensError
+from service.store import cancelled
 from service.store.batches import Batches, Entry, NewBatch
-from service.store.claims import Claims, Outcome
+from service.store.claims import Claims
 from service.store.database import Database
+from service.store.outcomes import Outcome
 from service.store.photos import Photos
 from service.store.purge import Sweeper, purge
 from tests.service.store.conftest import Clock
@@ -144,7 +146,7 @@ def test_what_was_under_way_when_its_batch_was_cancelled_is_purged_once_it_is_gi
     Batches(database).cancel(new.id)
     assert purge(database, photos) == 0 and photos.read(new.id, 0) == DATA
     claims.put_back(claimed, 0)
-    claims.free()
+    cancelled.drop(database)
     assert purge(database, photos) == 1 and list((tmp_path / "p" / new.id).iterdir()) == []
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, inspect
 
-from service.store import backlog
+from service.store import backlog, cancelled
 from service.store.batches import Batches, Entry, NewBatch
 from service.store.cases import in_state
 from service.store.claims import Claims
@@ -18,8 +18,9 @@ from service.store.decisions import Decisions
 from service.store.outbox import Outbox
 from service.store.photos import Photos
 from service.store.purge import Sweeper, purge
+from service.store.queues import Wanted
 from service.store.results import page
-from service.store.reviews import Reviews, Wanted
+from service.store.reviews import Reviews
 
 BATCH = "b" * 32
 Asked = list[tuple[str, Any]]
@@ -58,6 +59,10 @@ CALLS: dict[str, Callable[[Database, Path], object]] = {
     "take": lambda database, _: Claims(database, 60).take(),
     "free": lambda database, _: Claims(database, 60).free(),
     "any_due": lambda database, _: Outbox(database).any_due(),
+    "any_due, a host full": lambda database, _: Outbox(database).any_due(["a.b"]),
+    "take of the outbox, a host full": lambda database, _: Outbox(database).take(1, 60, ["a.b"]),
+    "drop": lambda database, _: cancelled.drop(database),
+    "sweep": lambda database, folder: _sweep(database, Photos(folder, None)),
     "catch_up": lambda database, _: Outbox(database).catch_up([60, 60, 100]),
     "forget": lambda database, _: Outbox(database).forget(),
     "purge": lambda database, folder: purge(database, Photos(folder, None)),
@@ -69,6 +74,10 @@ CALLS: dict[str, Callable[[Database, Path], object]] = {
     "queue of a listing": lambda database, _: Reviews(database, 60).queue(Wanted(listing_id="L"), 1),
     "queue of a batch": lambda database, _: Reviews(database, 60).queue(Wanted(batch_id=BATCH), 1),
     "claim of a batch": lambda database, _: Reviews(database, 60).claim("a", Wanted(batch_id=BATCH), 1),
+    "queue of a category": lambda database, _: Reviews(database, 60).queue(Wanted(category="coral"), 1),
+    "claim of a category": lambda database, _: Reviews(database, 60).claim("a", Wanted(category="coral"), 1),
+    "queue of a source": lambda database, _: Reviews(database, 60).queue(Wanted(source="drop"), 1),
+    "claim of a source": lambda database, _: Reviews(database, 60).claim("a", Wanted(source="drop"), 1),
     "batches": lambda database, _: Batches(database).newest(None, 10, 1e18),
     "batches of a key": lambda database, _: Batches(database).newest("a", 10, 1e18),
     "export": lambda database, _: list(in_state(database, "decided")),
@@ -77,15 +86,25 @@ CALLS: dict[str, Callable[[Database, Path], object]] = {
 }
 
 
+def _sweep(database: Database, photos: Photos) -> None:
+    photos.write(BATCH, 0, b"x")
+    Sweeper(database, photos, -1).look()
+
+
 @pytest.mark.parametrize("name", CALLS)
 def test_nothing_is_looked_through(name: str, empty: Database, tmp_path: Path) -> None:
     Batches(empty).add(NewBatch("", "default", id=BATCH), [Entry("a.jpg", photo=True)])
     with listening(empty) as asked:
         CALLS[name](empty, tmp_path / "photos")
     plans = [step for statement, values in asked for step in plan(empty, statement, values)]
-    tables = ("batches", "items", "findings", "reviews", "decisions", "deliveries", "fingerprints", "tallies")
+    tables = (
+        "batches", "items", "findings", "reviews", "decisions", "deliveries", "fingerprints", "tallies",
+        "review_categories",
+    )  # fmt: skip
     assert not [step for step in plans if step.startswith(tuple(f"SCAN {table}" for table in tables))]
-    if name in ("queue of a listing", "queue of a batch", "claim of a batch"):
+    if name == "sweep":
+        assert any("items_kept (batch_id=?)" in step for step in plans), plans
+    if name.startswith(("queue of", "claim of")):
         assert not [step for step in plans if "CORRELATED" in step or "reviews_queue (state" in step], plans
     if name in ("batches", "batches of a key", "export"):
         assert not [step for step in plans if "TEMP B-TREE" in step], plans
@@ -100,3 +119,46 @@ def test_sweeping_many_folders_is_one_question(empty: Database, tmp_path: Path) 
     with listening(empty) as asked:
         sweeper.look()
     assert len(asked) == 1 and not list((tmp_path / "photos").iterdir())
+
+
+def test_an_index_of_kept_photos_holds_no_others(database: Database) -> None:
+    """There are a hundred times as many."""
+    indexes = {index["name"]: index for index in inspect(database.engine).get_indexes("items")}
+    for name in ("items_purge", "items_kept"):
+        kind = database.engine.dialect.name
+        assert str(indexes[name]["dialect_options"][f"{kind}_where"]) in ("photo = 1", "photo"), indexes[name]
+
+
+@pytest.mark.parametrize("wanted", [{}, {"batch_id": BATCH}, {"source": "drop"}, {"since": 1.0, "until": 2.0}], ids=str)
+def test_what_comes_before_a_page_is_passed_in_an_index(wanted: dict[str, Any], empty: Database) -> None:
+    with listening(empty) as asked:
+        Reviews(empty, 60).queue(Wanted(**wanted), 10, 100_000)
+    steps = plan(empty, *asked[0])
+    assert "OFFSET" in asked[0][0] and any("USING COVERING INDEX reviews_" in step for step in steps), steps
+
+
+@pytest.mark.parametrize("name", ["queue", "claim"])
+@pytest.mark.parametrize(
+    ("rare", "index"),
+    [
+        ({"category": "coral"}, "review_categories_queue"), ({"batch_id": BATCH}, "reviews_batch"),
+        ({"source": "rare"}, "reviews_source"),
+    ],
+)  # fmt: skip
+def test_of_three_filters_the_one_that_leaves_the_fewest_leads(
+    rare: dict[str, str], index: str, name: str, found: Database
+) -> None:
+    """Rare is what no photo has; the photos there are of one batch, source and category."""
+    if found.engine.dialect.name == "postgresql":
+        pytest.skip("so few rows are read without an index")
+    reviews = Reviews(found, 60)
+    [item] = reviews.queue(Wanted(), 1)
+    category = item.fields["findings"][0]["category"]
+    every = {"category": category, "batch_id": item.result.batch_id, "source": item.source}
+    wanted = Wanted(**{**every, **rare})
+    with listening(found) as asked:
+        assert (reviews.queue(wanted, 5) if name == "queue" else reviews.claim("a", wanted, 5)) == []
+    # one's own claims are found by themselves
+    queues = [one for one in asked if "ORDER BY" in one[0] and "claimed_by = ?" not in one[0]]
+    plans = ["; ".join(plan(found, *one)) for one in queues]
+    assert len(plans) == 1 and f"INDEX {index}" in plans[0], plans

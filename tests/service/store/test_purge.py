@@ -13,10 +13,11 @@ from sqlalchemy.orm import Session
 from service.answer import Answer
 from service.errors import ErrorCode, FaunalensError
 from service.store.batches import Batches, Entry, NewBatch
-from service.store.claims import Claims, Outcome
+from service.store.claims import Claims
 from service.store.database import Database, _told
 from service.store.decisions import Decisions, Moderator
 from service.store.kinds import Kind
+from service.store.outcomes import Outcome
 from service.store.photos import Photos
 from service.store.purge import Sweeper, purge
 from service.store.reviews import ReviewItem, Reviews

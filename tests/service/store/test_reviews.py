@@ -12,12 +12,14 @@ from sqlalchemy import select
 from service import store
 from service.answer import Answer
 from service.store.batches import Batches, Entry, NewBatch
-from service.store.claims import Claims, Outcome, Sample
+from service.store.claims import Claims
 from service.store.database import Database, open_database
 from service.store.decisions import Decisions, Moderator
 from service.store.kinds import Kind
-from service.store.reviews import ReviewItem, Reviews, Wanted
-from service.store.tables import Item, Review
+from service.store.outcomes import Outcome, Sample
+from service.store.queues import Wanted
+from service.store.reviews import ReviewItem, Reviews
+from service.store.tables import Item, Review, ReviewCategory
 from tests.service.store.conftest import NAMES, Clock
 
 
@@ -74,11 +76,11 @@ def test_filters(found: Database, answers: list[Answer]) -> None:
         assert reviews.queue(nothing, 10) == []
 
 
-@pytest.mark.parametrize("few", [0, 4, 10_000])
+@pytest.mark.parametrize("few", [0, 2, 1_000])
 def test_a_batch_is_narrowed_down_to_however_large_it_is(
     few: int, found: Database, answers: list[Answer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.store.reviews._FEW", few)
+    monkeypatch.setattr("service.store.queues._FEW", few)
     other, claims, reviews = NewBatch("", "sensitive", source="drop"), Claims(found, 60), Reviews(found, 60)
     Batches(found).add(other, [Entry("other.jpg", "L-1")])
     while claimed := claims.take():
@@ -129,6 +131,29 @@ def test_the_random_sample_is_found_by_what_it_is_shown_as(database: Database, a
     assert reviews.queue(Wanted(category="coral"), 10) == []
 
 
+@pytest.mark.parametrize("few", [0, 1_000])
+def test_a_category_is_found_in_whatever_state_its_photos_are(
+    few: int, found: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.store.queues._FEW", few)
+    reviews, decisions, moderator = Reviews(found, 60), Decisions(found), Moderator("a")
+    [first, *_] = reviews.queue(Wanted(), 1)
+    category = first.fields["findings"][0]["category"]
+
+    def there(state: str) -> bool:
+        wanted = (Wanted(state, category), Wanted(state, category, source="uploads"))
+        return all(first.id in [item.id for item in reviews.queue(one, 10)] for one in wanted)
+
+    assert there("open") and not there("decided")
+    decisions.decide(first.id, moderator, Kind.ESCALATE)
+    assert there("escalated") and not there("open")
+    decisions.decide(first.id, moderator, Kind.CONFIRM)
+    assert there("decided") and not there("escalated")
+    decisions.undo_last(moderator)
+    assert there("escalated") and not there("decided")
+    assert not reviews.queue(Wanted("escalated", category, source="elsewhere"), 10)
+
+
 def test_two_moderators_never_get_the_same(found: Database) -> None:
     reviews = Reviews(found, 60)
     with ThreadPoolExecutor(4) as pool:
@@ -177,3 +202,36 @@ def test_what_was_found_before_the_queue_was_there_is_in_it(
     again = open_database(url if url.startswith("postgresql") else None, tmp_path)
     assert names(Reviews(again, 60).queue(Wanted(), 10)) == pressing(answers)
     again.close()
+
+
+def test_photos_of_an_older_store_are_found_by_category_batch_and_source(
+    found: Database, answers: list[Answer]
+) -> None:
+    clear = next(answer for answer in answers if not answer.findings)
+    candidate = next(answer for answer in answers if answer.findings).findings[0]
+    Batches(found).add(NewBatch("", "sensitive", source="sampled"), [Entry("sampled.jpg")])
+    claims = Claims(found, 60)
+    claimed = claims.take()
+    assert claimed is not None
+    claims.finish(claimed, Outcome(clear, sample=Sample(0.5, candidate, 0.3)))
+    decided = Reviews(found, 60).queue(Wanted(), 1)[0]
+    Decisions(found).decide(decided.id, Moderator("a"), Kind.REJECT)
+    before = _places(found)
+    config = Config()
+    config.set_main_option("script_location", str(Path(store.__file__ or "").parent / "migrations"))
+    with found.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0009")
+        command.upgrade(config, "head")
+    assert _places(found) == before and len(before) == 2 and len(before[0]) == 4
+
+
+def _places(database: Database) -> list[list[tuple[object, ...]]]:
+    """By what photos are found in the queue."""
+    of_reviews = select(Review.item_id, Review.batch_id, Review.source).order_by(Review.item_id)
+    columns = ReviewCategory.__table__.columns
+    with database.reading() as session:
+        return [
+            [tuple(row) for row in session.execute(query)]
+            for query in (of_reviews, select(*columns).order_by(ReviewCategory.item_id, ReviewCategory.category))
+        ]

@@ -12,9 +12,10 @@ from service.api.app import create_app
 from service.errors import ErrorCode, FaunalensError, StartError
 from service.settings import Settings
 from service.store.batches import Batches, Entry, NewBatch
-from service.store.claims import Claimed, Outcome
+from service.store.claims import Claimed
 from service.store.database import Database
 from service.store.outbox import put
+from service.store.outcomes import Outcome
 from service.store.states import DeliveryState
 from service.store.tables import Delivery
 from tests.conftest import SAMPLES

@@ -9,10 +9,11 @@ from service.answer import Answer
 from service.errors import FaunalensError
 from service.store import summary as module
 from service.store.batches import Batches, Entry, NewBatch
-from service.store.claims import Claims, Outcome
+from service.store.claims import Claims
 from service.store.database import Database
 from service.store.decisions import Decisions, Moderator
 from service.store.kinds import Kind
+from service.store.outcomes import Outcome
 from service.store.summary import Summaries
 from tests.live import until
 from tests.service.store.conftest import Clock, ids

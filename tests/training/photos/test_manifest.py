@@ -40,6 +40,13 @@ def test_reads_rows(tmp_path: Path) -> None:
     assert [photo.file for photo in select(photos, "val")] == ["b.jpg"]
 
 
+def test_a_backslash_is_a_slash_unless_it_is_in_a_name(tmp_path: Path) -> None:
+    (tmp_path / "own\\b.jpg").touch()
+    photos = read_manifest(_write(tmp_path, "photos\\a.jpg,val,,listing,,,s", "own\\b.jpg,val,,listing,,,s"))
+    assert [photo.file for photo in photos] == ["photos/a.jpg", "own\\b.jpg"]
+    assert photos[0].path == tmp_path / "photos" / "a.jpg" and photos[0].instance == "photos/a.jpg"
+
+
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match=r"no manifest at .*manifest\.csv"):
         read_manifest(tmp_path)

@@ -133,6 +133,31 @@ def test_clients_take_turns_at_the_decoders() -> None:
     asyncio.run(scene())
 
 
+def refuse(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_when_the_system_has_a_thread_again_there_are_decoders_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        slow, decoding = Slow(), Decoding(1, 10)
+        slow.go.release(9)
+
+        async def sent() -> object:
+            work = decoding.decode(cast(Detector, slow), Ticket("a", math.inf), b"a", False)
+            return await asyncio.wait_for(work, 30)
+
+        with monkeypatch.context() as full:
+            full.setattr(threading.Thread, "start", refuse)
+            for _ in range(2):
+                with pytest.raises(FaunalensError) as caught:
+                    await sent()
+                assert caught.value.code is ErrorCode.OVERLOADED
+        assert await sent() == b"a" and decoding.pending == 0
+        decoding.close()
+
+    asyncio.run(scene())
+
+
 def test_one_client_leaves_places_in_line_to_others() -> None:
     """Many files of one request wait here at once, so that requests inside are no bound on them."""
 

@@ -175,6 +175,36 @@ def test_a_photo_is_gone_with_its_answer(fails: bool) -> None:
         played(scene)
 
 
+@pytest.mark.parametrize("left", [0, 1])
+def test_threads_that_cannot_be_started_are_started_later(left: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``left``: how many threads the system has left at the first picture."""
+    workers = Workers(threads=2, queue=64, max_wait=60, max_ratio=1e6)
+    start, starts = threading.Thread.start, [*[True] * left, *[False] * 3]
+
+    def scarce(thread: threading.Thread) -> None:
+        if thread.name.startswith("faunalens_") and not (starts or [True]).pop(0):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    async def play() -> None:
+        monkeypatch.setattr(threading.Thread, "start", scarce)
+        if left:
+            assert await workers.run(enter(workers), lambda: 1) == 1
+        else:
+            with pytest.raises(FaunalensError) as caught:
+                await workers.run(enter(workers), lambda: 1)
+            assert caught.value.code is ErrorCode.OVERLOADED and workers.waiting == 0
+        starts.clear()
+        both = threading.Barrier(2)
+        work = [workers.run(enter(workers, seconds=60), lambda: both.wait(60) >= 0) for _ in range(2)]
+        assert await asyncio.gather(*work) == [True, True]
+
+    try:
+        asyncio.run(play())
+    finally:
+        workers.close()
+
+
 def test_threads_keep_to_their_cores_while_all_of_them_work() -> None:
     cores = os.sched_getaffinity(0)
     workers = Workers(threads=len(cores), queue=64, max_wait=60, max_ratio=1e6)

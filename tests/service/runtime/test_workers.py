@@ -156,6 +156,26 @@ def test_a_cancelled_job_keeps_its_thread_until_it_ends() -> None:
     played(scene)
 
 
+def test_closing_waits_for_what_runs_and_drops_what_waits() -> None:
+    """As at the end, for a picture whose client hung up: the process must not end while its thread still works."""
+    ran: list[str] = []
+
+    async def scene(workers: Workers, gate: threading.Event) -> None:
+        gone = asyncio.create_task(workers.run(enter(workers), lambda: (gate.wait(), ran.append("running"))))
+        await taken(workers)
+        waits = asyncio.create_task(workers.run(enter(workers), lambda: ran.append("waiting")))
+        await settle()
+        gone.cancel()
+        closing = asyncio.create_task(asyncio.to_thread(workers.close))
+        assert not (await asyncio.wait([closing], timeout=0.1))[0]
+        gate.set()
+        await closing
+        assert ran == ["running"]
+        waits.cancel()
+
+    played(scene)
+
+
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_photo_is_gone_with_its_answer(fails: bool) -> None:
     def judge(photo: Photo) -> Photo:
@@ -173,6 +193,30 @@ def test_a_photo_is_gone_with_its_answer(fails: bool) -> None:
 
     with uncollected():
         played(scene)
+
+
+def test_threads_let_the_one_that_answers_go_first() -> None:
+    async def scene(workers: Workers, _: threading.Event) -> None:
+        def niceness() -> int:
+            return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+        assert await workers.run(enter(workers), niceness) == min(19, niceness() + 5)
+
+    played(scene)
+
+
+def test_a_thread_whose_loop_has_ended_works_for_the_next_one() -> None:
+    workers, gate = Workers(threads=1, queue=64, max_wait=60, max_ratio=1e6), threading.Event()
+
+    async def left_behind() -> None:
+        job = asyncio.create_task(workers.run(enter(workers), gate.wait))
+        await taken(workers)
+        job.cancel()
+
+    asyncio.run(left_behind())
+    gate.set()
+    assert asyncio.run(workers.run(enter(workers), lambda: "done")) == "done"
+    workers.close()
 
 
 @pytest.mark.parametrize("left", [0, 1])

@@ -8,7 +8,7 @@ import pytest
 
 from service.errors import ErrorCode, FaunalensError
 from service.runtime.admission import Ticket
-from service.runtime.workers import Workers
+from service.runtime.workers import LAST, Workers, step_back
 from tests.live import Photo, uncollected, until
 
 
@@ -140,7 +140,10 @@ def test_a_deadline_stops_nothing_that_runs() -> None:
 
 
 def test_a_cancelled_job_keeps_its_thread_until_it_ends() -> None:
+    odd: list[object] = []
+
     async def scene(workers: Workers, gate: threading.Event) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: odd.append(context))
         job = asyncio.create_task(workers.run(enter(workers), gate.wait))
         await taken(workers)
         job.cancel()
@@ -154,6 +157,7 @@ def test_a_cancelled_job_keeps_its_thread_until_it_ends() -> None:
         assert workers.admission.running == 0
 
     played(scene)
+    assert not odd, "its result is dropped without a word in the log"
 
 
 def test_closing_waits_for_what_runs_and_drops_what_waits() -> None:
@@ -203,6 +207,22 @@ def test_threads_let_the_one_that_answers_go_first() -> None:
         assert await workers.run(enter(workers), niceness) == min(19, niceness() + 5)
 
     played(scene)
+
+
+@pytest.mark.parametrize("already", [0, 7])
+def test_a_step_back_is_one_from_where_the_service_was_put(already: int) -> None:
+    seen: list[int] = []
+
+    def step() -> None:
+        for steps in (already, 5, LAST):
+            step_back(steps)
+            seen.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    thread = threading.Thread(target=step)
+    thread.start()
+    thread.join()
+    assert seen == [min(19, before + already), min(19, before + already + 5), 19]
 
 
 def test_a_thread_whose_loop_has_ended_works_for_the_next_one() -> None:

@@ -9,6 +9,7 @@ from service.detector import Detector
 from service.runtime.admission import Ticket, too_late
 from service.runtime.fairline import FairLine
 from service.runtime.slots import Slots
+from service.runtime.workers import no_thread
 from service.seen import Decoded
 
 
@@ -49,7 +50,11 @@ class Decoding:
         in a ring that holds the photo until a collection finds it.
         """
         loop = asyncio.get_running_loop()
-        work = self._pool.submit(_decode_in_time, detector, ticket, data, heatmap)
+        try:
+            work = self._pool.submit(_decode_in_time, detector, ticket, data, heatmap)
+        except RuntimeError as error:
+            self._pass_on()
+            raise no_thread() from error
         # not when its client hangs up: the thread goes on until it is done
         work.add_done_callback(lambda done: self._done(loop, done))
         return asyncio.wrap_future(work, loop=loop)

@@ -35,7 +35,10 @@ class Channel:
         object_bytes, payload_bytes = _LENGTHS.unpack(self._exactly(_LENGTHS.size))
         if object_bytes > _MAX_OBJECT or payload_bytes > most:
             raise ValueError("a message is larger than allowed")
-        fields = json.loads(self._exactly(object_bytes))
+        try:
+            fields = json.loads(self._exactly(object_bytes))
+        except RecursionError as error:
+            raise ValueError("a message is nested too deeply") from error
         if not isinstance(fields, dict):
             raise ValueError("a message is not an object")
         return fields, self._exactly(payload_bytes)

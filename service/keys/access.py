@@ -25,12 +25,12 @@ class Access:
         """Read the store; raises :class:`StartError` when it is missing, damaged, open to others, or has no key."""
         self.store = KeyStore(path)
         self.store.check()
+        self._seen = self._stamp()
         self.ring = Keyring(self.store.all_keys())
         if not len(self.ring):
             raise StartError(f"no key in {self.store.path} is in force; `faunalens keys create` makes one")
         self.allowances = Allowances()
         self.allowances.stored(self.allowances.day, self.store.usage(self.allowances.day))
-        self._seen = self._stamp()
         self._failing_since: float | None = None
 
     @property

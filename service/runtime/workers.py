@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
+from service.errors import ErrorCode, FaunalensError
 from service.runtime.admission import Admission, Ticket, too_late
 from service.runtime.fairline import FairLine
 from service.runtime.own_core import OwnCore
@@ -69,13 +70,12 @@ class Workers:
         dropped: a thread cannot be stopped.
         """
         self.admission.sit(ticket)
+        self._start()
         loop = asyncio.get_running_loop()
         job = _Job(work, loop.create_future())
         with self._turn:
             self._line.push(ticket.flow, job)
             self._turn.notify()
-        if not self._running:
-            self._start()
         late = loop.call_later(ticket.deadline - self.admission.clock(), self._expire, ticket, job)
         try:
             return cast(Result, await job.done)
@@ -109,11 +109,17 @@ class Workers:
             job.done.set_exception(too_late())
 
     def _start(self) -> None:
-        for number in range(self.threads):
+        """Start the threads that do not run yet; raises ``overloaded`` where the system has not even one left."""
+        for number in range(len(self._running), self.threads):
             core = OwnCore(number, self.threads)
             thread = threading.Thread(target=self._work, args=(core,), name=f"faunalens_{number}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                if not self._running:
+                    raise no_thread() from error
+                return
             self._running.append(thread)
-            thread.start()
 
     def _work(self, core: OwnCore) -> None:
         """Take jobs and run them until this is closed: what a thread does."""
@@ -141,6 +147,11 @@ class Workers:
                     self.admission.running += 1
                     return job
             return None
+
+
+def no_thread() -> FaunalensError:
+    """The error of work for which the system has no thread left."""
+    return FaunalensError(ErrorCode.OVERLOADED, "No thread can be started; try again shortly.")
 
 
 def _outcome(work: Callable[[], Result]) -> tuple[Result | None, BaseException | None]:

@@ -5,11 +5,14 @@ from typing import Any
 
 import pytest
 import uvicorn
+from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.server import ServerState
 
+from service.api.connection import while_connected
 from service.api.protocol import GuardedProtocol, guarded
+from service.errors import ErrorCode, FaunalensError
 from tests.own_time import own_time
 
 pytestmark = pytest.mark.anyio
@@ -231,3 +234,30 @@ async def test_a_client_that_leaves_is_missed_by_the_request_that_is_being_answe
     for _ in range(100):
         await asyncio.sleep(0)
     assert seen == ["/v1/model"] * before + ["/slow", "gone"]
+
+
+@pytest.mark.parametrize("by", ["client", "server", "both"])
+async def test_who_ends_a_request_is_told_apart(by: str) -> None:
+    """What the server cuts off at its stop is answered and counted as that, even if its client goes as well."""
+    left = asyncio.Event()
+
+    async def receive() -> Message:
+        await left.wait()
+        if by == "both":
+            asyncio.get_running_loop().call_soon(task.cancel)
+        return {"type": "http.disconnect"}
+
+    async def work() -> None:
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(while_connected(Request({"type": "http", "headers": []}, receive), work()))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    if by == "server":
+        task.cancel()
+    else:
+        left.set()
+    await asyncio.wait([task])
+    assert task.cancelled() == (by != "client")
+    if by == "client":
+        assert isinstance(error := task.exception(), FaunalensError) and error.code is ErrorCode.CLIENT_GONE

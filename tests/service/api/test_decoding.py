@@ -134,6 +134,31 @@ def test_clients_take_turns_at_the_decoders() -> None:
     asyncio.run(scene())
 
 
+def refuse(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_when_the_system_has_a_thread_again_there_are_decoders_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        slow, decoding = Slow(), Decoding(1, 10)
+        slow.go.release(9)
+
+        async def sent() -> object:
+            work = decoding.decode(cast(Detector, slow), Ticket("a", math.inf), b"a", False)
+            return await asyncio.wait_for(work, 30)
+
+        with monkeypatch.context() as full:
+            full.setattr(threading.Thread, "start", refuse)
+            for _ in range(2):
+                with pytest.raises(FaunalensError) as caught:
+                    await sent()
+                assert caught.value.code is ErrorCode.OVERLOADED
+        assert await sent() == b"a" and decoding.pending == 0
+        decoding.close()
+
+    asyncio.run(scene())
+
+
 def test_one_client_leaves_places_in_line_to_others() -> None:
     """Many files of one request wait here at once, so that requests inside are no bound on them."""
 
@@ -167,7 +192,7 @@ def test_who_hangs_up_leaves_the_line_and_frees_no_thread_that_still_works() -> 
         for task in tasks[:2]:
             task.cancel()
         await asyncio.gather(*tasks[:2], return_exceptions=True)
-        assert slow.began == [b"running"] and decoding.pending == 1
+        assert slow.began == [b"running"] and decoding.pending == len(decoding._line) == 1
         slow.go.release(2)
         assert await tasks[2] == b"left" and slow.began == [b"running", b"left"]
         decoding.close()
@@ -189,7 +214,10 @@ def test_a_photo_that_cannot_be_decoded_is_gone_with_its_error() -> None:
         asyncio.run(scene())
 
 
-def test_a_thread_that_is_freed_as_its_next_picture_is_given_up_goes_to_the_one_after() -> None:
+@pytest.mark.parametrize("before", [True, False])
+def test_a_thread_that_is_freed_as_its_next_picture_is_given_up_goes_to_the_one_after(before: bool) -> None:
+    """Given up just before the thread is handed on, or just after."""
+
     async def scene() -> None:
         slow, decoding, odd = Slow(), Decoding(1, 10), list[object]()
         asyncio.get_running_loop().set_exception_handler(lambda _, context: odd.append(context))
@@ -202,8 +230,11 @@ def test_a_thread_that_is_freed_as_its_next_picture_is_given_up_goes_to_the_one_
         pass_on = decoding._pass_on
 
         def give_up_and_pass_on() -> None:
-            gone.cancel()
+            if before:
+                gone.cancel()
             pass_on()
+            if not before:
+                gone.cancel()
 
         decoding._pass_on = give_up_and_pass_on  # type: ignore[method-assign]
         assert await running == b"running"

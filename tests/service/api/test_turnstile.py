@@ -1,5 +1,6 @@
 """Refusals from the head alone: the same words as the application's, and a connection that goes on."""
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -160,7 +161,9 @@ def test_what_only_the_application_can_tell(
     assert line.answer()[0] == 503
     seen.clear()
     for headers, path, status in (
-        (keys[1]["other"], "/v1/detect", 403), (keys[1]["free"][:-3] + "aa\n", "/v1/detect", 401),
+        # before it is known, and then
+        (keys[1]["other"], "/v1/detect", 403), (keys[1]["other"], "/v1/detect", 403),
+        (keys[1]["free"][:-3] + "aa\n", "/v1/detect", 401),
         (keys[1]["free"], "/v1/%64etect", 503), (keys[1]["free"] + "Origin: https://a.test\n", "/v1/detect", 503),
         (keys[1]["free"], "/v1/categories", 405),
     ):  # fmt: skip
@@ -170,6 +173,22 @@ def test_what_only_the_application_can_tell(
         assert ("access-control-allow-origin" in answer[1]) == ("Origin" in headers)
     line.send(keys[1]["free"] + "Connection: close\n")
     assert line.answer()[0] == 503 and line.socket.recv(1) == b"" and seen == []
+
+
+def test_a_look_takes_neither_a_place_nor_a_picture(tmp_path: Path) -> None:
+    store = new_store(tmp_path / "keys.db")
+    text = add_key(store, "pipeline", Scope.DETECT, rate=0.001, burst=1, quota=1)
+    state = create_app(Settings(auth="on", keys=store.path, queue=2)).state.faunalens
+    key = asyncio.run(state.access.ring.identify(text))
+    scope = {"type": "http", "method": "POST", "headers": [(b"x-api-key", text.encode())], "client": ("192.0.2.1", 5)}
+    state.last_refusal = since = time.monotonic()
+    turnstile = Turnstile(state)
+    assert [turnstile.refusal(b"/v1/detect", dict(scope)) for _ in range(3)] == [None] * 3
+    assert state.workers.admission.inside == state.access.allowances.used(key.id) == 0 and state.last_refusal == since
+    state.access.allowances.take(key)
+    status, rest = turnstile.refusal(b"/v1/detect", dict(scope)) or (0, b"")
+    assert status == 429 and b"quota_exceeded" in rest
+    assert state.last_refusal > since, "the next ones are looked at as well"
 
 
 @pytest.mark.parametrize(("proxies", "refused"), [("", True), ("192.0.2.1", False)])

@@ -29,6 +29,7 @@ def test_there_and_back(ends: tuple[Channel, socket.socket]) -> None:
         struct.pack(">II", 70_000, 0),
         struct.pack(">II", 2, 0) + b"[]",
         struct.pack(">II", 2, 0) + b"\xff{",
+        struct.pack(">II", 60_000, 0) + b"[" * 60_000,
     ],
 )
 def test_other_messages_are_refused(message: bytes, ends: tuple[Channel, socket.socket]) -> None:

@@ -10,7 +10,7 @@ from service.errors import ErrorCode, FaunalensError, StartError
 from service.keys import access as module
 from service.keys.access import Access
 from service.keys.allowance import Allowances
-from service.keys.key import Scope, new_key
+from service.keys.key import Key, Scope, new_key
 from service.keys.keystore import KeyStore
 
 NOW = "2026-01-01T00:00:00+00:00"
@@ -127,6 +127,33 @@ def test_changes_are_noticed_usage_survives_and_damage_is_told_once(
         asyncio.run(scene())
     # three of another process, and four: written before, during and after the damage; the stop writes last
     assert Access(store.path).allowances.used(key_id) == 7
+
+
+def test_a_key_that_is_revoked_while_the_service_starts_is_refused_in_the_end(
+    store: KeyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.02)
+    add(store, Scope.DETECT)
+    _, key_id = add(store, Scope.DETECT)
+    all_keys = KeyStore.all_keys
+
+    def read_and_revoke(self: KeyStore) -> list[Key]:
+        found = all_keys(self)
+        store.revoke(key_id, NOW)
+        return found
+
+    with monkeypatch.context() as starting:
+        starting.setattr(KeyStore, "all_keys", read_and_revoke)
+        access = Access(store.path)
+    assert len(access.ring) == 2
+
+    async def scene() -> None:
+        keeping = asyncio.create_task(access.keep())
+        await until(lambda: len(access.ring) == 1)
+        keeping.cancel()
+        await asyncio.wait([keeping])
+
+    asyncio.run(scene())
 
 
 def test_a_process_that_was_idle_over_midnight_learns_what_others_used(

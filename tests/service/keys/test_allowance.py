@@ -91,6 +91,12 @@ def test_a_quota_counts_pictures_of_the_utc_day() -> None:
     assert allowances.used("k") == 1 and allowances.day == "2026-01-02"
 
 
+def test_a_quota_of_none_lets_none_in() -> None:
+    allowances, _, _ = house()
+    error = refused(allowances, key(quota=0))
+    assert error.code is ErrorCode.QUOTA_EXCEEDED and error.details == {"quota": 0, "used": 0}
+
+
 def test_pictures_of_a_batch_count_for_the_quota_only() -> None:
     allowances, _, wall = house()
     limited = key(rate=1, burst=1, quota=5)
@@ -129,6 +135,25 @@ def test_counts_travel_to_the_store_and_back() -> None:
     assert allowances.used("k") == 21
     allowances.stored("2025-12-31", {"k": 500})
     assert allowances.used("k") == 21
+
+
+def test_what_is_given_back_after_it_was_written_is_taken_out_of_the_store() -> None:
+    """A batch comes in for longer than the five seconds between two writes, and may be refused in the end."""
+    allowances, _, _ = house()
+    day = allowances.take_pictures(key(), 4)
+    assert allowances.unwritten() == {day: {"k": 4}}
+    allowances.give_back_pictures(key(), 4, day)
+    assert allowances.used("k") == 0 and allowances.unwritten() == {day: {"k": -4}}
+    assert allowances.used("k") == 0
+
+
+def test_what_is_taken_while_a_write_fails_is_not_forgotten() -> None:
+    allowances, _, _ = house()
+    allowances.take(key())
+    (day,) = written = allowances.unwritten()
+    allowances.take_pictures(key(), 2)
+    allowances.not_written(day, written[day])
+    assert allowances.used("k") == 3 and allowances.unwritten() == {day: {"k": 3}}
 
 
 def test_what_was_counted_before_midnight_is_written_to_its_day() -> None:

@@ -129,8 +129,36 @@ def test_another_database_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(path) as other:
         other.execute("CREATE TABLE photos (id)")
     other.close()
+    before = path.read_bytes()
     with pytest.raises(StartError, match="not a key store"):
         KeyStore(path).check()
+    KeyStore(path).create_file()
+    assert path.read_bytes() == before, "`keys create` leaves it as it was"
+
+
+def test_a_store_of_a_later_version_is_refused(store: KeyStore) -> None:
+    with sqlite3.connect(store.path) as other:
+        other.execute("PRAGMA user_version = 2")
+    other.close()
+    with pytest.raises(StartError, match="not a key store of this version"):
+        store.add(some_key())
+
+
+def test_a_store_that_was_taken_away_is_not_begun_anew_by_a_count(store: KeyStore) -> None:
+    """Its owner is about to put another one there."""
+    store.path.unlink()
+    with pytest.raises(StartError, match="cannot be used"):
+        store.add_usage("2026-01-01", {"a": 1})
+    assert not store.path.exists()
+
+
+def test_a_relative_path_is_one_from_where_the_service_began(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    relative = KeyStore(Path("keys.db"))
+    monkeypatch.chdir("/")
+    relative.create_file()
+    relative.check()
+    assert (tmp_path / "keys.db").is_file()
 
 
 def test_a_place_that_cannot_be_made(tmp_path: Path) -> None:

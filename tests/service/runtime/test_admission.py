@@ -39,7 +39,7 @@ def test_one_flow_gets_half_and_a_newcomer_finds_room() -> None:
     assert refused(admission, "bulk").details["inside"] == 6
     newcomers = [admission.enter(f"pipeline-{i}", 30) for i in range(4)]
     assert admission.inside == 10
-    refused(admission, "another")
+    assert refused(admission, "another").details["inside"] == 10
     for ticket in (*newcomers, held.pop(), held.pop()):
         admission.leave(ticket)
     held += [admission.enter("bulk", 30) for _ in range(2)]

@@ -1,6 +1,5 @@
 import asyncio
 import contextlib
-import os
 import threading
 from collections.abc import Awaitable, Callable
 
@@ -141,7 +140,10 @@ def test_a_deadline_stops_nothing_that_runs() -> None:
 
 
 def test_a_cancelled_job_keeps_its_thread_until_it_ends() -> None:
+    odd: list[object] = []
+
     async def scene(workers: Workers, gate: threading.Event) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: odd.append(context))
         job = asyncio.create_task(workers.run(enter(workers), gate.wait))
         await taken(workers)
         job.cancel()
@@ -153,6 +155,27 @@ def test_a_cancelled_job_keeps_its_thread_until_it_ends() -> None:
         gate.set()
         assert await other == "other"
         assert workers.admission.running == 0
+
+    played(scene)
+    assert not odd, "its result is dropped without a word in the log"
+
+
+def test_closing_waits_for_what_runs_and_drops_what_waits() -> None:
+    """As at the end, for a picture whose client hung up: the process must not end while its thread still works."""
+    ran: list[str] = []
+
+    async def scene(workers: Workers, gate: threading.Event) -> None:
+        gone = asyncio.create_task(workers.run(enter(workers), lambda: (gate.wait(), ran.append("running"))))
+        await taken(workers)
+        waits = asyncio.create_task(workers.run(enter(workers), lambda: ran.append("waiting")))
+        await settle()
+        gone.cancel()
+        closing = asyncio.create_task(asyncio.to_thread(workers.close))
+        assert not (await asyncio.wait([closing], timeout=0.1))[0]
+        gate.set()
+        await closing
+        assert ran == ["running"]
+        waits.cancel()
 
     played(scene)
 
@@ -174,35 +197,3 @@ def test_a_photo_is_gone_with_its_answer(fails: bool) -> None:
 
     with uncollected():
         played(scene)
-
-
-def test_threads_keep_to_their_cores_while_all_of_them_work() -> None:
-    cores = os.sched_getaffinity(0)
-    workers = Workers(threads=len(cores), queue=64, max_wait=60, max_ratio=1e6)
-
-    async def play() -> None:
-        gate, all_here = threading.Event(), threading.Barrier(len(cores) + 1)
-
-        def wait() -> None:
-            all_here.wait()
-            gate.wait()
-
-        def where() -> set[int]:
-            all_here.wait()
-            return os.sched_getaffinity(0)
-
-        first = [asyncio.create_task(workers.run(enter(workers), wait)) for _ in cores]
-        await asyncio.to_thread(all_here.wait)
-        then = [asyncio.create_task(workers.run(enter(workers), where)) for _ in cores]
-        await settle()
-        gate.set()
-        await asyncio.to_thread(all_here.wait)
-        assert sorted(core for bound in await asyncio.gather(*then) for core in bound) == sorted(cores)
-        await asyncio.gather(*first)
-        if len(cores) > 1:
-            assert await workers.run(enter(workers), lambda: os.sched_getaffinity(0)) == cores
-
-    try:
-        asyncio.run(play())
-    finally:
-        workers.close()

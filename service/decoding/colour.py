@@ -15,7 +15,7 @@ from PIL import Image, ImageCms
 
 from service.decoding.containers import jpeg_profile, png_chunks
 from service.decoding.depth import DEEP_MODES
-from service.decoding.profiles import BrokenProfileError, Floats, Matrix, columns_of, for_engine
+from service.decoding.profiles import BrokenProfileError, Floats, Matrix, columns_of, for_engine, negligible
 
 _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 _MODES = {b"GRAY": "L", b"RGB ": "RGB", b"CMYK": "CMYK"}
@@ -57,7 +57,7 @@ def _said(image: Image.Image, data: bytes) -> Iterator[bytes]:
         yield from _said_by_png(png_chunks(data))
         return
     profile = jpeg_profile(data) if image.format in ("JPEG", "MPO") else image.info.get("icc_profile")
-    if isinstance(profile, bytes) and profile:
+    if isinstance(profile, bytes) and not negligible(profile):
         yield profile
 
 

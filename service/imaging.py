@@ -1,7 +1,8 @@
 """Bytes to pixels: the only place where a picture is opened, checked, decoded, oriented and resized.
 
 Formats are allowed by content, limits are checked on the header before a pixel is decoded, transparency is composited
-on white, EXIF orientation is applied, deeper pictures are scaled (not clipped) to 8 bits, ICC profiles are ignored.
+on white, EXIF orientation is applied, deeper pictures are scaled (not clipped) to 8 bits, colours far from sRGB are
+turned into it.
 Limits follow the practice of imgproxy (50 megapixels, header first) and Pillow's security handbook (``formats=``
 allow-list, bomb warnings as errors).
 """
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from service.contract import Preprocessing
+from service.decoding.colour import in_srgb, profile_of
 from service.decoding.containers import breaks_off
 from service.decoding.depth import DEEP_MODES, read_deep_planes, to_8_bits
 from service.decoding.frames import DECODER_ERRORS, count_frames, first_of_animation
@@ -106,7 +108,7 @@ def decode(data: bytes, limits: Limits, least: int | None = None) -> Picture:
             header = _read_header(image, data, kind, limits)
             if least is not None:
                 image.draft(None, (least, least))
-            rgb = _to_rgb(image)
+            rgb = _to_rgb(image, data)
             # Pillow turns a TIFF itself, and says its size as turned
             return Picture(header, rgb if kind == "TIFF" else upright(rgb, header.orientation))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -189,14 +191,15 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _to_rgb(image: ImageFile.ImageFile) -> Image.Image:
+def _to_rgb(image: ImageFile.ImageFile, data: bytes) -> Image.Image:
+    profile = profile_of(image, data)
     if getattr(image, "default_image", False):
-        return _on_background(first_of_animation(image))
+        return _on_background(first_of_animation(image), profile)
     read_deep_planes(image)
     # of a GIF, the part of its screen that the first frame covers
     frame = image.tile[0].extents if image.format == "GIF" and image.tile else None
     image.load()
-    rgb = _on_background(image)
+    rgb = _on_background(image, profile)
     if frame in (None, (0, 0, *image.size)):
         return rgb
     canvas = Image.new("RGB", image.size, _BACKGROUND)
@@ -204,7 +207,7 @@ def _to_rgb(image: ImageFile.ImageFile) -> Image.Image:
     return canvas
 
 
-def _on_background(image: Image.Image) -> Image.Image:
+def _on_background(image: Image.Image, profile: bytes | None) -> Image.Image:
     if image.mode in DEEP_MODES:
         image = to_8_bits(image)
     if image.mode == "La":
@@ -216,7 +219,11 @@ def _on_background(image: Image.Image) -> Image.Image:
         if image.format == "BMP" and opacity.getbbox() is None:
             # many programs leave the fourth byte empty; browsers show these as opaque
             return rgba.convert("RGB")
+        if profile is not None:
+            rgba = in_srgb(rgba, profile).convert("RGB")
         canvas = Image.new("RGB", image.size, _BACKGROUND)
         canvas.paste(rgba, mask=opacity)
         return canvas
+    if profile is not None:
+        image = in_srgb(image, profile)
     return image if image.mode == "RGB" else image.convert("RGB")

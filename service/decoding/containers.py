@@ -1,9 +1,12 @@
-"""What a file's own structure says, without decoding it: how many frames a GIF has, whether a file breaks off."""
+"""What a file's own structure says, without decoding it: frames of a GIF, whether a file breaks off, its colours."""
 
 import struct
 from collections.abc import Callable
 
 _PNG_SIGNATURE = 8
+_COLOUR_CHUNKS = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM")
+# markers of a JPEG without a length after them, padding, and zero after what was none
+_NO_SEGMENTS = (b"", b"\x00", b"\x01", b"\xff", *(bytes((marker,)) for marker in range(0xD0, 0xDA)))
 
 
 def gif_frames(data: bytes, most: int) -> int:
@@ -32,6 +35,36 @@ def breaks_off(data: bytes, kind: str) -> bool:
         return check is not None and check(data)
     except (struct.error, IndexError):
         return True
+
+
+def png_chunks(data: bytes) -> dict[bytes, bytes]:
+    """The chunks before the pixels of a PNG; of two of one kind the first, as browsers do."""
+    chunks: dict[bytes, bytes] = {}
+    position = _PNG_SIGNATURE
+    while (kind := data[position + 4 : position + 8]) not in (b"IDAT", b""):
+        size = int.from_bytes(data[position : position + 4])
+        if kind in _COLOUR_CHUNKS:
+            chunks.setdefault(kind, data[position + 8 : position + 8 + size])
+        position += 12 + size
+    return chunks
+
+
+def jpeg_profile(data: bytes) -> bytes:
+    """The ICC profile before the first scan of a JPEG, put together as browsers do; empty if there is none."""
+    parts: dict[int, bytes] = {}
+    total, position = 0, 2
+    while (position := data.find(b"\xff", position)) >= 0 and data[position + 1 : position + 2] != b"\xda":
+        marker, length = data[position + 1 : position + 2], int.from_bytes(data[position + 2 : position + 4])
+        if marker in _NO_SEGMENTS:
+            position += 1
+            continue
+        if marker == b"\xe2" and data.startswith(b"ICC_PROFILE\0", position + 4) and length >= 16:
+            number, count = data[position + 16], data[position + 17]
+            if 1 <= number <= count == (total or count):
+                total = count
+                parts.setdefault(number, data[position + 18 : position + 2 + length])
+        position += 2 + max(length, 2)
+    return b"".join(parts[number] for number in range(1, total + 1)) if len(parts) == total else b""
 
 
 def _colour_table(data: bytes, position: int) -> int:

@@ -3,9 +3,12 @@
 Only JPEG can be proven cheap: its decoder is C code that releases the GIL, its passes over the pixels can be counted,
 and Pillow stops reading its header at the first scan. Pillow parses the other formats in Python loops that hold the
 GIL for as long as the file likes, so they are decoded in a process of their own (:mod:`service.decoding.decoders`).
+So are JPEGs with a profile that counts: the engine that reads it is C code for which nothing vouches.
 """
 
 import struct
+
+from service.decoding.profiles import negligible
 
 _MAX_SEGMENTS = 256
 _MAX_METADATA = 262_144
@@ -15,7 +18,7 @@ _MAX_PASSES_TIMES_PIXELS = 100_000_000
 _MAX_COEFFICIENT_PIXELS = 16_000_000
 # Pillow reads directories of tags in Python, version 12.3 in the square of their length; cameras write shorter ones
 _MAX_EXIF, _MAX_PICTURES = 65_535, 1_024
-_EXIF, _PICTURES = b"Exif\0\0", b"MPF\0"
+_EXIF, _PICTURES, _PROFILE = b"Exif\0\0", b"MPF\0", b"ICC_PROFILE\0"
 _BASELINE, _EXTENDED, _PROGRESSIVE = 0xC0, 0xC1, 0xC2
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SCAN = 0xDA
@@ -49,8 +52,15 @@ def _cheap_jpeg(data: bytes) -> bool:
         exif += length * data.startswith(_EXIF, position + 4)
         if exif > _MAX_EXIF or (length > _MAX_PICTURES and data.startswith(_PICTURES, position + 4)):
             return False
+        if data.startswith(_PROFILE, position + 4) and not _plain_profile(data[position + 16 : position + 2 + length]):
+            return False
         position += 2 + length
     return False
+
+
+def _plain_profile(part: bytes) -> bool:
+    """Whether a profile, its number and the number of its parts before it, is whole and may be ignored."""
+    return part[:2] == b"\1\1" and negligible(part[2:])
 
 
 def _cheap_scans(data: bytes, frame: int, scan: int) -> bool:

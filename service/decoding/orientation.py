@@ -1,7 +1,8 @@
 """Which way is up: the EXIF orientation of a picture, and pictures turned by it.
 
-Browsers turn by EXIF alone. Pillow would turn by XMP and by texts of a PNG as well: programs that turn a photo and
-drop its EXIF leave these behind, and so a photo that everybody sees upright would be judged lying down.
+Browsers turn by EXIF alone, and a WebP not at all. Pillow would turn by XMP and by texts of a PNG as well: programs
+that turn a photo and drop its EXIF leave these behind, and so a photo that everybody sees upright would be judged lying
+down.
 """
 
 from PIL import ExifTags, Image
@@ -22,6 +23,8 @@ def orientation_of(image: Image.Image) -> int:
 
     Loads a PNG, whose EXIF may come after its pixels. Takes its XMP from a TIFF, which Pillow turns by itself.
     """
+    if image.format == "WEBP":
+        return 1
     exif = Image.Exif()
     if image.format == "TIFF":
         image.info.pop("xmp", None)

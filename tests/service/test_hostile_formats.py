@@ -8,7 +8,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image
 
 from service.contract import Preprocessing
 from service.decoding.containers import gif_frames
@@ -214,25 +214,6 @@ def test_truncated(kind: str, share: float, decoders: Decoders) -> None:
 
 def pixels(data: bytes) -> list[int]:
     return np.asarray(decode(data, Limits()).rgb).ravel().tolist()
-
-
-def test_icc_profiles_change_nothing() -> None:
-    broken, sound = b"no profile" * 9_000, ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    swapped = sound.replace(b"rXYZ", b"tXYZ").replace(b"bXYZ", b"rXYZ").replace(b"tXYZ", b"bXYZ")
-    for kind in ("JPEG", "PNG", "WEBP", "AVIF", "TIFF"):
-        plain = pixels(encoded(scene(), kind))
-        assert all(pixels(encoded(scene(), kind, icc_profile=one)) == plain for one in (broken, sound, swapped))
-
-
-@pytest.mark.parametrize(
-    ("kind", "data"),
-    [
-        (b"gAMA", struct.pack(">I", 100_000)), (b"cICP", bytes([9, 16, 0, 1])),
-        (b"cHRM", struct.pack(">8I", 31_270, 32_900, 68_000, 32_000, 26_500, 69_000, 15_000, 6_000)),
-    ],
-)  # fmt: skip
-def test_what_png_has_for_profiles_changes_nothing(kind: bytes, data: bytes) -> None:
-    assert pixels(hostile.png_with(kind, data)) == pixels(encoded(scene(), "PNG"))
 
 
 @pytest.mark.parametrize("transfer", [16, 18])

@@ -3,7 +3,7 @@ import struct
 import pytest
 from PIL import ImageOps
 
-from service.decoding.containers import breaks_off, gif_frames
+from service.decoding.containers import breaks_off, gif_frames, jpeg_profile, png_chunks
 from service.errors import ErrorCode, FaunalensError
 from service.imaging import Limits, decode
 from tests.conftest import encoded
@@ -69,3 +69,33 @@ def test_frames_of_a_gif_with_tables_of_colours_and_comments() -> None:
     frames = [scene(), ImageOps.invert(scene()), ImageOps.mirror(scene())]
     data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], comment=b"x" * 600)
     assert gif_frames(data, 100) == 3
+
+
+def test_what_a_png_says_before_its_pixels() -> None:
+    whole = encoded(scene(), "PNG")
+    said = chunk(b"gAMA", b"one") + chunk(b"tEXt", b"two") + chunk(b"gAMA", b"three") + chunk(b"sRGB", b"four")
+    data = whole[:33] + said + whole[33:-12] + chunk(b"cHRM", b"five") + whole[-12:]
+    assert png_chunks(data) == {b"gAMA": b"one", b"sRGB": b"four"}
+    assert [png_chunks(data[:length]) for length in (0, 20, 33)] == [{}, {}, {}]
+
+
+def part(number: int, count: int, content: bytes) -> bytes:
+    return b"\xff\xe2" + (16 + len(content)).to_bytes(2) + b"ICC_PROFILE\0" + bytes((number, count)) + content
+
+
+@pytest.mark.parametrize(
+    ("between", "profile"),
+    [
+        (b"", b""), (part(1, 1, b"a"), b"a"), (part(2, 2, b"b") + part(1, 2, b"a"), b"ab"), (part(1, 2, b"a"), b""),
+        (part(0, 0, b"a"), b""), (part(2, 1, b"a"), b""), (part(1, 1, b"a") + part(1, 1, b"b"), b"a"),
+        (part(1, 2, b"a") + part(2, 3, b"b"), b""), (b"rest\xff\xff\0" + part(1, 1, b"a"), b"a"),
+        (b"\xff\xd0" + part(1, 1, b"a"), b"a"), (b"\xff\xe2\0\5ICC" + part(1, 1, b"a"), b"a"), (b"\xff\xe1\0\0", b""),
+    ],
+)  # fmt: skip
+def test_the_profile_of_a_jpeg_is_put_together(between: bytes, profile: bytes) -> None:
+    whole = encoded(scene(), "JPEG")
+    scan = whole.index(b"\xff\xda")
+    for at in (2, 20, scan):
+        assert jpeg_profile(whole[:at] + between + whole[at:]) == profile
+    assert jpeg_profile(whole[:-2] + part(1, 1, b"a") + whole[-2:]) == b""
+    assert jpeg_profile(whole[:scan]) == jpeg_profile(whole[:scan] + b"\xff") == jpeg_profile(whole[:2]) == b""

@@ -4,11 +4,13 @@ import pytest
 
 from service.decoding.cost import proven_cheap
 from tests.conftest import encoded
+from tests.service.decoding.test_profiles import RGB, SRGB, matrix_profile
 from tests.service.hostile import jpeg_size, many_scans, many_segments, scene
 
 BASELINE = encoded(scene(), "JPEG")
 SCAN = BASELINE.index(b"\xff\xda")
 GREY_PROGRESSIVE = encoded(scene().convert("L"), "JPEG", progressive=True)
+NEAR, FAR = matrix_profile(RGB, SRGB), matrix_profile(RGB[:, ::-1], SRGB)
 LARGE = jpeg_size(BASELINE, 5_000, 5_000)
 
 
@@ -39,13 +41,18 @@ def segment(marker: int, name: bytes, length: int) -> bytes:
         (BASELINE[:2] + segment(0xE1, b"Exif\0\0", 65_535) + segment(0xE1, b"Exif\0\0", 10) + BASELINE[2:], False),
         (BASELINE[:2] + segment(0xE2, b"MPF\0", 1_024) + BASELINE[2:], True),
         (BASELINE[:2] + segment(0xE2, b"MPF\0", 1_025) + BASELINE[2:], False),
+        (encoded(scene(), "JPEG", icc_profile=NEAR), True),
+        (encoded(scene(), "JPEG", icc_profile=FAR), False),
+        (encoded(scene(), "JPEG", icc_profile=NEAR + bytes(65_536)), False),
+        (BASELINE[:2] + segment(0xE2, b"ICC_PROFILE\0\1\2" + NEAR, 4_000) + BASELINE[2:], False),
         (BASELINE[:2] + BASELINE[SCAN:], False),
         (b"\0" + BASELINE[1:], False),
     ],
     ids=(
         "100 megapixels", "more", "16 megapixels progressive", "more of them", "extended", "lossless", "arithmetic",
         "a scan of one component", "200 segments", "320 kB of metadata", "64 kB of Exif",
-        "more of it", "an index of many pictures", "a longer one", "no frame", "no JPEG",
+        "more of it", "an index of many pictures", "a longer one",
+        "a profile near sRGB", "another one", "a long one", "a part of one", "no frame", "no JPEG",
     ),
 )  # fmt: skip
 def test_bounds(data: bytes, cheap: bool) -> None:

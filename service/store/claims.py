@@ -63,9 +63,13 @@ class Claims:
             session.flush()
             last = select(func.max(Batch.turn_at)).where(Batch.state == BatchState.RUNNING).scalar_subquery()
             batch = session.execute(
-                update(Batch).where(Batch.id == item.batch_id).values(turn_at=last + 1)
-                .returning(Batch.policy, Batch.source)
-            ).one()  # fmt: skip
+                update(Batch).where(Batch.id == item.batch_id, Batch.state == BatchState.RUNNING)
+                .values(turn_at=last + 1).returning(Batch.policy, Batch.source)
+            ).one_or_none()  # fmt: skip
+            if batch is None:
+                # it was cancelled in this instant
+                session.rollback()
+                return None
             return Claimed(
                 item.id, item.batch_id, item.position, item.name, item.listing_id, item.url, item.refusal,
                 batch.policy, batch.source, item.attempts,

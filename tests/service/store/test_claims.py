@@ -7,15 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image
+from sqlalchemy.orm import Session
 
 from service.answer import Answer
 from service.detector import Detector
+from service.store import cancelled
 from service.store.batches import Batches, Entry, NewBatch
 from service.store.claims import Claimed, Claims
 from service.store.database import Database
 from service.store.outbox import Outbox
 from service.store.outcomes import Outcome
 from service.store.results import page
+from service.store.tables import Item
 from tests.conftest import encoded
 from tests.service.store.conftest import Clock
 
@@ -193,6 +196,24 @@ def test_what_was_put_back_waits_and_goes_last(database: Database) -> None:
     batch(database, 1)
     claims.put_back(take(claims), 60)
     assert claims.take() is None and not claims.any_ready()
+
+
+def test_nothing_is_taken_of_a_batch_that_is_cancelled_in_the_same_instant(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if database.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one lock for all")
+    made, claims = batch(database, 2), Claims(database, 60)
+    chosen = claims._next
+
+    def late(session: Session, moment: float) -> Item | None:
+        item = chosen(session, moment)
+        Batches(database).cancel(made)
+        return item
+
+    monkeypatch.setattr(claims, "_next", late)
+    assert claims.take() is None
+    assert cancelled.drop(database) and Batches(database).status(made, None).counts["cancelled"] == 2
 
 
 def test_cancelled_items_stay_cancelled(database: Database, answers: tuple[Answer, Answer]) -> None:

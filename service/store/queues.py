@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from service.store.database import is_postgresql
 from service.store.tables import Item, Review, ReviewCategory
 
 # so many photos that one filter leaves are looked through for what another one wants
@@ -45,19 +46,19 @@ def _led(session: Session, wanted: Wanted) -> tuple[Select[Review], type[Review]
     lead, others = _lead(session, wanted), list[ColumnElement[bool]]()
     for column, value in ((Review.batch_id, wanted.batch_id), (Review.source, wanted.source)):
         if value is not None:
-            others.append(column == value if lead is column else _not_led(column, value))
+            others.append(column == value if lead is column else _not_led(session, column, value))
     if wanted.category is not None and lead is not ReviewCategory.category:
         shown = select(ReviewCategory).where(ReviewCategory.item_id == Review.item_id)
         others.append(shown.where(ReviewCategory.category == wanted.category).exists())
     query = select(Review).where(*others)
     if wanted.listing_id is not None:
         theirs = Review.item_id.in_(select(Item.id).where(Item.listing_id == wanted.listing_id))
-        return query.where(theirs, _not_led(Review.state, wanted.state)), Review
+        return query.where(theirs, _not_led(session, Review.state, wanted.state)), Review
     if lead is ReviewCategory.category:
         led = (ReviewCategory.category == wanted.category, ReviewCategory.state == wanted.state)
         query = query.join(ReviewCategory, ReviewCategory.item_id == Review.item_id).where(*led)
         # asked of the review too: who locks it must see that another one has just decided
-        return query.where(_not_led(Review.state, wanted.state)), ReviewCategory
+        return query.where(_not_led(session, Review.state, wanted.state)), ReviewCategory
     return query.where(Review.state == wanted.state), Review
 
 
@@ -81,6 +82,7 @@ def _lead(session: Session, wanted: Wanted) -> InstrumentedAttribute[str] | None
     return min((column for _, column, _ in given), key=lambda column: sizes.get(column, 0), default=None)
 
 
-def _not_led(column: InstrumentedAttribute[str], value: str) -> ColumnElement[bool]:
-    """That a column has a value, asked of each row: SQLite would take its index for the one to read."""
-    return func.coalesce(column, "") == value
+def _not_led(session: Session, column: InstrumentedAttribute[str], value: str) -> ColumnElement[bool]:
+    """That a column has a value, asked of each row: SQLite would take its index for the one to read. PostgreSQL knows
+    which one to take, as long as it knows how many rows have the value."""
+    return column == value if is_postgresql(session.connection()) else func.coalesce(column, "") == value

@@ -148,9 +148,8 @@ def test_what_comes_before_a_page_is_passed_in_an_index(wanted: dict[str, Any], 
 def test_of_three_filters_the_one_that_leaves_the_fewest_leads(
     rare: dict[str, str], index: str, name: str, found: Database
 ) -> None:
-    """Rare is what no photo has; the photos there are of one batch, source and category."""
-    if found.engine.dialect.name == "postgresql":
-        pytest.skip("so few rows are read without an index")
+    """Rare is what no photo has; the photos there are of one batch, source and category. PostgreSQL reads so few rows
+    without an index; it must be able to look up in its statistics how many rows there are."""
     reviews = Reviews(found, 60)
     [item] = reviews.queue(Wanted(), 1)
     category = item.fields["findings"][0]["category"]
@@ -159,6 +158,9 @@ def test_of_three_filters_the_one_that_leaves_the_fewest_leads(
     with listening(found) as asked:
         assert (reviews.queue(wanted, 5) if name == "queue" else reviews.claim("a", wanted, 5)) == []
     # one's own claims are found by themselves
-    queues = [one for one in asked if "ORDER BY" in one[0] and "claimed_by = ?" not in one[0]]
+    queues = [one for one in asked if "ORDER BY" in one[0] and "claimed_by = " not in one[0]]
+    if found.engine.dialect.name == "postgresql":
+        assert queues and not any("coalesce" in statement.lower() for statement, _ in queues)
+        return
     plans = ["; ".join(plan(found, *one)) for one in queues]
     assert len(plans) == 1 and f"INDEX {index}" in plans[0], plans

@@ -99,17 +99,17 @@ def _findings(session: Session, counted: Counted, since: float, until: float, so
 
 
 def _decided(session: Session, counted: Counted, since: float, until: float, source: str | None) -> None:
+    # what the review says again of its item: an item's row is long, and these lie all over the store
+    top = (Finding.item_id == Review.item_id, Finding.probability == Review.probability)
+    strongest = select(func.min(Finding.category)).where(*top).scalar_subquery()
     query = (
-        select(Batch.source, Review.sampled, Decision.entry, func.min(Finding.category))
-        .join(Item, Item.id == Review.item_id)
-        .join(Batch, Batch.id == Item.batch_id)
+        select(Review.source, Review.sampled, Decision.entry, strongest)
         .join(Decision, Decision.seq == Review.last_seq)
-        .outerjoin(Finding, (Finding.item_id == Item.id) & (Finding.probability == Item.probability))
-        # the same time as the item's, but in the index by which reviews are found
         .where(Review.state == ReviewState.DECIDED, Review.judged_at >= since, Review.judged_at < until)
-        .group_by(Batch.source, Review.item_id, Review.sampled, Decision.seq, Decision.entry)
     )
-    for name, sampled, text, strongest in session.execute(_within(query, since, until, source)).all():
+    if source is not None:
+        query = query.where(Review.source == source)
+    for name, sampled, text, strongest in session.execute(query).all():
         entry = json.loads(text)
         category = entry["category"] if entry["decision"] == Kind.CONFIRM else None
         figures = counted.sources[name]

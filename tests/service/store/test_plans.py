@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, inspect
 
-from service.store import backlog, cancelled
+from service.store import backlog, cancelled, figures
 from service.store.batches import Batches, Entry, NewBatch
 from service.store.cases import in_state
 from service.store.claims import Claims
@@ -127,6 +127,16 @@ def test_an_index_of_kept_photos_holds_no_others(database: Database) -> None:
     for name in ("items_purge", "items_kept"):
         kind = database.engine.dialect.name
         assert str(indexes[name]["dialect_options"][f"{kind}_where"]) in ("photo = 1", "photo"), indexes[name]
+
+
+def test_a_report_reads_no_results(empty: Database) -> None:
+    """They are long, and lie all over the store."""
+    for source in (None, "drop"):
+        with listening(empty) as asked:
+            figures.count(empty, 1.0, 2.0, source)
+        steps = [step for one in asked for step in plan(empty, *one)]
+        of_items = [step for step in steps if "items" in step]
+        assert len(of_items) == 3 and all("COVERING INDEX items_judged" in step for step in of_items), steps
 
 
 @pytest.mark.parametrize("wanted", [{}, {"batch_id": BATCH}, {"source": "drop"}, {"since": 1.0, "until": 2.0}], ids=str)

@@ -200,7 +200,7 @@ def test_another_category_is_that_of_the_photo_it_was_asked_about(open_page: Vis
     expect(page.locator("#other")).to_be_visible()
     with stored(folder) as session:
         lost = text("UPDATE reviews SET claimed_by = 'zoe.x', claimed_until = :later WHERE item_id = :asked")
-        session.execute(lost, {"later": time.time() + 3600, "asked": asked})
+        session.execute(lost, {"later": time.time() + 250, "asked": asked})
     page.clock.set_system_time(time.time() + 900)
     page.clock.run_for(3_100)
     page.wait_for_selector(f"#stage[data-shown=shown]:not([data-item='{asked}'])")

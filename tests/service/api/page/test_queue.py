@@ -82,11 +82,13 @@ def test_a_machine_that_slept_shows_nothing_that_others_have(open_page: Visit, f
         wanted = f"item_id IN ({','.join(map(str, others))})"
         session.execute(text("UPDATE reviews SET claimed_until = 0 WHERE claimed_until > 0"))
         session.execute(
-            text(f"UPDATE reviews SET claimed_by = 'zoe.x', claimed_until = {time.time() + 3600} WHERE {wanted}")
+            text(f"UPDATE reviews SET claimed_by = 'zoe.x', claimed_until = {time.time() + 250} WHERE {wanted}")
         )
+    stand_still(page)
     page.clock.set_system_time(time.time() + 900)
     page.clock.run_for(3_100)
     expect(page.locator(".notice")).to_contain_text("10 photos are another moderator's by now.")
+    page.clock.resume()
     for _ in range(20):
         settled(page)
         assert shown(page) not in others

@@ -52,7 +52,7 @@ def test_an_undoing_is_refused_late(open_page: Visit, folder: Path) -> None:
     second = shown(page)
     with stored(folder) as session:
         taken = text("UPDATE reviews SET claimed_by = 'zoe', claimed_until = :later WHERE item_id = :first")
-        session.execute(taken, {"later": time.time() + 3600, "first": first})
+        session.execute(taken, {"later": time.time() + 250, "first": first})
     stand_still(page)
     page.route("**/decision", lambda route: held.append(route), times=1)
     page.keyboard.press("u")

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import APIResponse, Route, expect
 from sqlalchemy import text
 
-from tests.browser import settled, wait
+from tests.browser import GLANCE, settled, wait
 from tests.service.api.page.visits import (
     COUNT,
     Visit,
@@ -62,11 +62,15 @@ def test_counts_older_than_a_decision_are_not_shown(open_page: Visit) -> None:
     page, late = open_page(), list[Route]()
     settled(page)
     page.route("**/v1/review/summary", lambda route: late.append(route))
-    by_own_clock(page)
+    page.clock.install()
+    stand_still(page)
+    page.reload()
+    page.wait_for_selector("#stage[data-shown=shown]")
     until_held(page, late)
     counted = late[0].fetch()
+    page.clock.run_for(GLANCE)
     page.keyboard.press("r")
-    settled(page)
+    wait(page, "!Number(document.body.dataset.waiting)")
     with page.expect_response("**/v1/review/summary"):
         late[0].fulfill(response=counted)
     page.wait_for_timeout(100)

@@ -29,7 +29,7 @@ def check(scope: Scope, settings: Settings) -> None:
         return
     headers = Headers(scope=scope)
     host = headers.get("host", "")
-    if _may_be_anybodys(_name(host)) and _name(host) != settings.host.lower():
+    if _may_be_anybodys(_name(host)):
         raise _refused("Host")
     origin = headers.get("origin")
     if origin is None or scope["method"] in _SAFE:

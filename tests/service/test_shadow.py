@@ -147,6 +147,7 @@ def test_it_drops_rather_than_waits(detector: Detector, tusk: bytes) -> None:
     for _ in range(20):
         asyncio.run(shadow.offer(tusk, answer))
     until(lambda: slow.calls)
+    assert shadow._queue.qsize() <= 4, "photos that wait are in memory"
     busy = True
     slow.gate.set()
     until(shadow._queue.empty)

@@ -31,7 +31,9 @@ def test_a_name_that_may_be_anybodys_is_refused(host: str, http: httpx.Client, t
     assert http.get("/livez", headers={"Host": host}).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1", "[::1]:8000", "faunalens", "x.localhost", "10.1.2.3"])
+@pytest.mark.parametrize(
+    "host", ["localhost:8000", "localhost.:8000", "127.0.0.1", "[::1]:8000", "faunalens", "x.localhost", "10.1.2.3"]
+)
 def test_what_nobody_else_can_own_is_taken(host: str, http: httpx.Client) -> None:
     assert http.get("/v1/model", headers={"Host": host}).status_code == 200
 
@@ -49,6 +51,13 @@ def test_pages_of_other_origins_change_nothing(origin: str, http: httpx.Client, 
 def test_own_pages_and_those_that_are_named_may(http: httpx.Client, tusk: bytes) -> None:
     for origin in (str(http.base_url).rstrip("/"), "https://moderation.example"):
         assert http.post("/v1/detect", content=tusk, headers={**JPEG, "Origin": origin}).status_code == 200
+
+
+def test_where_every_page_may_call_every_page_may_change_something(tusk: bytes) -> None:
+    with serving(create_app(Settings(auth="off", cors_origins="*"))) as (host, port):
+        headers = {**JPEG, "Origin": "https://elsewhere.example"}
+        reply = httpx.post(f"http://{host}:{port}/v1/detect", content=tusk, headers=headers)
+        assert reply.status_code == 200 and reply.headers["Access-Control-Allow-Origin"] == "*"
 
 
 @pytest.mark.parametrize("said", [{"auth": "off-and-exposed"}, {"auth": "off", "trusted_proxies": "127.0.0.1"}])

@@ -119,10 +119,15 @@ def test_a_deadline_passes_in_line(house: House, tusk: bytes) -> None:
     assert house.judged == 1
 
 
-def test_who_hangs_up_is_not_served(house: House, tusk: bytes) -> None:
+@pytest.mark.parametrize("what", ["picture", "heat map", "files"])
+def test_who_hangs_up_is_not_served(what: str, house: House, tusk: bytes) -> None:
     running = house.fill(tusk, 1)
-    head = f"POST /v1/detect HTTP/1.1\nHost: x\nContent-Type: image/jpeg\nContent-Length: {len(tusk)}\n"
-    connection = house.raw(head, tusk)
+    path, kind, body = "/v1/heatmap" if what == "heat map" else "/v1/detect", "image/jpeg", tusk
+    if what == "files":
+        part = b'--x\r\nContent-Disposition: form-data; name="f"; filename="f.jpg"\r\n\r\n' + tusk + b"\r\n"
+        kind, body = "multipart/form-data; boundary=x", part * 3 + b"--x--\r\n"
+    head = f"POST {path} HTTP/1.1\nHost: x\nContent-Type: {kind}\nContent-Length: {len(body)}\n"
+    connection = house.raw(head, body)
     until(lambda: house.state.workers.waiting == 1)
     connection.close()
     until(lambda: house.state.workers.waiting == 0)

@@ -36,6 +36,8 @@ def segment(marker: int, name: bytes, length: int) -> bytes:
         (framed(BASELINE, 0xC9), False),
         (LARGE[: SCAN + 4] + b"\1" + LARGE[SCAN + 5 :], False),
         (many_segments(200), True),
+        (many_segments(300), False),
+        (BASELINE[:SCAN] + LARGE[LARGE.index(b"\xff\xc0") : SCAN] + BASELINE[SCAN:], False),
         (BASELINE[:2] + (b"\xff\xe1\xff\xff" + bytes(65_533)) * 5 + BASELINE[2:], False),
         (BASELINE[:2] + segment(0xE1, b"Exif\0\0", 65_535) + BASELINE[2:], True),
         (BASELINE[:2] + segment(0xE1, b"Exif\0\0", 65_535) + segment(0xE1, b"Exif\0\0", 10) + BASELINE[2:], False),
@@ -50,7 +52,8 @@ def segment(marker: int, name: bytes, length: int) -> bytes:
     ],
     ids=(
         "100 megapixels", "more", "16 megapixels progressive", "more of them", "extended", "lossless", "arithmetic",
-        "a scan of one component", "200 segments", "320 kB of metadata", "64 kB of Exif",
+        "a scan of one component", "200 segments", "300 segments",
+        "two frames", "320 kB of metadata", "64 kB of Exif",
         "more of it", "an index of many pictures", "a longer one",
         "a profile near sRGB", "another one", "a long one", "a part of one", "no frame", "no JPEG",
     ),

@@ -78,6 +78,23 @@ def test_no_head_sees_what_it_scores(folds: int, background: str) -> None:
     assert (found.logits == 7).all()
 
 
+def test_every_photo_of_a_large_fold_gets_its_own_score(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was not scored would have logit 0, and calibration would believe it."""
+    monkeypatch.setattr("training.fitting.crossfit._AT_ONCE", 3)
+    photos = [_photo(f"{i}.jpg", (), f"item-{i}") for i in range(20)]
+    rows = Rows(torch.rand(20, 3), torch.zeros(20, 1), torch.ones(20), np.arange(20))
+
+    class Head(KernelHead):
+        def __init__(self, _: Rows) -> None:
+            pass
+
+        def score(self, means: torch.Tensor) -> torch.Tensor:
+            return means[:, 0, :1] + 5
+
+    windows = torch.arange(20.0)[:, None, None].expand(-1, 6, 3)
+    assert out_of_fold(rows, windows, photos, 2, 1, Head).logits[:, 0].tolist() == [i + 5 for i in range(20)]
+
+
 def test_calibration_stands_on_the_scores(checkpoint: Path, photos: list[Photo], tmp_path: Path) -> None:
     network, recipe = load_network(checkpoint)
     scores = kept_scores(checkpoint)

@@ -93,6 +93,8 @@ export class Decisions {
     if (!recovered) this.tally(undoing ? items.length : -items.length, decision);
     notice(`Not kept${which.length ? ` (${named(which)})` : ""}: ${error.message}`, { kind: "error", seconds: recovered ? 0 : 8 });
     this.changed("", true);
+    // what else is in front may not be there any more either
+    if (error.code === "unknown_item" && !recovered) this.queue.doubt();
   }
 }
 

@@ -106,7 +106,7 @@ async function begin() {
   setInterval(look, SUMMARY_EVERY);
   queue.holds = me.claim_seconds * 1e3;
   // by the clock: a machine that slept wakes in the middle of a wait
-  const due = () => Date.now() - queue.takenAt > queue.holds / 3;
+  const due = () => queue.age > queue.holds / 3;
   setInterval(() => here && queue.items.length && due() && queue.take(), Math.min(LOOK_AGAIN, queue.holds / 3));
   setInterval(() => here && !queue.items.length && !document.hidden && !$("rest").open && queue.take(), LOOK_AGAIN);
   // nobody else waits for what an empty desk has, and nobody else sees it there

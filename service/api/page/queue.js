@@ -92,15 +92,18 @@ export class Queue {
 
   async claim() {
     const generation = this.generation;
-    const asked = performance.now();
+    const [asked, limit] = [performance.now(), this.#wanted];
     // not before the service has kept what was decided: it would be given back undecided
     const passed = [...this.passed].filter((id) => this.done.get(id)?.at <= asked);
     const without = [...passed, ...this.postponed].slice(-WITHOUT);
     try {
-      const { items } = await call("POST", "/v1/review/claims", { ...this.filter, limit: this.#wanted, without });
+      const { items } = await call("POST", "/v1/review/claims", { ...this.filter, limit, without });
       if (generation !== this.generation) return;
-      const lapsed = this.items.length && Date.now() - this.takenAt > this.holds;
+      const lapsed = this.items.length && this.age > this.holds;
       this.takenAt = Date.now();
+      // another store may be there by now, and count anew
+      const batches = new Map(items.map(({ item, batch_id: batch }) => [item, batch]));
+      this.items = this.items.filter(({ id, fields }) => (batches.get(id) ?? fields.batch_id) === fields.batch_id);
       const here = new Set(this.items.map((entry) => entry.id));
       // what comes after its decision was kept was taken back elsewhere
       const fresh = items.filter(({ item }) => !here.has(item) && !(this.done.get(item)?.at > asked));
@@ -112,12 +115,12 @@ export class Queue {
       this.trouble = "";
       this.prefetch();
       this.changed();
-      const taken = new Set(items.map(({ item }) => item));
-      if (this.postponed.size && this.items.every(({ later }) => later)) {
-        this.postponed.clear();
-        setTimeout(() => generation === this.generation && this.take());
-      }
-      if (lapsed) this.lapsed(this.items.filter((entry) => !taken.has(entry.id)));
+      const over = this.postponed.size > 0 && this.items.every(({ later }) => later);
+      if (over) this.postponed.clear();
+      // more is wanted since it was asked, as when the grid was opened meanwhile
+      const more = items.length === limit && limit < this.#wanted;
+      if (over || more) setTimeout(() => generation === this.generation && this.take());
+      if (lapsed) this.lapsed(this.items.filter((entry) => !batches.has(entry.id)));
     } catch (error) {
       if (generation !== this.generation) return;
       this.trouble = error.message;
@@ -126,12 +129,23 @@ export class Queue {
     }
   }
 
-  /** Take off what of these is another's by now; returns how many. */
+  /** How long ago photos were taken, milliseconds; long, too, where the clock was put back since. */
+  get age() {
+    return Math.abs(Date.now() - this.takenAt);
+  }
+
+  /** Look anew which photos are this window's. */
+  doubt() {
+    this.takenAt = -Infinity;
+    this.take();
+  }
+
+  /** Take off what of these is another's by now, or not there any more; returns how many. */
   async lose(entries) {
     const { generation } = this;
     const gone = await Promise.all(entries.map(async (entry) => {
-      const now = await call("GET", `/v1/review/items/${entry.id}`).catch(() => null);
-      return now && !now.yours && (now.claimed_until || now.state !== entry.fields.state) ? entry : null;
+      const now = await call("GET", `/v1/review/items/${entry.id}`).catch(({ status }) => ({ yours: status !== 404 }));
+      return !now.yours && (now.claimed_until || now.state !== entry.fields.state) ? entry : null;
     }));
     if (generation !== this.generation) return 0;
     const before = this.items.length;

@@ -75,7 +75,7 @@ export class View {
     const lost = await this.queue.lose(entries);
     if (!lost) return;
     this.#tell("", true);
-    notice(`${lost} ${lost === 1 ? "photo is" : "photos are"} another moderator's by now.`);
+    notice(`${lost} ${lost === 1 ? "photo is" : "photos are"} another moderator's by now, or not there any more.`);
     this.queue.topUp();
   }
 

@@ -89,7 +89,7 @@ def test_a_machine_that_slept_shows_nothing_that_others_have(open_page: Visit, f
         )
     page.clock.set_system_time(time.time() + 900)
     page.clock.run_for(3_100)
-    expect(page.locator(".notice")).to_contain_text("10 photos are another moderator's by now.")
+    expect(page.locator(".notice")).to_contain_text("10 photos are another moderator's by now")
     for _ in range(20):
         settled(page)
         assert shown(page) not in others

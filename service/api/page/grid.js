@@ -133,6 +133,7 @@ export class Grid {
     const reveal = !this.revealed;
     for (const tile of this.tiles.values()) tile.classList.toggle("revealed", reveal);
     this.count();
+    say(reveal ? "The photos are shown clearly." : "The photos are veiled.");
   }
 
   count() {

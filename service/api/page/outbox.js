@@ -43,7 +43,7 @@ export class Outbox {
   /** `change`: { items: [ids], batches: [theirs], decision, category }, of the moderator who is here. */
   put(change) {
     // named, so that it is kept once however often it is sent
-    const whole = { ...change, name: token(), moderator: this.#moderator };
+    const whole = { ...change, name: token(), at: Date.now(), moderator: this.#moderator };
     return this.#queue(whole, this.journal.add(whole));
   }
 

@@ -42,7 +42,7 @@ export class Decisions {
   async undo() {
     const last = this.#made.pop();
     if (!last) {
-      await this.#undoEarlier();
+      await this.outbox.follow(() => this.#undoEarlier());
       return;
     }
     const items = last.entries.map((entry) => entry.id);
@@ -60,7 +60,6 @@ export class Decisions {
 
   /** Take back what was decided before this page was opened. */
   async #undoEarlier() {
-    await this.outbox.tail;
     this.#unanswered ??= token();
     try {
       const { item } = await call("POST", "/v1/review/undo", {}, { name: this.#unanswered });

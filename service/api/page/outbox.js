@@ -52,6 +52,12 @@ export class Outbox {
     for (const { place, ...change } of await this.journal.left(this.#moderator)) this.#queue({ ...change, recovered: true }, place);
   }
 
+  /** Do `work`, which never fails, after what was put here before; what is put later waits for it. */
+  follow(work) {
+    this.tail = this.tail.then(work);
+    return this.tail;
+  }
+
   #queue(change, place) {
     this.waiting += 1;
     this.told(this.waiting, this.#why);

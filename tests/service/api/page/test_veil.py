@@ -6,7 +6,7 @@ from pathlib import Path
 from playwright.sync_api import Route, expect
 from sqlalchemy import text
 
-from tests.browser import settled
+from tests.browser import settled, wait
 from tests.live import until
 from tests.service.api.page.visits import Visit, all_tiles, by_own_clock, stored, until_held
 

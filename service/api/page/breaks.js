@@ -25,13 +25,17 @@ export class Breaks {
 
   /** Whether nobody has been here for long. */
   get away() {
-    return this.now() - this.seen > AWAY;
+    const moment = this.now();
+    // the clock may have been put back
+    this.seen = Math.min(this.seen, moment);
+    return moment - this.seen > AWAY;
   }
 
   /** The moderator did something. */
   active() {
     const moment = this.now();
-    if (this.last === null || moment - this.last > PAUSE) this.since = moment;
+    // a long way back, too, where the clock was put back
+    if (this.last === null || Math.abs(moment - this.last) > PAUSE) [this.since, this.later] = [moment, 0];
     this.last = moment;
     sessionStorage.setItem(STORED, JSON.stringify({ since: this.since, last: this.last }));
     const worked = moment - this.since;

@@ -1,11 +1,13 @@
 // The decisions made on this page: counted and sent on at once, and taken back one after the other.
 
 import { call, token } from "./api.js";
-import { isolated, notice } from "./dom.js";
+import { isolated, moment, notice } from "./dom.js";
 import { Outbox } from "./outbox.js";
 import { Entry } from "./entry.js";
 
 const REMEMBERED = 200;
+// the service knows for a day by which name a decision was sent
+const KNOWN = 86_400_000;
 const PAST = { confirm: "Confirmed", reject: "Rejected", unsure: "Left unsure", escalate: "Escalated" };
 
 export class Decisions {
@@ -40,7 +42,7 @@ export class Decisions {
   async undo() {
     const last = this.#made.pop();
     if (!last) {
-      await this.#undoEarlier();
+      await this.outbox.follow(() => this.#undoEarlier());
       return;
     }
     const items = last.entries.map((entry) => entry.id);
@@ -58,7 +60,6 @@ export class Decisions {
 
   /** Take back what was decided before this page was opened. */
   async #undoEarlier() {
-    await this.outbox.tail;
     this.#unanswered ??= token();
     try {
       const { item } = await call("POST", "/v1/review/undo", {}, { name: this.#unanswered });
@@ -80,7 +81,7 @@ export class Decisions {
   }
 
   /** A decision that the service did not take. */
-  #refused(error, { items, decision, recovered }) {
+  #refused(error, { items, decision, recovered, at }) {
     const undoing = decision === "undo";
     const known = [...this.queue.items, ...this.#made.flatMap(({ entries }) => entries)];
     const which = known.filter((entry) => items.includes(entry.id));
@@ -91,8 +92,11 @@ export class Decisions {
     this.#made = this.#made.filter((group) => group.entries.length);
     // those of before were not counted yet
     if (!recovered) this.tally(undoing ? items.length : -items.length, decision);
-    notice(`Not kept${which.length ? ` (${named(which)})` : ""}: ${error.message}`, { kind: "error", seconds: recovered ? 0 : 8 });
+    const kept = Date.now() - at > KNOWN ? `Perhaps kept on ${moment(at)}` : "Not kept";
+    notice(`${kept}${which.length ? ` (${named(which)})` : ""}: ${error.message}`, { kind: "error", seconds: recovered ? 0 : 8 });
     this.changed("", true);
+    // what else is in front may not be there any more either
+    if (error.code === "unknown_item" && !recovered) this.queue.doubt();
   }
 }
 

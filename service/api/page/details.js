@@ -77,10 +77,11 @@ export class Details {
     if (this.filled === entry && this.filledFrom === entry.similar) return;
     this.filled = entry;
     this.filledFrom = entry.similar;
-    const found = entry.similar ?? [];
-    $("similar-part").hidden = !found.length;
+    const found = entry.similar || [];
+    $("similar-part").hidden = entry.similar?.length === 0;
     $("similar").replaceChildren(...found.slice(0, LIKES).map((one) => this.like(one)));
-    $("similar-more").textContent = found.length > LIKES ? `and ${found.length - LIKES} or more others` : "";
+    $("similar-more").textContent = entry.similar == null ? "Looking …" : entry.similar === false ? "This could not be looked up."
+      : found.length > LIKES ? `and ${found.length - LIKES} or more others` : "";
   }
 
   like(one) {

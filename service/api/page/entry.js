@@ -5,7 +5,8 @@ import { draw, make } from "./dom.js";
 
 /**
  * A photo of the queue. `state`: new, loading, shown (its canvas is drawn), gone (not kept any more), failed, or late: it
- * did not come, and is fetched again.
+ * did not come, and is fetched again. `similar`: photos like it; undefined before they are looked up, null meanwhile, false
+ * where they could not be.
  */
 export class Entry {
   constructor(fields) {
@@ -17,7 +18,9 @@ export class Entry {
 
   forget() {
     this.thumb?.close();
-    this.canvas = this.thumb = this.similar = this.asked = null;
+    this.canvas = this.thumb = null;
+    this.similar = undefined;
+    this.asked = this.answered = 0;
     this.heat = new Map();
     this.state = this.fields.photo ? "new" : "gone";
     this.reason = "";
@@ -40,17 +43,20 @@ export class Entry {
     }
   }
 
-  /** Photos like it, with what is decided about them by now. */
+  /** Photos like it, with what is decided about them by now; what is known already stays where they cannot be told. */
   async loadSimilar() {
-    const asked = (this.asked = {});
-    const found = await call("GET", `/v1/review/items/${this.id}/similar`).then(({ items }) => items, () => []);
+    const turn = (this.asked += 1);
+    this.similar ??= null;
+    const found = await call("GET", `/v1/review/items/${this.id}/similar`).then(({ items }) => items, () => this.similar || false);
     // what was asked for later knows more
-    if (this.asked === asked) this.similar = found;
+    if (turn < this.answered) return;
+    this.answered = turn;
+    this.similar = found;
   }
 
   /** Whether photos like it may be there. */
   get mayHaveSimilar() {
-    return Boolean(this.asked) && this.similar?.length !== 0;
+    return this.asked > 0 && this.similar?.length !== 0;
   }
 
   /** The small photo, of the grid. */

@@ -2,6 +2,7 @@
 
 import { LOOK_AGAIN, pause } from "./api.js";
 import { $, drawSquare, make, percent, say } from "./dom.js";
+import { Seen } from "./seen.js";
 import { walk } from "./walk.js";
 
 const SIDE = 320;
@@ -17,6 +18,7 @@ export class Grid {
     this.selected = new Set();
     this.tiles = new Map();
     this.loading = 0;
+    this.seen = new Seen(document.querySelector(".actions"), () => this.count());
     $("tiles").addEventListener("keydown", (event) => walk(event, $("tiles")));
   }
 
@@ -36,6 +38,7 @@ export class Grid {
       // what was given back meanwhile and came again is veiled again
       if (there.has(entry)) continue;
       tile.parentElement.remove();
+      this.seen.forget(tile);
       this.tiles.delete(entry);
       this.selected.delete(entry.id);
     }
@@ -72,6 +75,7 @@ export class Grid {
       if (!tile) return;
       if (bitmap) drawSquare(tile.querySelector("canvas"), bitmap, SIDE);
       tile.classList.remove("waiting");
+      this.seen.watch(tile);
     }, async (error) => {
       // what may pass is tried again
       if (error.passing) return pause(LOOK_AGAIN);
@@ -111,12 +115,13 @@ export class Grid {
     if (entry) this.open(entry);
   }
 
-  /** Select all photos that are there to be seen, or none. */
+  /** Select all photos that have been on the screen, or none. */
   toggleAll() {
-    const seen = this.shown.filter((entry) => !this.tiles.get(entry).classList.contains("waiting"));
+    const seen = this.shown.filter((entry) => this.seen.has(this.tiles.get(entry)));
     const all = seen.every((entry) => this.selected.has(entry.id));
-    this.selected = new Set(all ? [] : seen.map((entry) => entry.id));
+    this.selected = new Set(all ? [] : [...this.selected, ...seen.map((entry) => entry.id)]);
     this.count();
+    say(`${$("grid-count").textContent}.`);
   }
 
   /** Whether all that are there are shown clearly; one that comes later is veiled until it is asked for. */
@@ -128,14 +133,16 @@ export class Grid {
     const reveal = !this.revealed;
     for (const tile of this.tiles.values()) tile.classList.toggle("revealed", reveal);
     this.count();
+    say(reveal ? "The photos are shown clearly." : "The photos are veiled.");
   }
 
   count() {
     for (const [{ id }, tile] of this.tiles) tile.setAttribute("aria-pressed", String(this.selected.has(id)));
     $("reveal-all").setAttribute("aria-pressed", String(this.revealed));
-    const chosen = this.chosen.length;
-    $("grid-count").textContent = chosen ? `${chosen} of ${this.shown.length} selected`
-      : `${this.shown.length} photos, none selected`;
+    const { shown, chosen: { length: chosen } } = this;
+    const unseen = shown.filter((entry) => !this.selected.has(entry.id) && !this.seen.has(this.tiles.get(entry))).length;
+    $("grid-count").textContent = chosen ? `${chosen} of ${shown.length} selected${unseen ? `, ${unseen} not seen yet` : ""}`
+      : `${shown.length} photos, none selected`;
     this.changed(chosen);
   }
 

@@ -17,7 +17,7 @@ export const KEYS = [
   { key: "b", does: "boxes", text: "Boxes", group: "Look" },
   { key: "z", does: "zoom", text: "Zoom; the arrow keys or the mouse move", group: "Look" },
   { key: "g", does: "grid", text: "Grid: many at once, and back", group: "Page", both: true },
-  { key: "a", does: "selectAll", text: "Select all, or none", group: "Grid", where: "grid" },
+  { key: "a", does: "selectAll", text: "Select all that you have seen, or none", group: "Grid", where: "grid" },
   { key: " ", shown: "Space", does: "select", text: "Select the photo", group: "Grid", where: "grid" },
   { key: "v", does: "revealAll", text: "Show all clearly, hide them again", group: "Grid", where: "grid" },
   { key: "Enter", shown: "Enter", does: "open", text: "Look at one photo", group: "Grid", where: "grid" },

@@ -72,7 +72,7 @@ async function come(found) {
   $("state-second").hidden = me.second_opinion === "off";
   totals.begin(me.today.decided);
   prefer(me.preferences);
-  if (settings) settings.take(me.preferences);
+  if (settings) settings.belongTo(me);
   else await begin();
   await outbox.recover();
   // others need not wait for what a window had that crashed; where that cannot be, they do
@@ -91,7 +91,7 @@ async function begin() {
   const { categories } = await again(() => call("GET", "/v1/categories"));
   const known = new Map(categories.map((category) => [category.id, category]));
   view.details = new Details(known, (category) => view.decideCurrent("confirm", category), (listing) => view.go({ filter: { listing_id: listing } }));
-  settings = new Settings(me.preferences, prefer);
+  settings = new Settings(me, prefer);
   add = new Add((batch) => {
     $("add").close();
     view.go({ state: "open", filter: { batch_id: batch } });
@@ -106,7 +106,7 @@ async function begin() {
   setInterval(look, SUMMARY_EVERY);
   queue.holds = me.claim_seconds * 1e3;
   // by the clock: a machine that slept wakes in the middle of a wait
-  const due = () => Date.now() - queue.takenAt > queue.holds / 3;
+  const due = () => queue.age > queue.holds / 3;
   setInterval(() => here && queue.items.length && due() && queue.take(), Math.min(LOOK_AGAIN, queue.holds / 3));
   setInterval(() => here && !queue.items.length && !document.hidden && !$("rest").open && queue.take(), LOOK_AGAIN);
   // nobody else waits for what an empty desk has, and nobody else sees it there

@@ -43,13 +43,19 @@ export class Outbox {
   /** `change`: { items: [ids], batches: [theirs], decision, category }, of the moderator who is here. */
   put(change) {
     // named, so that it is kept once however often it is sent
-    const whole = { ...change, name: token(), moderator: this.#moderator };
+    const whole = { ...change, name: token(), at: Date.now(), moderator: this.#moderator };
     return this.#queue(whole, this.journal.add(whole));
   }
 
   /** Send what windows of this moderator that are gone left behind. */
   async recover() {
     for (const { place, ...change } of await this.journal.left(this.#moderator)) this.#queue({ ...change, recovered: true }, place);
+  }
+
+  /** Do `work`, which never fails, after what was put here before; what is put later waits for it. */
+  follow(work) {
+    this.tail = this.tail.then(work);
+    return this.tail;
   }
 
   #queue(change, place) {

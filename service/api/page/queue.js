@@ -7,10 +7,14 @@ import { GOES_TO } from "./totals.js";
 const AHEAD = 16;
 const REFILL_BELOW = 10;
 const FETCH_AHEAD = 10;
+// together less than a browser has open to one service: a decision is not to wait
 const AT_ONCE = 3;
+const LOOK_UP_AT_ONCE = 2;
 const KEEP_BEHIND = 12;
 const GRIDDED = 60;
 const MOST = 100;
+// left for later and kept here; more would leave no room for the next
+const LATER = 40;
 // what the service takes
 const WITHOUT = 500;
 
@@ -31,6 +35,8 @@ export class Queue {
     this.done = new Map();
     // decided, and in this queue all the same: for others
     this.passed = new Set();
+    // left for later, and given back until nothing else is here
+    this.postponed = new Set();
     this.size = AHEAD;
     this.fetchAhead = FETCH_AHEAD;
     this.taking = null;
@@ -39,7 +45,7 @@ export class Queue {
     this.empty = false;
     this.trouble = "";
     this.takenAt = 0;
-    this.fetching = 0;
+    this.fetching = this.lookingUp = 0;
   }
 
   get current() {
@@ -61,6 +67,7 @@ export class Queue {
     this.behind = [];
     this.done.clear();
     this.passed.clear();
+    this.postponed.clear();
     this.empty = false;
     this.trouble = "";
     this.taking = null;
@@ -85,14 +92,18 @@ export class Queue {
 
   async claim() {
     const generation = this.generation;
-    const asked = performance.now();
+    const [asked, limit] = [performance.now(), this.#wanted];
     // not before the service has kept what was decided: it would be given back undecided
-    const without = [...this.passed].filter((id) => this.done.get(id)?.at <= asked).slice(-WITHOUT);
+    const passed = [...this.passed].filter((id) => this.done.get(id)?.at <= asked);
+    const without = [...passed, ...this.postponed].slice(-WITHOUT);
     try {
-      const { items } = await call("POST", "/v1/review/claims", { ...this.filter, limit: this.#wanted, without });
+      const { items } = await call("POST", "/v1/review/claims", { ...this.filter, limit, without });
       if (generation !== this.generation) return;
-      const lapsed = this.items.length && Date.now() - this.takenAt > this.holds;
+      const lapsed = this.items.length && this.age > this.holds;
       this.takenAt = Date.now();
+      // another store may be there by now, and count anew
+      const batches = new Map(items.map(({ item, batch_id: batch }) => [item, batch]));
+      this.items = this.items.filter(({ id, fields }) => (batches.get(id) ?? fields.batch_id) === fields.batch_id);
       const here = new Set(this.items.map((entry) => entry.id));
       // what comes after its decision was kept was taken back elsewhere
       const fresh = items.filter(({ item }) => !here.has(item) && !(this.done.get(item)?.at > asked));
@@ -100,12 +111,16 @@ export class Queue {
       // before what was left for later, but never in the place of what is looked at
       const at = this.items.findIndex(({ later }, place) => later && place > 0);
       this.items.splice(at < 0 ? this.items.length : at, 0, ...fresh.map((fields) => new Entry(fields)));
-      this.empty = !this.items.length;
+      this.empty = !this.items.length && !this.postponed.size;
       this.trouble = "";
       this.prefetch();
       this.changed();
-      const taken = new Set(items.map(({ item }) => item));
-      if (lapsed) this.lapsed(this.items.filter((entry) => !taken.has(entry.id)));
+      const over = this.postponed.size > 0 && this.items.every(({ later }) => later);
+      if (over) this.postponed.clear();
+      // more is wanted since it was asked, as when the grid was opened meanwhile
+      const more = items.length === limit && limit < this.#wanted;
+      if (over || more) setTimeout(() => generation === this.generation && this.take());
+      if (lapsed) this.lapsed(this.items.filter((entry) => !batches.has(entry.id)));
     } catch (error) {
       if (generation !== this.generation) return;
       this.trouble = error.message;
@@ -114,12 +129,23 @@ export class Queue {
     }
   }
 
-  /** Take off what of these is another's by now; returns how many. */
+  /** How long ago photos were taken, milliseconds; long, too, where the clock was put back since. */
+  get age() {
+    return Math.abs(Date.now() - this.takenAt);
+  }
+
+  /** Look anew which photos are this window's. */
+  doubt() {
+    this.takenAt = -Infinity;
+    this.take();
+  }
+
+  /** Take off what of these is another's by now, or not there any more; returns how many. */
   async lose(entries) {
     const { generation } = this;
     const gone = await Promise.all(entries.map(async (entry) => {
-      const now = await call("GET", `/v1/review/items/${entry.id}`).catch(() => null);
-      return now && !now.yours && (now.claimed_until || now.state !== entry.fields.state) ? entry : null;
+      const now = await call("GET", `/v1/review/items/${entry.id}`).catch(({ status }) => ({ yours: status !== 404 }));
+      return !now.yours && (now.claimed_until || now.state !== entry.fields.state) ? entry : null;
     }));
     if (generation !== this.generation) return 0;
     const before = this.items.length;
@@ -183,8 +209,17 @@ export class Queue {
     // fetched again when its turn comes
     if (this.items.length > FETCH_AHEAD) entry.forget();
     this.items.push(entry);
+    this.#postpone();
     this.topUp();
     this.prefetch();
+  }
+
+  /** Of many that were left for later, somebody else may have the first meanwhile. */
+  #postpone() {
+    const first = this.items.findIndex(({ later }) => later);
+    if (first === 0 || this.items.length - first <= LATER) return;
+    const [entry] = this.items.splice(first, 1);
+    this.postponed.add(entry.id);
   }
 
   /** Take this photo first. */
@@ -196,6 +231,7 @@ export class Queue {
 
   /** Fetch the photos that come next, few at once, the nearest first. */
   prefetch() {
+    this.lookUp();
     const next = this.items.slice(0, this.fetchAhead).find((entry) => entry.state === "new");
     if (!next || this.fetching >= AT_ONCE) return;
     this.fetching += 1;
@@ -210,6 +246,19 @@ export class Queue {
       this.prefetch();
     });
     this.prefetch();
+  }
+
+  /** Look up what is like the photos that come next; none of them waits for it. */
+  lookUp() {
+    const next = this.items.slice(0, this.fetchAhead).find(({ similar }) => similar === undefined);
+    if (!next || this.lookingUp >= LOOK_UP_AT_ONCE) return;
+    this.lookingUp += 1;
+    next.loadSimilar().then(() => {
+      this.lookingUp -= 1;
+      this.changed(next);
+      this.lookUp();
+    });
+    this.lookUp();
   }
 
   /** Fetch a photo again that did not come. */

@@ -5,19 +5,38 @@ import { $, notice } from "./dom.js";
 import { choose, theme } from "./theme.js";
 
 export class Settings {
-  /** `apply(chosen)`: { blur, grey, shortcuts, break_minutes }. */
-  constructor(chosen, apply) {
+  // the other windows of this browser
+  #others = new BroadcastChannel("faunalens-settings");
+
+  /** `me`: as `/v1/review/me` says; `apply(chosen)`: { blur, grey, shortcuts, break_minutes }. */
+  constructor(me, apply) {
     this.apply = apply;
     this.sending = Promise.resolve();
-    this.take(chosen);
+    this.belongTo(me);
+    this.#others.addEventListener("message", ({ data }) => this.#hear(data));
     $("settings-form").addEventListener("change", () => this.change());
     $("settings-form").addEventListener("submit", (event) => event.preventDefault());
   }
 
+  /** Another moderator may be here from now on. */
+  belongTo({ moderator, preferences }) {
+    this.moderator = moderator;
+    this.#take(preferences);
+  }
+
   /** What the service has kept of the moderator who is here. */
-  take(chosen) {
+  #take(chosen) {
     this.chosen = chosen;
     this.unsent = {};
+  }
+
+  /** What the same moderator changed in another window holds here, too. */
+  #hear({ moderator, changes }) {
+    if (moderator !== this.moderator) return;
+    this.chosen = { ...this.chosen, ...changes };
+    for (const name in changes) delete this.unsent[name];
+    this.apply(this.chosen);
+    this.fill();
   }
 
   open() {
@@ -39,7 +58,9 @@ export class Settings {
     // what is no number of minutes is told, and does not hold up the rest
     const minutes = form.break_minutes.reportValidity() ? form.break_minutes.valueAsNumber : this.chosen.break_minutes;
     const now = { blur: form.blur.checked, grey: form.grey.checked, shortcuts: form.shortcuts.checked, break_minutes: minutes };
-    for (const name in now) if (now[name] !== this.chosen[name]) this.unsent[name] = now[name];
+    const changes = Object.fromEntries(Object.entries(now).filter(([name, value]) => value !== this.chosen[name]));
+    Object.assign(this.unsent, changes);
+    this.#others.postMessage({ moderator: this.moderator, changes });
     this.chosen = now;
     this.apply(now);
     // one after the other: blur that is turned off and on again at once must not end as off
@@ -55,7 +76,7 @@ export class Settings {
       const kept = await call("PUT", "/v1/review/me", changes);
       // unless more was changed meanwhile, or another moderator came
       if (this.chosen !== chosen) return;
-      this.take(kept);
+      this.#take(kept);
       this.apply(kept);
       this.fill();
     } catch (error) {

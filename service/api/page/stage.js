@@ -58,13 +58,17 @@ export class Stage {
     this.heat = this.heat === category ? null : category;
     this.sinceHeat = 0;
     this.veil();
-    if (!this.heat) return;
+    if (!this.heat) {
+      say("The heat map is hidden.");
+      return;
+    }
     const asked = () => this.entry === entry && this.heat === category;
     try {
       const overlay = await entry.loadHeat(category);
       if (!asked()) return;
       draw($("overlay"), overlay);
       $("overlay").hidden = false;
+      say("The heat map is shown.");
     } catch (error) {
       if (!asked()) return;
       this.heat = null;
@@ -87,16 +91,19 @@ export class Stage {
     }
     this.revealed = !this.revealed;
     this.veil();
+    say(this.revealed ? "The photo is shown clearly." : "The photo is veiled.");
   }
 
   toggleBoxes() {
     this.boxes = !this.boxes;
     this.veil();
+    say(this.boxes ? "Boxes are shown." : "Boxes are hidden.");
   }
 
   toggleZoom() {
     this.zoomed = !this.zoomed;
     this.veil();
+    say(this.zoomed ? "Zoomed in." : "Zoomed out.");
   }
 
   /** Move the part that is seen when zoomed. */

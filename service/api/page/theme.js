@@ -15,4 +15,6 @@ function apply() {
   else document.documentElement.dataset.theme = theme();
 }
 
+// chosen in another window
+addEventListener("storage", apply);
 apply();

@@ -5,11 +5,10 @@ import { $, able, notice, percent, say } from "./dom.js";
 import { Filters } from "./filters.js";
 import { Grid } from "./grid.js";
 import { Queue } from "./queue.js";
+import { GLANCE } from "./seen.js";
 import { Stage } from "./stage.js";
 
 const PATIENCE = 500;
-// milliseconds; nobody sees what a photo shows in less, so that a key or button pressed twice decides about one
-const GLANCE = 200;
 // until a hand that was about to decide about the photo that was there before has seen that another is
 const STARTLE = 1000;
 const DECIDABLE = ["shown", "gone", "failed"];
@@ -76,7 +75,7 @@ export class View {
     const lost = await this.queue.lose(entries);
     if (!lost) return;
     this.#tell("", true);
-    notice(`${lost} ${lost === 1 ? "photo is" : "photos are"} another moderator's by now.`);
+    notice(`${lost} ${lost === 1 ? "photo is" : "photos are"} another moderator's by now, or not there any more.`);
     this.queue.topUp();
   }
 
@@ -178,7 +177,7 @@ export class View {
 
   #decideAll(decision, entries) {
     if (!entries.length) {
-      notice("Nothing is selected. Space selects a photo, A all of them.", { seconds: 4 });
+      notice("Nothing is selected. Space selects a photo, A all that you have seen.", { seconds: 4 });
       return;
     }
     this.decisions.make(entries, decision, null);

@@ -1,4 +1,4 @@
-"""Where the focus is, for who works by keyboard or has the page read out."""
+"""Where the focus is, and what is said, for who works by keyboard or has the page read out."""
 
 from pathlib import Path
 
@@ -50,3 +50,22 @@ def test_what_is_pressed_and_goes_leaves_the_focus_in_the_page(open_page: Visit)
     expect(page.locator("#chips li")).to_have_count(0)
     settled(page)
     assert page.evaluate(FOCUSED) == "main"
+
+
+def test_what_a_key_changes_is_said(open_page: Visit) -> None:
+    page = open_page()
+    settled(page)
+    for key, on, off in (
+        ("Space", "The photo is shown clearly.", "The photo is veiled."),
+        ("h", "The heat map is shown.", "The heat map is hidden."),
+        ("z", "Zoomed in.", "Zoomed out."),
+    ):
+        for words in (on, off):
+            page.keyboard.press(key)
+            expect(page.locator("#live")).to_have_text(words)
+    page.keyboard.press("b")
+    expect(page.locator("#live")).to_have_text("Boxes are hidden.")
+    page.keyboard.press("g")
+    page.wait_for_selector(".tile")
+    page.keyboard.press("v")
+    expect(page.locator("#live")).to_have_text("The photos are shown clearly.")

@@ -117,6 +117,30 @@ def test_what_was_on_its_way_is_kept_once(open_page: Visit, folder: Path) -> Non
     expect(after.locator("#today")).to_have_text("1")
 
 
+def test_of_what_was_sent_more_than_a_day_ago_nobody_says_that_it_was_not_kept(open_page: Visit, folder: Path) -> None:
+    page, lost = open_page(), list[Route]()
+    settled(page)
+
+    def lose(route: Route) -> None:
+        route.fetch()
+        lost.append(route)
+
+    page.route(SENDING, lose)
+    item = shown(page)
+    page.keyboard.press("r")
+    until_held(page, lost)
+    crash(page)
+    with stored(folder) as session:
+        session.execute(text("UPDATE idempotency_keys SET made_at = made_at - 90000"))
+    after = page.context.new_page()
+    after.add_init_script("Date.now = ((now) => () => now() + 90_000_000)(Date.now)")
+    after.goto(page.url)
+    expect(after.locator("#notices .error")).to_have_text(
+        re.compile(r"^Perhaps kept on [A-Z][a-z]+ \d.*: This photo has been decided already\.×$")
+    )
+    assert made(folder) == [(item, "reject")]
+
+
 def test_a_window_that_is_open_sends_its_own(open_page: Visit, folder: Path) -> None:
     page = open_page()
     settled(page)

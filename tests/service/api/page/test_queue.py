@@ -13,6 +13,7 @@ from tests.service.api.page.visits import (
     all_tiles,
     by_own_clock,
     decided,
+    see_all,
     shown,
     stand_still,
     stored,
@@ -29,6 +30,7 @@ def test_a_grid_clears_many_and_one_press_takes_it_back(open_page: Visit, folder
     expect(page.locator("#notices")).to_contain_text("Nothing is selected")
     page.keyboard.press("v")
     assert set(tile_filters(page)) == {"none"}
+    see_all(page)
     page.keyboard.press("a")
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
@@ -56,6 +58,7 @@ def test_what_others_decided_meanwhile_is_told_once(open_page: Visit, folder: Pa
     by_own_clock(page)
     page.keyboard.press("g")
     all_tiles(page)
+    see_all(page)
     stand_still(page)
     page.keyboard.press("a")
     with stored(folder) as session:
@@ -87,7 +90,7 @@ def test_a_machine_that_slept_shows_nothing_that_others_have(open_page: Visit, f
     stand_still(page)
     page.clock.set_system_time(time.time() + 900)
     page.clock.run_for(3_100)
-    expect(page.locator(".notice")).to_contain_text("10 photos are another moderator's by now.")
+    expect(page.locator(".notice")).to_contain_text("10 photos are another moderator's by now")
     page.clock.resume()
     for _ in range(20):
         settled(page)
@@ -109,6 +112,7 @@ def test_a_tile_that_is_not_selected_has_no_tick_in_forced_colours(open_page: Vi
     all_tiles(page)
     colour = "getComputedStyle(document.querySelector('.tile .mark')).color"
     assert page.evaluate(colour) == "rgba(0, 0, 0, 0)"
+    see_all(page)
     page.keyboard.press("a")
     assert page.evaluate(colour) != "rgba(0, 0, 0, 0)"
 

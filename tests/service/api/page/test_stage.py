@@ -5,12 +5,12 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from sqlalchemy import text
 
 from service.detector import Detector
 from tests.browser import GLANCE, settled, wait
-from tests.service.api.page.visits import Visit, decided, shown, stored, strongest
+from tests.service.api.page.visits import Visit, decided, shown, stored, strongest, until_held
 
 
 def test_blurred_and_grey_until_asked_and_that_is_kept(open_page: Visit) -> None:
@@ -149,6 +149,33 @@ def test_heat_map_boxes_findings_and_what_was_seen_before(open_page: Visit, dete
     page.locator("#similar .outcome.confirm").first.wait_for()
     assert f"confirmed: {category.name}" in page.locator("#similar").inner_text()
     assert "the same file" in page.locator("#similar").inner_text()
+
+
+def test_a_photo_does_not_wait_for_what_was_seen_before(open_page: Visit) -> None:
+    page, held = open_page(), list[Route]()
+    settled(page)
+    page.route("**/similar", lambda route: held.append(route))
+    page.reload()
+    settled(page)
+    part = page.locator("#similar-part")
+    expect(part).to_contain_text("Looking …")
+    before = page.locator("#findings").bounding_box()
+    until_held(page, held)
+    asked = held.pop(0)
+    assert f"/{shown(page)}/" in asked.request.url
+    asked.continue_()
+    expect(part).to_contain_text("the same file")
+    assert page.locator("#findings").bounding_box() == before, "a finding is not to move away from under the mouse"
+    page.route("**/similar", lambda route: route.abort())
+    page.keyboard.press("n")
+    for asked in held:
+        asked.abort()
+    expect(part).to_contain_text("This could not be looked up.")
+    page.unroute("**/similar")
+    for _ in range(2):
+        settled(page)
+        page.keyboard.press("n")
+    expect(part).to_contain_text("the same file")
 
 
 def test_a_photo_that_is_not_kept_says_so(open_page: Visit, folder: Path, detector: Detector) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from playwright.sync_api import Route, expect
 from sqlalchemy import text
 
-from tests.browser import settled
+from tests.browser import settled, wait
 from tests.live import until
 from tests.service.api.page.visits import Visit, all_tiles, by_own_clock, stored, until_held
 
@@ -105,3 +105,27 @@ def test_blur_that_is_turned_off_and_on_again_at_once_stays_on(open_page: Visit)
     after = open_page()
     settled(after)
     assert after.evaluate("getComputedStyle(document.getElementById('photo')).filter").startswith("blur(22px)")
+
+
+def test_blur_that_is_turned_on_is_on_in_every_window_at_once(open_page: Visit) -> None:
+    page = open_page()
+    settled(page)
+    page.keyboard.press(",")
+    page.uncheck("input[name=blur]")
+    page.uncheck("input[name=grey]")
+    page.keyboard.press("Escape")
+    beside = page.context.new_page()
+    beside.goto(page.url)
+    settled(beside)
+    filters = "getComputedStyle(document.getElementById('photo')).filter"
+    wait(beside, f"{filters} === 'none'")
+    beside.keyboard.press(",")
+    page.keyboard.press(",")
+    page.route("**/v1/review/me", lambda route: route.abort())
+    page.check("input[name=blur]")
+    page.select_option("#settings-form select[name=theme]", "dark")
+    wait(beside, f"{filters} === 'blur(22px)' && document.documentElement.dataset.theme === 'dark'")
+    expect(beside.locator("input[name=blur]")).to_be_checked()
+    beside.keyboard.press("Escape")
+    beside.keyboard.press("Space")
+    assert beside.evaluate(filters) == "none"

@@ -43,6 +43,12 @@ def shown(page: Page) -> int:
     return int(page.get_attribute("#stage", "data-item") or 0)
 
 
+def see_all(page: Page) -> None:
+    """Scroll through the grid until each photo has been on the screen for long enough that ``A`` selects it."""
+    unseen = "document.querySelector('.tile:not([data-seen])')"
+    wait(page, f"{unseen}?.scrollIntoView({{ block: 'center' }}), !{unseen}")
+
+
 def by_own_clock(page: Page) -> None:
     """Open the page anew, by a clock that the test moves."""
     page.clock.install()

@@ -1,4 +1,8 @@
 # The newcomer's menu. `make serve`, `make review`, `make test`, `make scan DIR=...`; each makes the environment that it needs.
+# in plain C, Python 3.11 and 3.12 cannot read the path of a checkout in a folder with another letter than ASCII's
+ifneq (,$(filter C POSIX,$(LC_ALL)))
+export LC_ALL := C.UTF-8
+endif
 PYTHON ?= python3
 SERVE := .venv-serve
 DEV := .venv

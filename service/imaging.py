@@ -21,7 +21,7 @@ from service.contract import Preprocessing
 from service.decoding.colour import in_srgb, profile_of
 from service.decoding.containers import breaks_off
 from service.decoding.depth import DEEP_MODES, read_deep_planes, to_8_bits
-from service.decoding.frames import DECODER_ERRORS, count_frames, first_of_animation
+from service.decoding.frames import DECODER_ERRORS, count_frames, first_of_animation, heed_opacity
 from service.decoding.orientation import orientation_of, upright
 from service.errors import ErrorCode, FaunalensError
 
@@ -196,6 +196,7 @@ def _to_rgb(image: ImageFile.ImageFile, data: bytes) -> Image.Image:
     if getattr(image, "default_image", False):
         return _on_background(first_of_animation(image), profile)
     read_deep_planes(image)
+    heed_opacity(image, data)
     # of a GIF, the part of its screen that the first frame covers
     frame = image.tile[0].extents if image.format == "GIF" and image.tile else None
     image.load()

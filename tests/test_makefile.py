@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import venv
 from pathlib import Path
 
 import pytest
@@ -24,9 +25,9 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def make(checkout: Path, *words: str, code: int = 0) -> tuple[int, str, str]:
+def make(checkout: Path, *words: str, code: int = 0, **more: str) -> tuple[int, str, str]:
     # without what the `make test` around it says
-    environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": "/home/ann", "CODE": str(code)}
+    environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": "/home/ann", "CODE": str(code), **more}
     done = subprocess.run(
         ["make", *words], cwd=checkout, env=environment, capture_output=True, encoding="utf-8", check=False
     )
@@ -45,6 +46,24 @@ def make(checkout: Path, *words: str, code: int = 0) -> tuple[int, str, str]:
 )
 def test_a_folder_of_any_name_is_scanned(checkout: Path, given: str, folder: str) -> None:
     assert make(checkout, "scan", f"DIR={given}")[:2] == (0, f"<scan>\n<-->\n<{folder}>\n")
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX", "C.UTF-8"])
+def test_in_plain_c_a_checkout_may_lie_in_a_folder_of_any_name(checkout: Path, locale: str) -> None:
+    """As an installation leaves it: a path file, which Python 3.11 and 3.12 read as the locale says."""
+    place = checkout / "Prüfung"
+    venv.create(place / ".venv-serve", symlinks=True)
+    packages = next((place / ".venv-serve" / "lib").glob("python*")) / "site-packages"
+    (packages / "checkout.pth").write_text(f"{place}\n", encoding="utf-8")
+    (place / "checkout.py").write_text("print('found')\n", encoding="utf-8")
+    command = place / ".venv-serve" / "bin" / "faunalens"
+    command.write_text('#!/bin/sh\nexec "${0%/*}/python" -c "import checkout"\n', encoding="utf-8")
+    command.chmod(0o755)
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(checkout / name, place)
+    (place / ".venv-serve" / "ready").touch()
+    code, output, errors = make(place, "scan", "DIR=.", LC_ALL=locale)
+    assert (code, output) == (0, "found\n"), errors
 
 
 def test_findings_are_no_fault_of_make(checkout: Path) -> None:

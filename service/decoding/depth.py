@@ -13,7 +13,7 @@ from PIL.TiffImagePlugin import II, TiffImageFile
 
 DEEP_MODES = ("I;16", "I;16B", "I", "F")
 _BITS, _PHOTOMETRIC, _PLANES, _FORMAT = 258, 262, 284, 339
-_WHITE_IS_ZERO, _SEPARATE, _UNSIGNED = 0, 2, 1
+_WHITE_IS_ZERO, _SEPARATE, _UNSIGNED, _SIGNED = 0, 2, 1, 2
 
 
 def read_deep_planes(image: ImageFile.ImageFile) -> None:
@@ -45,7 +45,11 @@ def to_8_bits(image: Image.Image) -> Image.Image:
 def _from_integers(values: NDArray[Any], tags: Mapping[int, Any]) -> NDArray[np.uint8]:
     if _bits(tags) == 12:
         return (values >> 4).astype(np.uint8)
-    if _bits(tags) == 32 and tags.get(_FORMAT, (_UNSIGNED,))[0] == _UNSIGNED:
+    kind = tags.get(_FORMAT, (_UNSIGNED,))[0]
+    if _bits(tags) == 16 and kind == _SIGNED:
+        # half the range where nothing is below 0, else all of it
+        return (values >> 7 if values.min() >= 0 else (values + 32_768) >> 8).astype(np.uint8)
+    if _bits(tags) == 32 and kind == _UNSIGNED:
         return (values.view(np.uint32) >> 24).astype(np.uint8)
     return (values.clip(0, 65_535) >> 8).astype(np.uint8)
 

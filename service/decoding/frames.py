@@ -1,16 +1,18 @@
-"""Which picture of several: how many a file has, and which of them is the first that people see."""
+"""Which picture of several: how many a file has, which of them people see first, and whether it may be transparent."""
 
 import contextlib
 import struct
 import zlib
 
 from PIL import Image, ImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
 from service.decoding.containers import gif_frames
 
 DECODER_ERRORS = (OSError, SyntaxError, ValueError, TypeError, EOFError, KeyError, IndexError, AttributeError,
                   ZeroDivisionError, OverflowError, RuntimeError, struct.error, zlib.error)  # fmt: skip
 """What Pillow raises on a picture that it cannot read."""
+_ANIMATED = 0x02
 
 
 def count_frames(image: Image.Image, data: bytes, most: int) -> int:
@@ -43,3 +45,12 @@ def first_of_animation(image: ImageFile.ImageFile) -> Image.Image:
     except DECODER_ERRORS:
         return own
     return image
+
+
+def heed_opacity(image: ImageFile.ImageFile, data: bytes) -> None:
+    """Before ``image``, read from ``data``, is loaded: have the frames of an animated WebP transparent, as browsers do.
+
+    Pillow goes by the file's header, in which libwebp's own encoder leaves it out: what was clear came out black.
+    """
+    if isinstance(image, WebPImageFile) and data[12:16] == b"VP8X" and data[20] & _ANIMATED:
+        image.rawmode = image._mode = "RGBA"

@@ -49,12 +49,6 @@ def turned(kind: str, orientation: int) -> bytes:
     return encoded(photo(), kind, exif=exif, **LOSSLESS[kind])
 
 
-def clear(mode: str) -> Image.Image:
-    image = photo().convert(mode)
-    image.putalpha(Image.linear_gradient("L").resize(image.size))
-    return image
-
-
 PROFILES = {
     "negative": NEGATIVE, "swapped": SWAPPED, "linear": matrix_profile(RGB, LEVELS),
     "ProPhoto": matrix_profile(PROPHOTO, LEVELS**1.8), "grey": with_curve(table(SRGB[::-1]), b"GRAY"),
@@ -80,6 +74,22 @@ def by_curve(curve: bytes) -> tuple[str, bytes]:
     return "JPEG", encoded(photo(), "JPEG", icc_profile=with_curve(curve), **LOSSLESS["JPEG"])
 
 
+def clear(mode: str) -> Image.Image:
+    image = photo().convert(mode)
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    return image
+
+
+def webp(flags: int) -> tuple[str, bytes]:
+    """A photo of which half is clear, then the whole, in an animated WebP whose header says ``flags``."""
+    first, whole = photo().convert("RGBA"), photo().convert("RGBA")
+    first.paste((9, 9, 9, 0), (0, 0, 48, 72))
+    options = {"lossless": True, "exact": True, "save_all": True, "append_images": [whole]}
+    data = bytearray(encoded(first, "WEBP", **options))
+    data[20] = data[20] & ~0x12 | flags
+    return "WEBP", bytes(data)
+
+
 HALVES = NEGATIVE[:900], NEGATIVE[900:]
 ODD = {
     "profile after the frame": spread(SCAN, part(1, 1)), "profile after the scan": spread(len(STORED) - 2, part(1, 1)),
@@ -97,6 +107,7 @@ ODD = {
     "a broken profile and gamma": ("PNG", png(photo(), gamma(0.2), *profiles(SWAPPED[:-4]))),
     "code points twice": ("PNG", png(photo(), (b"cICP", b"\1\x08\0\1"), (b"cICP", b"\1\x0d\0\1"))),
     "code points of narrow range": ("PNG", png(photo(), (b"cICP", b"\1\x08\0\0"))),
+    "animated WebP": webp(0x12), "animated WebP, said to be opaque": webp(0x02),
     "profile and sRGB": ("PNG", png(photo(), (b"sRGB", b"\0"), *profiles(NEGATIVE))),
 }  # fmt: skip
 CASES = {

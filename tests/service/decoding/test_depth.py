@@ -54,6 +54,13 @@ def test_thirty_two_bits_without_sign_fill_their_range() -> None:
     assert greys(grey(values, 32, "I")) == greys(grey(values, 32, "I", format=1)) == [0, 64, 128, 255]
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_sixteen_bits_with_sign_fill_their_range(order: str) -> None:
+    for values, expected in (([0, 0x2000, 0x7FFF], [0, 64, 255]), ([-0x8000, 0, 0x7FFF], [0, 128, 255])):
+        strip = struct.pack(f"{order}3h", *values)
+        assert greys(tiff(3, [strip], order, bits=16, samples=1, photometric=1, format=2)) == expected
+
+
 def test_with_sign_they_are_sixteen() -> None:
     assert greys(grey([-5, 0x4000, 0xFFFF, 0x7FFFFFFF], 32, "i", format=2)) == [0, 64, 255, 255]
 

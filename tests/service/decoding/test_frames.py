@@ -41,3 +41,12 @@ def test_a_first_frame_of_an_apng_that_is_smaller_lies_on_white(mode: str) -> No
     data[start - 4 : following] = hostile.chunk(b"fdAT", sequence + pixels)
     rgb = decode(bytes(data), Limits()).rgb
     assert [rgb.getpixel(at) for at in ((0, 0), (3, 3), (7, 7))] == [(255, 255, 255), (255, 0, 0), (255, 255, 255)]
+
+
+@pytest.mark.parametrize("flags", [0x02, 0x12])
+def test_what_is_clear_in_an_animated_webp_is_white_whatever_its_header_says(flags: int) -> None:
+    frames = [Image.new("RGBA", (8, 8), (40, 40, 40, 0)), Image.new("RGBA", (8, 8), (9, 9, 9, 255))]
+    data = bytearray(encoded(frames[0], "WEBP", lossless=True, exact=True, save_all=True, append_images=frames[1:]))
+    data[20] = data[20] & ~0x12 | flags
+    picture = decode(bytes(data), Limits())
+    assert picture.header.frames == 2 and picture.rgb.getpixel((4, 4)) == (255, 255, 255)

@@ -14,6 +14,7 @@ from tests.service.api.page.visits import (
     Visit,
     by_own_clock,
     decided,
+    left,
     shown,
     stand_still,
     stored,
@@ -61,10 +62,11 @@ def test_decisions_by_keyboard_alone(open_page: Visit, folder: Path) -> None:
 def test_counts_older_than_a_decision_are_not_shown(open_page: Visit) -> None:
     page, late = open_page(), list[Route]()
     settled(page)
+    address = left(page)
     page.route("**/v1/review/summary", lambda route: late.append(route))
     page.clock.install()
     stand_still(page)
-    page.reload()
+    page.goto(address)
     page.wait_for_selector("#stage[data-shown=shown]")
     until_held(page, late)
     counted = late[0].fetch()

@@ -3,7 +3,7 @@
 from playwright.sync_api import APIResponse, Route, expect
 
 from tests.browser import in_sight, settled
-from tests.service.api.page.visits import Visit, shown, until_held
+from tests.service.api.page.visits import Visit, left, shown, until_held
 
 SIMILAR = "**/similar"
 
@@ -11,8 +11,9 @@ SIMILAR = "**/similar"
 def test_a_photo_does_not_wait_for_the_list_of_those_like_it(open_page: Visit) -> None:
     page, held = open_page(), list[Route]()
     settled(page)
+    address = left(page)
     page.route(SIMILAR, lambda route: held.append(route))
-    page.reload()
+    page.goto(address)
     until_held(page, held)
     in_sight(page)
     expect(page.locator("#similar li")).to_have_count(0)
@@ -31,8 +32,9 @@ def test_what_was_decided_a_moment_ago_is_in_a_list_that_comes_late(open_page: V
         else:
             late.append((route, route.fetch()))
 
+    address = left(page)
     page.route(SIMILAR, hold)
-    page.reload()
+    page.goto(address)
     settled(page)
     until_held(page, late)
     kept.append(True)

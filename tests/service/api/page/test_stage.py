@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from service.detector import Detector
 from tests.browser import GLANCE, settled, wait
-from tests.service.api.page.visits import Visit, decided, shown, stored, strongest, until_held
+from tests.service.api.page.visits import Visit, asked, decided, left, shown, stored, strongest
 
 
 def test_blurred_and_grey_until_asked_and_that_is_kept(open_page: Visit) -> None:
@@ -154,22 +154,22 @@ def test_heat_map_boxes_findings_and_what_was_seen_before(open_page: Visit, dete
 def test_a_photo_does_not_wait_for_what_was_seen_before(open_page: Visit) -> None:
     page, held = open_page(), list[Route]()
     settled(page)
+    address = left(page)
     page.route("**/similar", lambda route: held.append(route))
-    page.reload()
+    page.goto(address)
     settled(page)
     part = page.locator("#similar-part")
     expect(part).to_contain_text("Looking …")
     before = page.locator("#findings").bounding_box()
-    until_held(page, held)
-    asked = held.pop(0)
-    assert f"/{shown(page)}/" in asked.request.url
-    asked.continue_()
+    mine = asked(page, held, f"/{shown(page)}/")
+    held.remove(mine)
+    mine.continue_()
     expect(part).to_contain_text("the same file")
     assert page.locator("#findings").bounding_box() == before, "a finding is not to move away from under the mouse"
     page.route("**/similar", lambda route: route.abort())
     page.keyboard.press("n")
-    for asked in held:
-        asked.abort()
+    for other in held:
+        other.abort()
     expect(part).to_contain_text("This could not be looked up.")
     page.unroute("**/similar")
     for _ in range(2):

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import time
-from collections.abc import Callable, Iterator, Sized
+from collections.abc import Callable, Iterator, Sequence, Sized
 from pathlib import Path
 
 from playwright.sync_api import Page, Route
@@ -83,6 +83,22 @@ def until_held(page: Page, held: Sized, count: int = 1) -> None:
     while len(held) < count:
         assert time.monotonic() < end, "waited in vain"
         page.wait_for_timeout(10)
+
+
+def asked(page: Page, held: Sequence[Route], part: str) -> Route:
+    """The request held back whose address has ``part``, as soon as there is one."""
+    end = time.monotonic() + PATIENCE
+    while not (found := [route for route in held if part in route.request.url]):
+        assert time.monotonic() < end, "waited in vain"
+        page.wait_for_timeout(10)
+    return found[0]
+
+
+def left(page: Page) -> str:
+    """Leave the page, so that none of its requests is under way any more; returns where it was."""
+    address = page.url
+    page.goto("about:blank")
+    return address
 
 
 def refuse(route: Route) -> None:

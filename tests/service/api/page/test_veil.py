@@ -71,6 +71,22 @@ def test_nobody_waits_for_the_photos_of_an_empty_desk(open_page: Visit, folder: 
     settled(page)
 
 
+def test_photos_that_are_given_as_the_desk_is_left_are_given_back(open_page: Visit, folder: Path) -> None:
+    page, held = open_page(), list[Route]()
+    by_own_clock(page)
+    page.clock.set_system_time(time.time() + 20 * 60)
+    page.mouse.move(300, 300)
+    claims = "**/v1/review/claims"
+    page.route(claims, lambda route: held.append(route) if route.request.method == "POST" else route.continue_())
+    with page.expect_request(lambda request: request.method == "DELETE"):
+        page.clock.set_system_time(time.time() + 71 * 60)
+        page.clock.run_for(3_100)
+        until_held(page, held)
+    expect(page.locator("#rest")).to_be_visible()
+    page.unroute(claims)  # it goes on
+    until(lambda: not _claimed(folder))
+
+
 def test_a_window_with_older_settings_changes_only_what_is_changed_there(open_page: Visit) -> None:
     page, other = open_page(), open_page()
     for one in (page, other):

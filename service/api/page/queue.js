@@ -70,16 +70,10 @@ export class Queue {
     this.postponed.clear();
     this.empty = false;
     this.trouble = "";
-    const underway = this.taking;
     this.taking = null;
     this.changed();
     const { generation } = this;
     await this.release();
-    if (!take && underway) {
-      // the service may have given these after it took the others back
-      await underway;
-      if (generation === this.generation && !this.taking) await this.release();
-    }
     // what is taken now would be given back by a later beginning
     if (take && generation === this.generation) await this.take();
   }

@@ -66,7 +66,12 @@ export class View {
   /** Give everything back, and take nothing until somebody asks. */
   async rest() {
     await this.#saved();
-    await this.queue.restart(this.#asked, false);
+    const { queue } = this;
+    const { taking } = queue;
+    await queue.restart(this.#asked, false);
+    // the service may have given these after it took the others back
+    await taking;
+    if (taking && !queue.taking && !queue.items.length) await queue.release();
   }
 
   /** What others have by now is not looked at in vain. */

@@ -235,14 +235,10 @@ export class Queue {
     const next = this.items.slice(0, this.fetchAhead).find((entry) => entry.state === "new");
     if (!next || this.fetching >= AT_ONCE) return;
     this.fetching += 1;
-    const here = next.load().then(() => {
+    next.load().finally(() => {
+      this.fetching -= 1;
       if (next.state === "late") setTimeout(() => this.reload(next), LOOK_AGAIN);
       this.changed(next);
-    });
-    // a photo does not wait for those like it
-    const like = next.loadSimilar().then(() => this.changed(next));
-    Promise.all([here, like]).finally(() => {
-      this.fetching -= 1;
       this.prefetch();
     });
     this.prefetch();

@@ -97,6 +97,14 @@ def open_database(url: str | None, folder: Path) -> Database:
     return Database(engine)
 
 
+def migrations(connection: Connection) -> Config:
+    """The migrations as alembic's commands take them; these run in the transaction of ``connection``."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    return config
+
+
 def _sqlite(path: Path) -> Engine:
     try:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -129,10 +137,7 @@ def _begin(connection: Connection) -> None:
 def _migrate(connection: Connection) -> None:
     """Run the migrations that are missing, in this transaction; services that start together wait for each other."""
     exclusive(connection, _LOCK)
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(migrations(connection), "head")
 
 
 @contextlib.contextmanager

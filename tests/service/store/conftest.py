@@ -12,13 +12,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from alembic import command
 from sqlalchemy import text
 
 from service.answer import Answer
 from service.detector import Detector
 from service.store.batches import Batches, Entry, NewBatch
 from service.store.claims import Claims
-from service.store.database import Database, open_database
+from service.store.database import Database, migrations, open_database
 from service.store.outcomes import Outcome
 from service.store.queues import Wanted
 from service.store.reviews import Reviews
@@ -27,6 +28,13 @@ from tests.conftest import SAMPLES
 from tests.process import free_port
 
 NAMES = ("tusks.jpg", "tusk-single.jpg", "bananas.jpg", "ivory-bangles.jpg")
+
+
+def migrated_anew(database: Database, revision: str) -> None:
+    """Make the store one of ``revision``, and migrate it as a service that starts does."""
+    with database.engine.begin() as connection:
+        command.downgrade(migrations(connection), revision)
+        command.upgrade(migrations(connection), "head")
 
 
 def server_programs() -> Path | None:

@@ -10,7 +10,6 @@ from typing import NoReturn
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, event, text
@@ -18,7 +17,7 @@ from sqlalchemy import create_engine, event, text
 from service import chain, store
 from service.errors import ErrorCode, FaunalensError, StartError
 from service.store.batches import Batches, Entry, NewBatch
-from service.store.database import FILE, Database, open_database
+from service.store.database import FILE, Database, migrations, open_database
 from service.store.postgresql import _encryption
 from service.store.tables import Base
 
@@ -53,10 +52,8 @@ def test_an_older_log_is_chained_anew_unless_it_was_changed(database: Database, 
         json.dumps({"seq": seq, "decided_at": "2026-01-01T00:00:00+00:00", "moderator": "a", "decision": "reject"})
         for seq in (1, 2)
     )
-    config = Config()
-    config.set_main_option("script_location", str(Path(store.__file__ or "").parent / "migrations"))
     with database.engine.begin() as connection:
-        config.attributes["connection"] = connection
+        config = migrations(connection)
         command.downgrade(config, "0004")
         for seq, entry in enumerate((one, two), 1):
             row = {"seq": seq, "entry": entry}
@@ -73,7 +70,7 @@ def test_an_older_log_is_chained_anew_unless_it_was_changed(database: Database, 
             1767225600,
         )
     with database.engine.begin() as connection:
-        config.attributes["connection"] = connection
+        config = migrations(connection)
         command.downgrade(config, "0004")
         command.downgrade(config, "-1")
         connection.execute(text("UPDATE decisions SET entry = '{}' WHERE seq = 1"))
@@ -83,10 +80,8 @@ def test_an_older_log_is_chained_anew_unless_it_was_changed(database: Database, 
 
 def test_older_perceptual_hashes_stay_and_are_those_of_the_whole(database: Database) -> None:
     Batches(database).add(NewBatch("", "default", "uploads"), [Entry("photo.jpg")])
-    config = Config()
-    config.set_main_option("script_location", str(Path(store.__file__ or "").parent / "migrations"))
     with database.engine.begin() as connection:
-        config.attributes["connection"] = connection
+        config = migrations(connection)
         command.downgrade(config, "0006")
         connection.execute(text("INSERT INTO fingerprints SELECT id, 1, 2, 3, 4 FROM items"))
         command.upgrade(config, "head")

@@ -1,17 +1,13 @@
 import json
-from pathlib import Path
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import select
 
-from service import store
 from service.store.batches import Batches, Entry, NewBatch
 from service.store.database import Database
 from service.store.outbox import Outbox, put, put_finished
 from service.store.tables import Delivery
-from tests.service.store.conftest import Clock
+from tests.service.store.conftest import Clock, migrated_anew
 
 
 def filled(database: Database) -> Outbox:
@@ -111,12 +107,7 @@ def test_a_host_is_full_however_its_address_is_written(database: Database) -> No
     assert [host for host, _ in before] == ["hooks.test"] * 4 + ["hooks.test.other", "other.test"]
     assert {due.url for due in outbox.take(10, 60, ["hooks.test"])} == set(others)
     assert not outbox.any_due(["hooks.test"]) and outbox.any_due()
-    config = Config()
-    config.set_main_option("script_location", str(Path(store.__file__ or "").parent / "migrations"))
-    with database.engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, "0010")
-        command.upgrade(config, "head")
+    migrated_anew(database, "0010")
     assert _hosts(database) == before, "of an older store too"
 
 

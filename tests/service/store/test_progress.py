@@ -1,12 +1,7 @@
 """A batch that is watched, on SQLite and PostgreSQL."""
 
-from pathlib import Path
-
 import pytest
-from alembic import command
-from alembic.config import Config
 
-from service import store
 from service.answer import Answer
 from service.errors import ErrorCode, FaunalensError
 from service.store.batches import Batches, Entry, NewBatch
@@ -14,7 +9,7 @@ from service.store.claims import Claims
 from service.store.database import Database
 from service.store.outcomes import Outcome
 from service.store.progress import Progress
-from tests.service.store.conftest import Clock
+from tests.service.store.conftest import Clock, migrated_anew
 from tests.service.store.test_plans import listening, plan
 
 RESULTS = (0, 1, None, 2, 1, None, 0, 3)
@@ -70,12 +65,7 @@ def test_results_of_an_older_store_are_counted(database: Database, answers: list
         claims.finish(claimed, Outcome(answers[which]) if which is not None else Outcome(None, {"code": "x"}))
     batches.add(empty, [Entry("a.jpg")])
     before = [batches.status(one.id, None).counts for one in (new, empty)]
-    config = Config()
-    config.set_main_option("script_location", str(Path(store.__file__ or "").parent / "migrations"))
-    with database.engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, "0011")
-        command.upgrade(config, "head")
+    migrated_anew(database, "0011")
     assert [batches.status(one.id, None).counts for one in (new, empty)] == before
     assert before[0]["failed"] == 2 and sum(before[0].values()) == len(RESULTS) + 1 and before[1]["waiting"] == 1
 

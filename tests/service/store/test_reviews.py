@@ -6,21 +6,19 @@ from pathlib import Path
 
 import pytest
 from alembic import command
-from alembic.config import Config
 from sqlalchemy import select
 
-from service import store
 from service.answer import Answer
 from service.store.batches import Batches, Entry, NewBatch
 from service.store.claims import Claims
-from service.store.database import Database, open_database
+from service.store.database import Database, migrations, open_database
 from service.store.decisions import Decisions, Moderator
 from service.store.kinds import Kind
 from service.store.outcomes import Outcome, Sample
 from service.store.queues import Wanted
 from service.store.reviews import ReviewItem, Reviews
 from service.store.tables import Item, Review, ReviewCategory
-from tests.service.store.conftest import NAMES, Clock
+from tests.service.store.conftest import NAMES, Clock, migrated_anew
 
 
 def names(items: list[ReviewItem]) -> list[str]:
@@ -193,10 +191,8 @@ def test_after_a_clock_was_put_back_no_claim_lasts_longer(found: Database, clock
 def test_what_was_found_before_the_queue_was_there_is_in_it(
     found: Database, answers: list[Answer], tmp_path: Path
 ) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(store.__file__ or "").parent / "migrations"))
     with found.engine.begin() as connection:
-        config.attributes["connection"] = connection
+        config = migrations(connection)
         command.downgrade(config, "0001")
     url = found.engine.url.render_as_string(hide_password=False)
     again = open_database(url if url.startswith("postgresql") else None, tmp_path)
@@ -217,12 +213,7 @@ def test_photos_of_an_older_store_are_found_by_category_batch_and_source(
     decided = Reviews(found, 60).queue(Wanted(), 1)[0]
     Decisions(found).decide(decided.id, Moderator("a"), Kind.REJECT)
     before = _places(found)
-    config = Config()
-    config.set_main_option("script_location", str(Path(store.__file__ or "").parent / "migrations"))
-    with found.engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, "0009")
-        command.upgrade(config, "head")
+    migrated_anew(found, "0009")
     assert _places(found) == before and len(before) == 2 and len(before[0]) == 4
 
 

@@ -70,6 +70,18 @@ def made(folder: Path) -> list[tuple[object, object]]:
     return [(entry["item"], entry["decision"]) for entry in decided(folder)]
 
 
+def lost_answers(page: Page) -> list[Route]:
+    """What the page sends from now on, which the service gets, and whose answers never come."""
+    held = list[Route]()
+
+    def lose(route: Route) -> None:
+        route.fetch()
+        held.append(route)
+
+    page.route(SENDING, lose)
+    return held
+
+
 def test_decisions_of_a_window_that_crashed_are_sent_by_the_next(open_page: Visit, folder: Path) -> None:
     page = open_page()
     settled(page)
@@ -91,14 +103,9 @@ def test_decisions_of_a_window_that_crashed_are_sent_by_the_next(open_page: Visi
 
 
 def test_what_was_on_its_way_is_kept_once(open_page: Visit, folder: Path) -> None:
-    page, held = open_page(), list[Route]()
+    page = open_page()
     settled(page)
-
-    def lose(route: Route) -> None:
-        route.fetch()
-        held.append(route)
-
-    page.route(SENDING, lose)
+    held = lost_answers(page)
     item = shown(page)
     page.keyboard.press("r")
     until_held(page, held)
@@ -118,14 +125,9 @@ def test_what_was_on_its_way_is_kept_once(open_page: Visit, folder: Path) -> Non
 
 
 def test_of_what_was_sent_more_than_a_day_ago_nobody_says_that_it_was_not_kept(open_page: Visit, folder: Path) -> None:
-    page, lost = open_page(), list[Route]()
+    page = open_page()
     settled(page)
-
-    def lose(route: Route) -> None:
-        route.fetch()
-        lost.append(route)
-
-    page.route(SENDING, lose)
+    lost = lost_answers(page)
     item = shown(page)
     page.keyboard.press("r")
     until_held(page, lost)

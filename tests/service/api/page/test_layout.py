@@ -9,7 +9,7 @@ from playwright.sync_api import Page, Route, expect
 from sqlalchemy import text
 
 from tests.browser import settled, wait
-from tests.service.api.page.visits import DESK, PHONE, Visit, all_tiles, shown, stored, until_held
+from tests.service.api.page.visits import DESK, DIALOGS, PHONE, Visit, all_tiles, shown, stored, until_held
 
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
@@ -18,14 +18,7 @@ def test_accessible(open_page: Visit, scheme: str, size: dict[str, int]) -> None
     page = open_page(color_scheme=scheme, viewport=size)
     settled(page)
     check(page)
-    for key, dialog in (
-        ("?", "help"),
-        (",", "settings"),
-        ("f", "filters"),
-        ("p", "add"),
-        ("m", "team"),
-        ("o", "other"),
-    ):
+    for key, dialog in DIALOGS:
         page.keyboard.press(key)
         expect(page.locator(f"#{dialog}")).to_be_visible()
         check(page)

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser import in_sight, settled, wait
-from tests.service.api.page.visits import DESK, PHONE, Visit, by_own_clock, stand_still
+from tests.service.api.page.visits import DESK, DIALOGS, PHONE, Visit, by_own_clock, stand_still
 
 ZOOMED, NARROW = {"width": 640, "height": 400}, {"width": 320, "height": 640}
 PIXELS = 32
@@ -45,14 +45,7 @@ def test_large_text(open_page: Visit, size: dict[str, int]) -> None:
         assert box and box["x"] >= 0 and box["x"] + box["width"] <= width and box["height"] >= 44
         assert button.evaluate("one => one.scrollWidth <= one.clientWidth"), "its words fit"
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    for key, dialog in (
-        ("?", "help"),
-        (",", "settings"),
-        ("f", "filters"),
-        ("p", "add"),
-        ("m", "team"),
-        ("o", "other"),
-    ):
+    for key, dialog in DIALOGS:
         page.keyboard.press(key)
         expect(page.locator(f"#{dialog}")).to_be_visible()
         assert page.evaluate(CUT, f"#{dialog}") == []

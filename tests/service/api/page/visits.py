@@ -15,6 +15,8 @@ from tests.browser import PATIENCE, settled, wait
 
 COUNT = 90
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+DIALOGS = (("?", "help"), (",", "settings"), ("f", "filters"), ("p", "add"), ("m", "team"), ("o", "other"))
+"""The dialogs, each with the key that opens it."""
 Visit = Callable[..., Page]
 
 

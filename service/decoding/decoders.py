@@ -29,6 +29,8 @@ from service.decoding.starting import started
 from service.errors import ErrorCode, FaunalensError, StartError
 
 _START_SECONDS = 30.0
+# no picture waits for the first, and to give up ends the service, where many services start on one machine
+_FIRST_SECONDS = 120.0
 _RECYCLE_AFTER = 1_000
 _PIXEL = 3
 _MEMORY = "/proc/self/statm"
@@ -64,7 +66,7 @@ class Decoders:
         self._idle: queue.LifoQueue[_Process | None] = queue.LifoQueue()
         for _ in range(count - 1):
             self._idle.put(None)
-        first = _Process(limits, bounds)
+        first = _Process(limits, bounds, _FIRST_SECONDS)
         self.confined = first.confined
         self._idle.put(first)
         self._close = weakref.finalize(self, _stop_all, self._idle)
@@ -135,7 +137,7 @@ class Decoders:
 
     def _replace(self) -> "_Process":
         try:
-            return _Process(self.limits, self.bounds)
+            return _Process(self.limits, self.bounds, _START_SECONDS)
         except StartError as error:
             message = "No decoder can be started; try again shortly."
             raise FaunalensError(ErrorCode.OVERLOADED, message) from error
@@ -144,7 +146,7 @@ class Decoders:
 class _Process:
     """One decoder process and its socket."""
 
-    def __init__(self, limits: imaging.Limits, bounds: Bounds) -> None:
+    def __init__(self, limits: imaging.Limits, bounds: Bounds, seconds: float) -> None:
         self.bounds = bounds
         self.answered = 0
         self.most = imaging.MAX_VIEW_SIDE**2 * _PIXEL
@@ -156,7 +158,7 @@ class _Process:
             except OSError as error:
                 self.channel.close()
                 raise StartError("a decoder process cannot be started") from error
-        self.channel.until = time.monotonic() + _START_SECONDS * bounds.patience
+        self.channel.until = time.monotonic() + seconds * bounds.patience
         bound = {"limits": dataclasses.astuple(limits), "wait": bounds.wait, **dataclasses.asdict(bounds)}
         try:
             self.channel.send(bound)

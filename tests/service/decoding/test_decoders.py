@@ -305,6 +305,12 @@ def test_a_decoder_that_cannot_start(decoders: Decoders, monkeypatch: pytest.Mon
     decoders.prepare(encoded(scene(), "PNG"), RULE)
 
 
+def test_on_a_busy_machine_the_first_decoder_has_longer_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service ended with 3 where imports took more than half a minute."""
+    monkeypatch.setattr("service.decoding.decoders._START_SECONDS", 0.0)
+    Decoders(1, Limits(), Bounds()).close()
+
+
 def test_without_a_file_left_to_open_no_decoder_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> None:
         raise OSError(24, "Too many open files")

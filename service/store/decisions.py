@@ -155,6 +155,8 @@ class Decisions:
             "sha256": item.sha256, "verdict": record["verdict"], "model": record["model"], "policy": record["policy"],
         })  # fmt: skip
         review.state, review.last_seq, review.claimed_by, review.claimed_until = state, made.seq, None, 0.0
+        decided = state == ReviewState.DECIDED
+        review.answer, review.judge = (category, _judge(record)) if decided else (None, None)
         session.execute(update(ReviewCategory).where(ReviewCategory.item_id == item_id).values(state=state))
         if undone:
             review.claimed_by = holder(moderator.id, moderator.session)
@@ -245,6 +247,12 @@ def _confirmed(kind: Kind, category: str | None, review: Review, record: dict[st
     if category is not None:
         return category
     return review.sampled_as or str(record["findings"][0]["category"])
+
+
+def _judge(record: dict[str, Any]) -> str:
+    """Which model and policy made a result: the beginnings of their digests; old policies have a version alone."""
+    policy = record["policy"]
+    return f"{record['model']['sha256'][:16]} {str(policy.get('sha256') or policy.get('version'))[:40]}"
 
 
 def _nothing_to_undo() -> FaunalensError:

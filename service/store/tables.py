@@ -19,6 +19,8 @@ URL_LENGTH = 2048
 _HOST_LENGTH = 253
 # of the rows whose photo is kept
 _KEPT: dict[str, Any] = {"sqlite_where": text("photo = 1"), "postgresql_where": text("photo")}
+_DECIDED: dict[str, Any] = {f"{kind}_where": text("state = 'decided'") for kind in ("sqlite", "postgresql")}
+_ANSWER = ("judged_at", "source", "sampled", "strongest", "answer", "judge")
 _Id = BigInteger().with_variant(Integer, "sqlite")
 
 
@@ -98,8 +100,23 @@ class Item(Base):
         Index("items_lease", "state", "lease_until"),
         Index("items_purge", "purge_at", **_KEPT),
         Index("items_kept", "batch_id", **_KEPT),
-        Index("items_judged", "judged_at", "rank", "state", "batch_id", "probability"),
     )
+
+
+class DayCount(Base):
+    """How many pictures of a batch got which result on a UTC day, see :mod:`service.store.daily`.
+
+    ``day``: days since 1970; ``kind``: the verdict or ``failed``, without a category; ``finding``, of ``category``;
+    ``strongest``: it is that of their strongest finding.
+    """
+
+    __tablename__ = "day_counts"
+
+    batch_id: Mapped[str] = mapped_column(ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True)
+    day: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, index=True)
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    category: Mapped[str] = mapped_column(String(64), primary_key=True)
+    count: Mapped[int]
 
 
 class Finding(Base):
@@ -147,6 +164,9 @@ class Review(Base):
 
     A photo of the random sample has no finding: ``sampled`` is the rate at which it was drawn, ``candidate`` the
     finding (JSON) that it is shown with, ``sampled_as`` its category; its ``rank`` and ``probability`` are drawn too.
+
+    To count by: ``strongest``, the category of the strongest finding; where the photo is decided, ``answer``, the
+    category that was confirmed (None: rejected), and ``judge``, which model and policy it was shown by.
     """
 
     __tablename__ = "reviews"
@@ -165,12 +185,16 @@ class Review(Base):
     candidate: Mapped[str | None] = mapped_column(Text)
     batch_id: Mapped[str] = mapped_column(String(32))
     source: Mapped[str] = mapped_column(String(LISTING_LENGTH))
+    strongest: Mapped[str | None] = mapped_column(String(64))
+    answer: Mapped[str | None] = mapped_column(String(64))
+    judge: Mapped[str | None] = mapped_column(String(64))
 
     __table_args__ = (
         Index("reviews_queue", "state", "rank", "probability", "judged_at"),
         Index("reviews_batch", "batch_id", "state", "rank", "probability", "judged_at"),
         Index("reviews_source", "source", "state", "rank", "probability", "judged_at"),
         Index("reviews_claimed", "claimed_by", "claimed_until"),
+        Index("reviews_decided", "state", *_ANSWER, **_DECIDED),
     )
 
 

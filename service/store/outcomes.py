@@ -115,12 +115,14 @@ def _to_review(session: Session, item: Judged, answer: Answer, sample: Sample | 
         shown_with = [finding.category for finding in answer.findings]
     else:
         rank, place, shown_with = RANKS["review"], sample.place, [sample.candidate.category]
-    at: dict[str, Any] = {"state": ReviewState.OPEN, "rank": rank, "probability": place, "judged_at": moment}
+    at: dict[str, Any] = {
+        "state": ReviewState.OPEN, "rank": rank, "probability": place, "judged_at": moment, "batch_id": item.batch_id,
+        "source": item.source,
+    }  # fmt: skip
     review = Review(
         item_id=item.id, **at, claimed_until=0.0, sampled=sample.rate if sample else None,
         sampled_as=sample.candidate.category if sample else None,
-        candidate=sample.candidate.model_dump_json() if sample else None, batch_id=item.batch_id, source=item.source,
-        strongest=daily.strongest(answer),
+        candidate=sample.candidate.model_dump_json() if sample else None, strongest=daily.strongest(answer),
     )  # fmt: skip
     session.add(review)
     session.flush()

@@ -23,6 +23,7 @@ from service.store.purge import Sweeper, purge
 from service.store.queues import Wanted
 from service.store.results import page
 from service.store.reviews import Reviews
+from service.store.tables import Decision, Item, Review
 from service.store.tallies import Days
 
 BATCH = "b" * 32
@@ -111,6 +112,22 @@ def test_nothing_is_looked_through(name: str, empty: Database, tmp_path: Path) -
         assert not [step for step in plans if "CORRELATED" in step or "reviews_queue (state" in step], plans
     if name in ("batches", "batches of a key", "export"):
         assert not [step for step in plans if "TEMP B-TREE" in step], plans
+
+
+def test_an_export_makes_no_objects_of_rows(found: Database) -> None:
+    """For a million photos that took longer than to read them."""
+    made = list[object]()
+
+    def note(target: object, _context: object) -> None:
+        made.append(target)
+
+    for table in (Item, Decision, Review):
+        event.listen(table, "load", note)
+    try:
+        assert len(list(in_state(found, None))) == 3 and made == []
+    finally:
+        for table in (Item, Decision, Review):
+            event.remove(table, "load", note)
 
 
 def test_sweeping_many_folders_is_one_question(empty: Database, tmp_path: Path) -> None:

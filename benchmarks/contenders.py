@@ -1,5 +1,6 @@
 """Who is measured: how each is installed, started and asked. Servers lie in ``benchmarks/peers``, one file each."""
 
+import sys
 from dataclasses import dataclass, field
 
 _WEB = ("fastapi", "uvicorn", "httptools", "uvloop", "python-multipart")
@@ -9,6 +10,7 @@ _WEB = ("fastapi", "uvicorn", "httptools", "uvloop", "python-multipart")
 class Contender:
     """A server. ``environment``: name of its virtual environment; ``command``: run in ``benchmarks/peers``.
 
+    Without an environment it is run by this interpreter, at the top of the checkout.
     ``{bin}``: folder of the environment's commands, ``{port}``: the port. ``carries``: see
     :func:`benchmarks.load.body`.
     """
@@ -38,6 +40,7 @@ _PYTHON = "{bin}/python"
 _BENTO = ("{bin}/bentoml", "serve", "bento_service:Photos", "--port", "{port}")
 
 CONTENDERS = (
+    Contender("bare-server", "", (sys.executable, "benchmarks/peers/bare_server.py"), "/predict", "raw", "/health"),
     Contender("textbook", "fastapi", (_PYTHON, "textbook.py"), "/predict", "multipart:file", "/health"),
     Contender("textbook-tuned", "fastapi", (_PYTHON, "textbook.py"), "/predict", "raw", "/health", _TUNED),
     Contender("textbook-workers", "fastapi", (_PYTHON, "textbook.py"), "/predict", "raw", "/health",

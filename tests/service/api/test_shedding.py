@@ -95,7 +95,7 @@ def line(address: tuple[str, int], key: tuple[Path, str, str], full: None) -> It
 def test_the_same_words(line: Line, key: tuple[Path, str, str], repeated: list[bool], address: tuple[str, int]) -> None:
     with contextlib.closing(socket.create_connection(address, timeout=60)) as connection:
         other = Line(connection)
-        other.send(key[1] + "X-Request-ID: mine-1\n")
+        other.send(key[1] + "X-Request-ID: mine-1\nX-Other: 1\n")
         parsed = other.answer()
     assert repeated == []
     line.send(key[1] + "X-Request-ID: mine-1\n", b"y" * 7)
@@ -103,6 +103,19 @@ def test_the_same_words(line: Line, key: tuple[Path, str, str], repeated: list[b
     assert repeated == [True] and here[1]["x-request-id"] == "mine-1"
     assert list(here[1]) == list(parsed[1]) and here[1]["content-length"] == parsed[1]["content-length"]
     assert fixed(here) == fixed(parsed)
+
+
+def test_the_first_request_of_a_new_connection_repeats_others(
+    line: Line, key: tuple[Path, str, str], repeated: list[bool], address: tuple[str, int]
+) -> None:
+    for headers, known in ((key[1] + "X-Request-ID: mine-0\n", True), (key[2] + "X-Unlike: others\n", False)):
+        repeated.clear()
+        with contextlib.closing(socket.create_connection(address, timeout=60)) as connection:
+            other = Line(connection)
+            for _ in range(2):
+                other.send(headers)
+                other.answer()
+        assert repeated == [True] * 2 * known
 
 
 def test_each_has_an_id_of_its_own(line: Line, key: tuple[Path, str, str], repeated: list[bool]) -> None:

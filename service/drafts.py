@@ -17,13 +17,18 @@ def drafted(out: Path) -> Iterator[Path]:
     Whatever still lies there at the end is removed. One process at a time makes ``out``: another one would remove what
     takes shape. Raises :class:`OSError`, :class:`BlockingIOError` while another process is at it.
     """
-    draft = out.with_name(f".{out.name}.part")
+    draft = draft_of(out)
     with _alone(out):
         _remove(draft)
         try:
             yield draft
         finally:
             _remove(draft)
+
+
+def draft_of(out: Path) -> Path:
+    """Where ``out`` takes shape; what is there while nobody writes it was left by a process that was killed."""
+    return out.with_name(f".{out.name}.part")
 
 
 @contextlib.contextmanager

@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from service.contract import Preprocessing
+from service.decoding.bitmaps import read_palette
 from service.decoding.colour import in_srgb, profile_of
 from service.decoding.containers import breaks_off
-from service.decoding.depth import DEEP_MODES, read_deep_planes, to_8_bits
+from service.decoding.depth import DEEP_MODES, read_deep_planes, to_8_bits, with_sign
 from service.decoding.frames import DECODER_ERRORS, count_frames, first_of_animation, heed_opacity
 from service.decoding.orientation import orientation_of, upright
+from service.decoding.twofold import check_palette, check_structure
 from service.errors import ErrorCode, FaunalensError
 
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\..*")
@@ -106,6 +108,7 @@ def decode(data: bytes, limits: Limits, least: int | None = None) -> Picture:
     try:
         with Image.open(io.BytesIO(data), formats=(kind,)) as image:
             header = _read_header(image, data, kind, limits)
+            check_structure(data, kind)
             if least is not None:
                 image.draft(None, (least, least))
             rgb = _to_rgb(image, data)
@@ -177,29 +180,33 @@ def _read_header(image: Image.Image, data: bytes, kind: str, limits: Limits) -> 
             f"The image has more than {limits.max_frames} frames.",
             {"frames": frames, "max_frames": limits.max_frames},
         )
-    orientation = _orientation(image)
+    orientation = _orientation(image, data)
     if orientation >= 5 and kind != "TIFF":
         width, height = height, width
     return Header(hashlib.sha256(data).hexdigest(), kind, width, height, frames, orientation)
 
 
-def _orientation(image: Image.Image) -> int:
+def _orientation(image: Image.Image, data: bytes) -> int:
     """EXIF orientation 1..8; unreadable metadata counts as upright."""
     try:
-        return orientation_of(image)
+        return orientation_of(image, data)
     except DECODER_ERRORS:
         return 1
 
 
 def _to_rgb(image: ImageFile.ImageFile, data: bytes) -> Image.Image:
     profile = profile_of(image, data)
-    if getattr(image, "default_image", False):
-        return _on_background(first_of_animation(image), profile)
-    read_deep_planes(image)
     heed_opacity(image, data)
+    if getattr(image, "default_image", False):
+        first = first_of_animation(image)
+        check_palette(image, data)
+        return _on_background(first, profile)
+    read_deep_planes(image)
+    read_palette(image, data)
     # of a GIF, the part of its screen that the first frame covers
     frame = image.tile[0].extents if image.format == "GIF" and image.tile else None
     image.load()
+    check_palette(image, data)
     rgb = _on_background(image, profile)
     if frame in (None, (0, 0, *image.size)):
         return rgb
@@ -211,6 +218,7 @@ def _to_rgb(image: ImageFile.ImageFile, data: bytes) -> Image.Image:
 def _on_background(image: Image.Image, profile: bytes | None) -> Image.Image:
     if image.mode in DEEP_MODES:
         image = to_8_bits(image)
+    image = with_sign(image)
     if image.mode == "La":
         # Pillow takes it no further in one step
         image = image.convert("LA")
@@ -218,7 +226,7 @@ def _on_background(image: Image.Image, profile: bytes | None) -> Image.Image:
         rgba = image.convert("RGBA")
         opacity = rgba.getchannel("A")
         if image.format == "BMP" and opacity.getbbox() is None:
-            # many programs leave the fourth byte empty; browsers show these as opaque
+            # many programs leave the fourth byte empty
             return rgba.convert("RGB")
         if profile is not None:
             rgba = in_srgb(rgba, profile).convert("RGB")

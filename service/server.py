@@ -16,7 +16,8 @@ from typing import Any
 import uvicorn
 
 from service.api.app import create_app
-from service.api.protocol import guarded
+from service.api.protocol import GuardedProtocol, guarded
+from service.api.shedding import shedding
 from service.api.state import State
 from service.api.turnstile import Turnstile
 from service.errors import StartError
@@ -109,12 +110,13 @@ def _serve(settings: Settings) -> int:
 
 def configure(settings: Settings, app: Callable[..., Any], turnstile: Turnstile | None = None) -> uvicorn.Config:
     """How uvicorn serves ``app``."""
+    kind = shedding(turnstile.again) if turnstile else GuardedProtocol
     refusal, count = (turnstile.refusal, turnstile.count) if turnstile else (None, None)
     return uvicorn.Config(
         app, _bare(settings.host), settings.port, log_level=settings.log_level, access_log=False, log_config=None,
         server_header=False, ws="none", timeout_graceful_shutdown=settings.shutdown_seconds,
         timeout_keep_alive=settings.keep_alive_seconds,
-        http=guarded(settings.read_seconds, settings.max_head_bytes, settings.max_connections, refusal, count),
+        http=guarded(settings.read_seconds, settings.max_head_bytes, settings.max_connections, refusal, count, kind),
         proxy_headers=bool(settings.trusted_proxies), forwarded_allow_ips=settings.trusted_proxies,
     )  # fmt: skip
 

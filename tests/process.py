@@ -15,13 +15,19 @@ from tests.conftest import ROOT
 from tests.live import until
 
 COMMAND = (sys.executable, "-c", "from service.cli import main; main()")
+_HELD = list[socket.socket]()
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, and that the system gives to nobody who does not ask for it by number.
+
+    A service takes seconds to listen: the tests beside this one open many sockets in the meantime.
+    """
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    _HELD.append(held)
+    return int(held.getsockname()[1])
 
 
 def start(port: int, **environment: str) -> "subprocess.Popen[str]":

@@ -14,6 +14,7 @@ from service.answer import Answer
 from service.detector import Detector
 from service.fingerprint import bands, fingerprints
 from service.store.clock import now
+from service.store.daily import strongest as strongest_of
 from service.store.database import open_database
 from service.store.photos import Photos
 from service.store.states import BatchState, ItemState, ReviewState
@@ -23,7 +24,7 @@ from tests.conftest import SAMPLES
 _RANKS = {"review": 1, "priority": 2}
 _HOUR = 3600.0
 _PARTS = 4
-_PLACE = ("item_id", "state", "rank", "probability", "judged_at")
+_PLACE = ("item_id", "state", "rank", "probability", "judged_at", "batch_id", "source")
 _SOURCE = "uploads"
 
 
@@ -89,6 +90,7 @@ def _insert(
         reviews.append({
             "item_id": item, "state": ReviewState.OPEN, "rank": _RANKS[answer.verdict], "probability": strongest,
             "judged_at": moment + number / 1e3, "claimed_until": 0.0, "batch_id": batch, "source": _SOURCE,
+            "strongest": strongest_of(answer),
         })  # fmt: skip
         categories += [
             {"category": found.category, **{name: reviews[-1][name] for name in _PLACE}} for found in answer.findings

@@ -33,7 +33,7 @@ needs_prometheus = pytest.mark.skipif(
 def expressions() -> list[str]:
     """The dashboard's queries, with Grafana's variables filled in."""
     found = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
-    return [text.replace("$__rate_interval", "10s").replace("$instance", ".*") for text in found]
+    return [text.replace("$__rate_interval", "5m").replace("$instance", ".*") for text in found]
 
 
 def test_every_metric_that_is_named_exists(client: TestClient, tusk: bytes) -> None:
@@ -111,21 +111,23 @@ def prometheus(tmp_path: Path, tusk: bytes) -> Iterator[str]:
         (tmp_path / "prometheus.yml").write_text(config.replace("127.0.0.1:8000", f"127.0.0.1:{service}"))
         server = subprocess.Popen([*command, "--storage.tsdb.path=data"], cwd=tmp_path, stdout=log, stderr=log)
         try:
-            until_scraped(f"http://127.0.0.1:{own}")
+            until_answered(f"http://127.0.0.1:{own}", "count_over_time(faunalens_picture_seconds[5m]) >= 3")
             yield f"http://127.0.0.1:{own}"
         finally:
             server.terminate()
             server.wait(60)
 
 
-def until_scraped(address: str) -> None:
-    def scraped() -> bool:
+def until_answered(address: str, expression: str) -> None:
+    """A scrape has a second here; one that takes longer on a busy machine fails, and all is stale until the next."""
+
+    def answered() -> bool:
         time.sleep(0.1)
         with contextlib.suppress(OSError):
-            return bool(query(address, "count_over_time(faunalens_picture_seconds[1m]) >= 3"))
+            return bool(query(address, expression))
         return False
 
-    until(scraped)
+    until(answered)
 
 
 def query(address: str, expression: str) -> list[Any]:
@@ -138,11 +140,13 @@ def query(address: str, expression: str) -> list[Any]:
 
 @needs_prometheus
 def test_a_real_prometheus_scrapes_and_answers_every_query(prometheus: str) -> None:
-    assert [entry["value"][1] for entry in query(prometheus, 'up{job="faunalens"}')] == ["1"]
-    empty = [text for text in expressions() if not query(prometheus, text)]
+    assert len(query(prometheus, 'count_over_time(up{job="faunalens"}[5m])')) == 1
+    until_answered(prometheus, 'up{job="faunalens"} == 1')
     # nothing was found or refused, and there is no shadow model
     quiet = ("findings", "failures", "shadow")
-    assert [text for text in empty if not any(word in text for word in quiet)] == []
+    for text in expressions():
+        if not any(word in text for word in quiet):
+            until_answered(prometheus, text)
     with urllib.request.urlopen(f"{prometheus}/api/v1/rules") as response:
         rules = [rule for group in json.load(response)["data"]["groups"] for rule in group["rules"]]
     assert len(rules) == 15 and {rule["health"] for rule in rules} <= {"ok", "unknown"}

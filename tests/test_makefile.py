@@ -1,6 +1,7 @@
 """The newcomer's menu, with a command in place of the service's that shows what it is given."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -78,7 +79,8 @@ def test_a_scan_of_no_folder_asks_for_one(checkout: Path) -> None:
 def test_an_older_python_is_told_before_anything_is_made(checkout: Path) -> None:
     shutil.rmtree(checkout / ".venv-serve")
     old = checkout / "python3.10"
-    old.write_text(f'#!/bin/sh\nexec {sys.executable} -c "import sys; sys.version_info = (3, 10, 12); $2"\n')
+    python = shlex.quote(sys.executable)
+    old.write_text(f'#!/bin/sh\nexec {python} -c "import sys; sys.version_info = (3, 10, 12); $2"\n')
     old.chmod(0o755)
     code, _, errors = make(checkout, "PYTHON=./python3.10", "serve")
     assert code == 2 and "this needs Python 3.11 or later" in errors and not (checkout / ".venv-serve").exists()

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import urllib.request
@@ -29,7 +30,8 @@ def curls() -> list[str]:
 
 @pytest.mark.parametrize("command", curls())
 def test_curl_commands_of_the_readme(command: str, port: int, tmp_path: Path) -> None:
-    command = command.replace("127.0.0.1:8000", f"127.0.0.1:{port}").replace("heatmap.png", str(tmp_path / "h.png"))
+    command = command.replace("127.0.0.1:8000", f"127.0.0.1:{port}")
+    command = command.replace("heatmap.png", shlex.quote(str(tmp_path / "h.png")))
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, check=True)
     if "heatmap" in command and "--output" in command:
         assert (tmp_path / "h.png").read_bytes().startswith(b"\x89PNG")

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.responses import Response, StreamingResponse
 
 from service.api.bodies import LINES, lines_of
@@ -24,6 +24,7 @@ from service.store.kinds import Kind
 from service.store.tables import LARGEST
 
 router = APIRouter(prefix="/v1", tags=["review"])
+BatchId = Annotated[str, Field(max_length=32)]
 _NOTICE = Query(description="Adds the notice for the uploader, in this language, to what is confirmed", max_length=35)
 _DECIDING = (*WITH_BODY, ErrorCode.UNKNOWN_CATEGORY, ErrorCode.NOT_READY, ErrorCode.IDEMPOTENCY_KEY_REUSED)
 _REFUSALS = (
@@ -41,10 +42,23 @@ class NewDecision(BaseModel):
     category: str | None = Field(None, min_length=1, max_length=64)
 
 
+class OneDecision(NewDecision):
+    """A decision about one photo, of ``batch_id`` if that is given."""
+
+    batch_id: BatchId | None = None
+
+
 class NewDecisions(NewDecision):
-    """The same decision about many photos."""
+    """The same decision about many photos, of ``batches`` if those are given: one for each photo, in their order."""
 
     items: list[Annotated[int, Field(ge=0, le=LARGEST)]] = Field(min_length=1, max_length=500)
+    batches: list[BatchId] | None = Field(None, min_length=1, max_length=500)
+
+    @model_validator(mode="after")
+    def _one_each(self) -> Self:
+        if self.batches is not None and len(self.batches) != len(self.items):
+            raise ValueError("batches must be as many as items")
+        return self
 
 
 @router.post(
@@ -56,7 +70,7 @@ class NewDecisions(NewDecision):
     },
 )
 async def decide_item(
-    request: Request, item: ItemId, new: NewDecision, window: Window = "", lang: Annotated[str | None, _NOTICE] = None,
+    request: Request, item: ItemId, new: OneDecision, window: Window = "", lang: Annotated[str | None, _NOTICE] = None,
     idempotency_key: RequestKey = None,
 ) -> Response:  # fmt: skip
     """Decide: confirm a category, reject, unsure, escalate, or undo your last decision about this photo.
@@ -68,7 +82,7 @@ async def decide_item(
     notices = {} if lang is None else _notices(detector, lang)
     made = await asyncio.to_thread(
         bulk_of(request).decisions.decide, item, moderator_of(request, window), new.decision, new.category,
-        idempotency_key,
+        idempotency_key, new.batch_id,
     )  # fmt: skip
     return Response(made.with_notice("notice", notices), media_type="application/json")
 
@@ -84,7 +98,7 @@ async def decide_items(
     state_of(request).detector.check_category(new.category)
     done = await asyncio.to_thread(
         bulk_of(request).decisions.decide_all, new.items, moderator_of(request, window), new.decision,
-        new.category, idempotency_key,
+        new.category, idempotency_key, new.batches or (),
     )  # fmt: skip
     request_id = request.scope[REQUEST_ID]
     return {

@@ -26,6 +26,11 @@ class Joined(asyncio.Transport):
             self._held = bytes(data)
             self._loop.call_soon(self._flush)
 
+    def write_whole(self, data: bytes) -> None:
+        """Send ``data``, a whole answer, at once: nothing follows that it could be joined with."""
+        held, self._held = self._held, b""
+        self._transport.write(held + data if held else data)
+
     def close(self) -> None:
         """Send what is held, then close."""
         self._flush()

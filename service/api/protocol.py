@@ -37,6 +37,7 @@ class GuardedProtocol(OfferlessProtocol):
     refusal: Refusal | None
     count: Callable[[str], None] | None
 
+    _wire: Joined
     _timer: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
     _received = 0
@@ -47,7 +48,8 @@ class GuardedProtocol(OfferlessProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first head."""
-        super().connection_made(Joined(transport, self.loop))
+        self._wire = Joined(transport, self.loop)
+        super().connection_made(self._wire)
         self._within(self._head_too_slow)
 
     def data_received(self, data: bytes) -> None:
@@ -207,8 +209,8 @@ class GuardedProtocol(OfferlessProtocol):
 
     def _write(self, status: int, rest: bytes) -> None:
         """Send a whole answer: its first line, the server's own headers, and the ``rest`` from the next header on."""
-        own = b"".join(b"%s: %s\r\n" % header for header in self.server_state.default_headers)
-        self.transport.write(STATUS_LINE[status] + own + rest)
+        own = b"".join([b"%s: %s\r\n" % header for header in self.server_state.default_headers])
+        self._wire.write_whole(STATUS_LINE[status] + own + rest)
 
     def _may_answer(self) -> bool:
         """Whether no other answer stands before this one; a body that breaks is that of the request under way."""
@@ -219,9 +221,11 @@ class GuardedProtocol(OfferlessProtocol):
 
 def guarded(
     seconds: float, head_bytes: int, connections: int, refusal: Refusal | None, count: Callable[[str], None] | None,
+    kind: type[GuardedProtocol] = GuardedProtocol,
 ) -> type[GuardedProtocol]:  # fmt: skip
-    """The protocol with these limits. ``seconds``: for a head, the rest of a refused body, a client that does not read.
+    """The protocol, or another ``kind`` of it, with these limits.
 
+    ``seconds``: for a head, the rest of a refused body, a client that does not read.
     ``connections``: further ones are marked as surplus in the ASGI scope. ``refusal``: see
     :meth:`service.api.turnstile.Turnstile.refusal`. ``count``: told the code of each refusal that is made here.
     """
@@ -229,4 +233,4 @@ def guarded(
         "seconds": seconds, "head_bytes": head_bytes, "connections_wanted": connections, "refusal": refusal,
         "count": count,
     }  # fmt: skip
-    return type("Guarded", (GuardedProtocol,), limits)
+    return type("Guarded", (kind,), limits)

@@ -11,7 +11,7 @@ import click
 
 from service.commands.stopping import stop
 from service.commands.store import opened_store
-from service.drafts import drafted
+from service.drafts import draft_of, drafted
 from service.sanitise import storable
 
 if TYPE_CHECKING:
@@ -122,7 +122,11 @@ def _must_be_new(out: Path) -> None:
 def _drafted(out: Path) -> Iterator[Path]:
     """The new folder while it takes shape; raises :class:`OSError`, also when it came to be there meanwhile."""
     out.parent.mkdir(parents=True, exist_ok=True)
+    left = draft_of(out).exists()
     with drafted(out) as draft:
+        if left:
+            where = click.format_filename(draft)
+            click.echo(f"what an export that was killed had left in {where} is removed", err=True)
         if out.exists():
             raise FileExistsError(errno.EEXIST, "it is there already", str(out))
         yield draft

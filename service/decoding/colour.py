@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from PIL import Image, ImageCms
 
+from service.decoding.avif import code_points
 from service.decoding.containers import jpeg_profile, png_chunks
 from service.decoding.depth import DEEP_MODES
 from service.decoding.profiles import BrokenProfileError, Floats, Matrix, columns_of, for_engine, negligible
@@ -43,7 +44,8 @@ _TONES = ([0, 1, 1.6, 1.87, 2.3, 3.23, 4.93], [0, 0.5, 0.67, 0.72, 0.78, 0.89, 1
 def profile_of(image: Image.Image, data: bytes) -> bytes | None:
     """The ICC profile that ``image``, read from ``data`` and not yet converted, is to be shown by; None: as it is.
 
-    What a PNG says in other words becomes a profile. Of two sayings browsers take the first that they can read.
+    What a PNG or an AVIF says in other words becomes a profile. Of two sayings browsers take the first that they can
+    read.
     """
     for profile in _said(image, data):
         with contextlib.suppress(BrokenProfileError):
@@ -57,8 +59,11 @@ def _said(image: Image.Image, data: bytes) -> Iterator[bytes]:
         yield from _said_by_png(png_chunks(data))
         return
     profile = jpeg_profile(data) if image.format in ("JPEG", "MPO") else image.info.get("icc_profile")
-    if isinstance(profile, bytes) and not negligible(profile):
-        yield profile
+    if isinstance(profile, bytes):
+        if not negligible(profile):
+            yield profile
+    elif image.format == "AVIF" and (points := code_points(data)) is not None:
+        yield from _by_code_points(*points)
 
 
 def in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
@@ -82,7 +87,7 @@ def _go_together(space: bytes, mode: str) -> bool:
 def _said_by_png(chunks: Mapping[bytes, bytes]) -> Iterator[bytes]:
     primaries, transfer, matrix, full = (*chunks.get(b"cICP", b""), *bytes(4))[:4]
     if (matrix, full) == (0, 1):
-        yield from _made(_PRIMARIES.get(primaries, _BT709), _linear(transfer))
+        yield from _by_code_points(primaries, transfer)
     with contextlib.suppress(zlib.error):
         yield zlib.decompressobj().decompress(chunks.get(b"iCCP", b"").partition(b"\0")[2][1:], _MAX_PROFILE)
     gamma, chromaticities = chunks.get(b"gAMA", b""), chunks.get(b"cHRM", b"")
@@ -91,6 +96,10 @@ def _said_by_png(chunks: Mapping[bytes, bytes]) -> Iterator[bytes]:
     known = len(chromaticities) == 32
     given = tuple(value / 100_000 for value in struct.unpack(">8I", chromaticities)) if known else _BT709
     yield from _made(given, _LEVELS ** (100_000 / int.from_bytes(gamma)))
+
+
+def _by_code_points(primaries: int, transfer: int) -> Iterator[bytes]:
+    yield from _made(_PRIMARIES.get(primaries, _BT709), _linear(transfer))
 
 
 def _linear(transfer: int) -> Floats:

@@ -1,10 +1,11 @@
 """What a file's own structure says, without decoding it: frames of a GIF, whether a file breaks off, its colours."""
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 _PNG_SIGNATURE = 8
-_COLOUR_CHUNKS = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM")
+_PIXELS = (b"IDAT", b"fdAT")
+_HEEDED = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"eXIf")
 # markers of a JPEG without a length after them, padding, and zero after what was none
 _NO_SEGMENTS = (b"", b"\x00", b"\x01", b"\xff", *(bytes((marker,)) for marker in range(0xD0, 0xDA)))
 
@@ -28,6 +29,17 @@ def gif_frames(data: bytes, most: int) -> int:
     return frames
 
 
+def gif_colours(data: bytes) -> int:
+    """Colours that the first frame of a GIF may have; 0 where it breaks off before, or has no table of them."""
+    position = 13 + _colour_table(data, 10)
+    while data[position : position + 1] == b"\x21":
+        position += 2
+        while position < len(data) and data[position]:
+            position += data[position] + 1
+        position += 1
+    return (_colour_table(data, position + 9) or _colour_table(data, 10)) // 3
+
+
 def breaks_off(data: bytes, kind: str) -> bool:
     """Whether the container of ``data`` claims more bytes than there are; False where ``kind`` has none that tells."""
     check = _CHECKS.get(kind)
@@ -37,15 +49,23 @@ def breaks_off(data: bytes, kind: str) -> bool:
         return True
 
 
-def png_chunks(data: bytes) -> dict[bytes, bytes]:
-    """The chunks before the pixels of a PNG; of two of one kind the first, as browsers do."""
-    chunks: dict[bytes, bytes] = {}
+def each_png_chunk(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and content of each chunk of a PNG, until it ends or breaks off; those of pixels without content."""
     position = _PNG_SIGNATURE
-    while (kind := data[position + 4 : position + 8]) not in (b"IDAT", b""):
+    while len(kind := data[position + 4 : position + 8]) == 4 and kind != b"IEND":
         size = int.from_bytes(data[position : position + 4])
-        if kind in _COLOUR_CHUNKS:
-            chunks.setdefault(kind, data[position + 8 : position + 8 + size])
+        yield kind, data[position + 8 : position + 8 + size] if kind not in _PIXELS else b""
         position += 12 + size
+
+
+def png_chunks(data: bytes) -> dict[bytes, bytes]:
+    """The chunks of colours and EXIF before the pixels of a PNG; of two of one kind the first, as browsers do."""
+    chunks: dict[bytes, bytes] = {}
+    for kind, content in each_png_chunk(data):
+        if kind == b"IDAT":
+            break
+        if kind in _HEEDED:
+            chunks.setdefault(kind, content)
     return chunks
 
 

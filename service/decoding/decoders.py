@@ -24,13 +24,15 @@ from PIL import Image
 from service import imaging
 from service.contract import Preprocessing
 from service.decoding import wire
+from service.decoding.believing import read_answer
 from service.decoding.cost import proven_cheap
 from service.decoding.starting import started
 from service.errors import ErrorCode, FaunalensError, StartError
 
 _START_SECONDS = 30.0
+# no picture waits for the first, and to give up ends the service, where many services start on one machine
+_FIRST_SECONDS = 120.0
 _RECYCLE_AFTER = 1_000
-_PIXEL = 3
 _MEMORY = "/proc/self/statm"
 
 
@@ -64,7 +66,7 @@ class Decoders:
         self._idle: queue.LifoQueue[_Process | None] = queue.LifoQueue()
         for _ in range(count - 1):
             self._idle.put(None)
-        first = _Process(limits, bounds)
+        first = _Process(limits, bounds, _FIRST_SECONDS)
         self.confined = first.confined
         self._idle.put(first)
         self._close = weakref.finalize(self, _stop_all, self._idle)
@@ -109,13 +111,18 @@ class Decoders:
         tolerate_truncated: bool = False,
     ) -> tuple[imaging.Header, NDArray[np.uint8]]:
         imaging.check_bytes(data, self.limits)
+        sides = range(rule["size"], rule["size"] + 1) if rule else range(1, (side or 0) + 1)
         request = {"rule": rule, "side": side, "tolerate_truncated": tolerate_truncated}
         with self._process() as process:
-            fields, pixels = process.ask(request, data)
-        try:
-            return _result(fields, pixels)
-        except (KeyError, TypeError, ValueError) as error:
-            raise _stopped() from error
+            answer = process.ask(request, data)
+            try:
+                found = read_answer(*answer, data, self.limits, sides)
+            except (KeyError, TypeError, ValueError, OverflowError) as error:
+                # one that lies is not asked again
+                raise _stopped() from error
+        if isinstance(found, FaunalensError):
+            raise found
+        return found
 
     @contextlib.contextmanager
     def _process(self) -> Iterator["_Process"]:
@@ -135,7 +142,7 @@ class Decoders:
 
     def _replace(self) -> "_Process":
         try:
-            return _Process(self.limits, self.bounds)
+            return _Process(self.limits, self.bounds, _START_SECONDS)
         except StartError as error:
             message = "No decoder can be started; try again shortly."
             raise FaunalensError(ErrorCode.OVERLOADED, message) from error
@@ -144,10 +151,10 @@ class Decoders:
 class _Process:
     """One decoder process and its socket."""
 
-    def __init__(self, limits: imaging.Limits, bounds: Bounds) -> None:
+    def __init__(self, limits: imaging.Limits, bounds: Bounds, seconds: float) -> None:
         self.bounds = bounds
         self.answered = 0
-        self.most = imaging.MAX_VIEW_SIDE**2 * _PIXEL
+        self.most = imaging.MAX_VIEW_SIDE**2 * 3
         ours, theirs = _pair()
         self.channel = wire.Channel(ours)
         with theirs:
@@ -156,7 +163,7 @@ class _Process:
             except OSError as error:
                 self.channel.close()
                 raise StartError("a decoder process cannot be started") from error
-        self.channel.until = time.monotonic() + _START_SECONDS * bounds.patience
+        self.channel.until = time.monotonic() + seconds * bounds.patience
         bound = {"limits": dataclasses.astuple(limits), "wait": bounds.wait, **dataclasses.asdict(bounds)}
         try:
             self.channel.send(bound)
@@ -210,15 +217,6 @@ def _pair() -> tuple[socket.socket, socket.socket]:
         return socket.socketpair()
     except OSError as error:
         raise StartError("a decoder process cannot be started") from error
-
-
-def _result(fields: dict[str, Any], pixels: bytearray) -> tuple[imaging.Header, NDArray[np.uint8]]:
-    """Read a decoder process's answer, which a hostile picture may have written."""
-    if "error" in fields:
-        name, message, details = fields["error"]
-        raise FaunalensError(ErrorCode[name], str(message), dict(details))
-    height, width = fields["shape"]
-    return imaging.Header(**fields["header"]), np.frombuffer(pixels, np.uint8).reshape(height, width, _PIXEL)
 
 
 def _stopped() -> FaunalensError:

@@ -42,13 +42,27 @@ def to_8_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray(255 - grey if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else grey)
 
 
+def with_sign(image: Image.Image) -> Image.Image:
+    """``image`` itself, but of a TIFF in grey, 8 bits with a sign, its levels: Pillow takes them to have none."""
+    tags = image.tag_v2 if isinstance(image, TiffImageFile) else {}
+    if image.mode != "L" or tags.get(_FORMAT, (_UNSIGNED,))[0] != _SIGNED:
+        return image
+    return Image.fromarray(_without_sign(np.asarray(image).view(np.int8), 8))
+
+
+def _without_sign(values: NDArray[Any], bits: int) -> NDArray[np.uint8]:
+    """Half the range where nothing is below 0, else all of it."""
+    low = 0 if values.min() >= 0 else -(1 << bits - 1)
+    span = bits - 1 if low == 0 else bits
+    return (((values.astype(np.int32) - low) << 8) >> span).astype(np.uint8)
+
+
 def _from_integers(values: NDArray[Any], tags: Mapping[int, Any]) -> NDArray[np.uint8]:
     if _bits(tags) == 12:
         return (values >> 4).astype(np.uint8)
     kind = tags.get(_FORMAT, (_UNSIGNED,))[0]
     if _bits(tags) == 16 and kind == _SIGNED:
-        # half the range where nothing is below 0, else all of it
-        return (values >> 7 if values.min() >= 0 else (values + 32_768) >> 8).astype(np.uint8)
+        return _without_sign(values, 16)
     if _bits(tags) == 32 and kind == _UNSIGNED:
         return (values.view(np.uint32) >> 24).astype(np.uint8)
     return (values.clip(0, 65_535) >> 8).astype(np.uint8)

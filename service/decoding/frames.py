@@ -13,6 +13,8 @@ DECODER_ERRORS = (OSError, SyntaxError, ValueError, TypeError, EOFError, KeyErro
                   ZeroDivisionError, OverflowError, RuntimeError, struct.error, zlib.error)  # fmt: skip
 """What Pillow raises on a picture that it cannot read."""
 _ANIMATED = 0x02
+# from one level of a PNG in so many bits to the next, in 8 bits
+_STEPS = {2: 85, 4: 17}
 
 
 def count_frames(image: Image.Image, data: bytes, most: int) -> int:
@@ -33,24 +35,23 @@ def count_frames(image: Image.Image, data: bytes, most: int) -> int:
 def first_of_animation(image: ImageFile.ImageFile) -> Image.Image:
     """The picture that an APNG begins with, loaded, where its own picture is for programs that know no APNG.
 
-    ``image`` has ``default_image``. Its own picture is what there is where the animation is broken.
+    ``image`` has ``default_image``. Raises where the animation is broken: of what people then see, programs differ.
     """
     image.load()
-    own = image.copy()
-    try:
-        # Pillow would lay the first frame on the other picture
-        image.paste(0 if image.mode == "P" else "white", (0, 0, *image.size))
-        image.seek(1)
-        image.load()
-    except DECODER_ERRORS:
-        return own
+    # Pillow would lay the first frame on the other picture
+    image.paste(0 if image.mode == "P" else "white", (0, 0, *image.size))
+    image.seek(1)
+    image.load()
     return image
 
 
 def heed_opacity(image: ImageFile.ImageFile, data: bytes) -> None:
-    """Before ``image``, read from ``data``, is loaded: have the frames of an animated WebP transparent, as browsers do.
+    """Before ``image``, read from ``data``, is loaded: have that transparent which browsers show so.
 
-    Pillow goes by the file's header, in which libwebp's own encoder leaves it out: what was clear came out black.
+    The frames of an animated WebP: Pillow goes by the file's header, in which libwebp's own encoder leaves it out, and
+    what was clear came out black. The level of a PNG in 2 or 4 bits: Pillow looks for it among levels of 8.
     """
     if isinstance(image, WebPImageFile) and data[12:16] == b"VP8X" and data[20] & _ANIMATED:
         image.rawmode = image._mode = "RGBA"
+    elif image.format == "PNG" and image.mode == "L" and "transparency" in image.info:
+        image.info["transparency"] *= _STEPS.get(data[24], 1)

@@ -5,8 +5,15 @@ that turn a photo and drop its EXIF leave these behind, and so a photo that ever
 down.
 """
 
+import contextlib
+import struct
+
 from PIL import ExifTags, Image
 
+from service.decoding.containers import png_chunks
+
+_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
+_ONE_SHORT = (ExifTags.Base.Orientation, 3, 1)
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -18,23 +25,38 @@ _TRANSPOSE = {
 }
 
 
-def orientation_of(image: Image.Image) -> int:
-    """EXIF orientation 1..8; raises whatever Pillow does on metadata that it cannot read.
+def orientation_of(image: Image.Image, data: bytes) -> int:
+    """EXIF orientation 1..8 of ``image``, read from ``data``; raises what Pillow does on a TIFF that it cannot read.
 
-    Loads a PNG, whose EXIF may come after its pixels. Takes its XMP from a TIFF, which Pillow turns by itself.
+    Takes its XMP from a TIFF, which Pillow turns by itself.
     """
-    if image.format == "WEBP":
-        return 1
-    exif = Image.Exif()
     if image.format == "TIFF":
         image.info.pop("xmp", None)
-        exif = image.getexif()
-    else:
-        if image.format == "PNG":
-            image.load()
-        exif.load(image.info.get("exif", b""))
-    value = exif.get(ExifTags.Base.Orientation, 1)
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+        return value if isinstance(value, int) and 1 <= value <= 8 else 1
+    if image.format == "WEBP":
+        return 1
+    if image.format == "PNG":
+        return _said_by(png_chunks(data).get(b"eXIf", b""))
+    if image.format in ("JPEG", "MPO"):
+        segments = (content for name, content in getattr(image, "applist", ()) if name == "APP1")
+        return _said_by(next((one[6:] for one in segments if one.startswith(b"Exif\0") and len(one) > 6), b""))
+    return _said_by(image.info.get("exif", b"").removeprefix(b"Exif\0\0"))
+
+
+def _said_by(exif: bytes) -> int:
+    """The orientation that browsers read, who are stricter than Pillow: the first one that is one short number."""
+    order = _ORDERS.get(exif[:4])
+    if order is None:
+        return 1
+    with contextlib.suppress(struct.error):
+        (start,) = struct.unpack_from(f"{order}I", exif, 4)
+        (count,) = struct.unpack_from(f"{order}H", exif, start)
+        for at in range(start + 2, start + 2 + 12 * count, 12):
+            tag, kind, number, value = struct.unpack_from(f"{order}HHIH2x", exif, at)
+            if (tag, kind, number) == _ONE_SHORT and 1 <= value <= 8:
+                return int(value)
+    return 1
 
 
 def upright(image: Image.Image, orientation: int) -> Image.Image:

@@ -30,19 +30,23 @@ _ANSWERS = {kind: name for name, kind in _KINDS.items()}
 def write(cases: Iterable[Case], photos: Photos, categories: Sequence[str], out: Path, prefix: str) -> tuple[int, int]:
     """Write tasks.json, config.xml and photos into the new folder ``out``; returns tasks written and photos gone.
 
-    ``prefix``: where the folder lies below the root of Label Studio's local files. Raises :class:`OSError`.
+    ``prefix``: where the folder lies below the root of Label Studio's local files. No task is held once it is written.
+    Raises :class:`OSError`.
     """
     out.mkdir(mode=0o700, parents=True)
-    tasks, gone = [], 0
-    for case in cases:
-        path = kept.write(case, photos, out)
-        if path is None:
-            gone += 1
-        else:
-            tasks.append(_task(case, f"{prefix}/{path}" if prefix else path))
-    (out / "tasks.json").write_text(json.dumps(tasks, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    written = gone = 0
+    with (out / "tasks.json").open("w", encoding="utf-8") as stream:
+        for case in cases:
+            path = kept.write(case, photos, out)
+            if path is None:
+                gone += 1
+                continue
+            stream.write(",\n" if written else "[\n")
+            stream.write(json.dumps(_task(case, f"{prefix}/{path}" if prefix else path), ensure_ascii=False))
+            written += 1
+        stream.write("\n]\n" if written else "[]\n")
     (out / "config.xml").write_text(_config(categories), encoding="utf-8")
-    return len(tasks), gone
+    return written, gone
 
 
 @dataclass(slots=True)

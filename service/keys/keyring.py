@@ -26,6 +26,8 @@ class Keyring:
     """Holds keys by id; revoked ones are not held. Not thread-safe: all calls come from the event loop."""
 
     def __init__(self, keys: Iterable[Key] = ()) -> None:
+        self.version = 0
+        """Counts how often other keys came into force."""
         self._keys: dict[str, Key] = {}
         self._known: dict[str, bytes] = {}
         self._mac = hmac.new(secrets.token_bytes(32), digestmod="sha256")
@@ -45,6 +47,7 @@ class Keyring:
             if key_id in fresh and fresh[key_id].hash == self._keys[key_id].hash
         }
         self._keys = fresh
+        self.version += 1
 
     def name(self, key_id: str) -> str | None:
         """The name of a key in force."""

@@ -75,11 +75,11 @@ class Admission:
         self._slots.take(flow)
         return Ticket(flow, self.clock() + seconds)
 
-    def check(self, flow: str, seconds: float) -> None:
-        """Raises what :meth:`enter` would; lets nobody in."""
-        if not self._slots.has_room(flow):
+    def check(self, flow: str, seconds: float, coming: int = 0) -> None:
+        """Raises what :meth:`enter` would after ``coming`` others of the flow had come in; lets nobody in."""
+        if not self._slots.has_room(flow, 1 + coming):
             raise self._full(self.wait(flow))
-        self._check_wait(flow, seconds)
+        self._check_wait(flow, seconds, coming)
 
     def leave(self, ticket: Ticket) -> None:
         """Give the ticket back, once."""
@@ -123,13 +123,13 @@ class Admission:
         room = self._slots.of_largest / (self._slots.most - self._slots.taken + 1)
         return max(line, room)
 
-    def _rounds(self, flow: str) -> float:
+    def _rounds(self, flow: str, coming: int = 0) -> float:
         """How many times the threads take pictures until a newcomer of ``flow`` has its turn; 0: one is free."""
-        return max(0, self._before(flow) + 1 - self.threads) / self.threads
+        return max(0, self._before(flow) + coming + 1 - self.threads) / self.threads
 
-    def _check_wait(self, flow: str, seconds: float) -> None:
+    def _check_wait(self, flow: str, seconds: float, coming: int = 0) -> None:
         """One round of waiting is always allowed, so that slow pictures do not leave threads without work."""
-        rounds = self._rounds(flow)
+        rounds = self._rounds(flow, coming)
         wait = rounds * self.service_seconds
         if rounds > 1 and (rounds > self.max_ratio or wait > min(self.max_wait, seconds)):
             raise self._full(wait)

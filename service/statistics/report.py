@@ -108,7 +108,7 @@ class Report:
 def report(database: Database, days: Days, source: str | None = None) -> Report:
     """Count and add up; raises ``store_unavailable``."""
     weeks = {week: _clipped(week, days) for week in _weeks(days)}
-    counted = {week: figures.count(database, *part.seconds, source) for week, part in weeks.items()}
+    counted = {week: figures.count(database, part, source) for week, part in weeks.items()}
     cells = [
         cell for week, part in weeks.items() for cell in _cells(week, counted[week], _live(database, part, source))
     ]

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Row, func, select
 
 from service.chain import BEGINNING, digest
 from service.store.database import Database
@@ -13,6 +13,11 @@ from service.store.decision_log import Entry
 from service.store.tables import Batch, Decision, Item, Review
 
 _AT_ONCE = 500
+# what a case has, but for the decisions
+_COLUMNS = (
+    Item.id, Item.batch_id, Item.position, Item.name, Item.listing_id, Item.url, Batch.source, Item.photo, Item.sha256,
+    Batch.created_at, Item.judged_at, Item.record,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,27 +115,27 @@ def stretch(database: Database, shown: set[int]) -> Stretch:
 
 
 def _cases(database: Database, wanted: ColumnElement[bool]) -> list[Case]:
+    # columns and no objects of the ORM, which take longer to make than to read
     query = (
-        select(Item, Batch.source, Batch.created_at)
+        select(*_COLUMNS)
         .join(Batch, Batch.id == Item.batch_id)
         .where(wanted, Item.record.is_not(None), Item.judged_at.is_not(None))
         .order_by(Batch.created_at, Item.batch_id, Item.position)
     )
+    entries: dict[int, list[Entry]] = {}
     with database.reading() as session:
         rows = session.execute(query).all()
-        entries: dict[int, list[Entry]] = {}
-        ids = [item.id for item, _, _ in rows]
+        ids = [row.id for row in rows]
         for start in range(0, len(ids), _AT_ONCE):
-            found = select(Decision).where(Decision.item_id.in_(ids[start : start + _AT_ONCE])).order_by(Decision.seq)
-            for row in session.scalars(found):
-                entries.setdefault(row.item_id, []).append(Entry(row.seq, row.entry, row.hash))
-        return [_case(item, source, created, tuple(entries.get(item.id, ()))) for item, source, created in rows]
+            found = select(Decision.item_id, Decision.seq, Decision.entry, Decision.hash).order_by(Decision.seq)
+            of_these = found.where(Decision.item_id.in_(ids[start : start + _AT_ONCE]))
+            for item_id, seq, entry, kept in session.execute(of_these).all():
+                entries.setdefault(item_id, []).append(Entry(seq, entry, kept))
+    return [_case(row, tuple(entries.get(row.id, ()))) for row in rows]
 
 
-def _case(item: Item, source: str, created: float, entries: tuple[Entry, ...]) -> Case:
-    assert item.record is not None
-    assert item.judged_at is not None
+def _case(row: Row[*tuple[Any, ...]], entries: tuple[Entry, ...]) -> Case:
     return Case(
-        item.id, item.batch_id, item.position, item.name, item.listing_id, item.url, source, item.photo, item.sha256,
-        created, item.judged_at, json.loads(item.record), entries,
+        row.id, row.batch_id, row.position, row.name, row.listing_id, row.url, row.source, row.photo, row.sha256,
+        row.created_at, row.judged_at, json.loads(row.record), entries,
     )  # fmt: skip

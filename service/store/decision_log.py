@@ -88,7 +88,7 @@ class DecisionLog:
 
     def verify(self) -> Check:
         """Look through the whole log: numbers, hashes, and that every photo is in the state of its last entry."""
-        head, count, states = BEGINNING, 0, dict[int, tuple[int, str]]()
+        head, count, states = BEGINNING, 0, dict[int, tuple[int, str, str | None]]()
         # moderators decide meanwhile
         with self._database.reading(one_look=True) as session:
             for entry in _entries(session):
@@ -98,10 +98,10 @@ class DecisionLog:
                 fields = json.loads(entry.entry)
                 state = fields.get("state") or STATES[Kind(fields["decision"])]
                 # one text for all: there may be a million
-                states[fields["item"]] = (entry.seq, sys.intern(str(state)))
+                states[fields["item"]] = (entry.seq, sys.intern(str(state)), _answer(fields, state))
                 head, count = entry.hash, entry.seq
-            for item_id, last_seq, state in _reviewed(session):
-                if (last_seq, state) != states.get(item_id, (None, ReviewState.OPEN)):
+            for item_id, last_seq, state, answer in _reviewed(session):
+                if (last_seq, state, answer) != states.get(item_id, (None, ReviewState.OPEN, None)):
                     return Check(count, head, last_seq or 0, f"photo {item_id} is not as was decided")
         return Check(count, head, None)
 
@@ -152,12 +152,20 @@ def _entries(session: Session) -> Iterator[_Kept]:
         after = rows[-1].seq
 
 
-def _reviewed(session: Session) -> Iterator[tuple[int, int | None, str]]:
-    """The photos to review with their last entry and state; page by page, for all at once would fill the memory."""
+def _answer(entry: Mapping[str, Any], state: str) -> str | None:
+    """What an entry confirms for good."""
+    confirmed = entry["decision"] == Kind.CONFIRM and state == ReviewState.DECIDED
+    return sys.intern(str(entry.get("category"))) if confirmed else None
+
+
+def _reviewed(session: Session) -> Iterator[tuple[int, int | None, str, str | None]]:
+    """The photos to review with their last entry, state and answer; page by page, for all at once would fill the
+    memory."""
     after = -1
-    query = select(Review.item_id, Review.last_seq, Review.state).order_by(Review.item_id).limit(_PAGE)
+    asked = select(Review.item_id, Review.last_seq, Review.state, Review.answer)
+    query = asked.order_by(Review.item_id).limit(_PAGE)
     while rows := session.execute(query.where(Review.item_id > after)).all():
-        yield from ((item_id, last_seq, state) for item_id, last_seq, state in rows)
+        yield from ((item_id, last_seq, state, answer) for item_id, last_seq, state, answer in rows)
         after = rows[-1].item_id
 
 

@@ -58,28 +58,32 @@ class Decisions:
         self._keep = keep
 
     def decide(
-        self, item_id: int, moderator: Moderator, kind: Kind, category: str | None = None, key: str | None = None
-    ) -> Entry:
+        self, item_id: int, moderator: Moderator, kind: Kind, category: str | None = None, key: str | None = None,
+        batch_id: str | None = None,
+    ) -> Entry:  # fmt: skip
         """Decide about a photo that nobody else has; ``category``: what is confirmed, by default the strongest finding.
 
         Raises ``unknown_item``, ``item_taken``, ``already_decided``, ``second_opinion_needed`` when it would be one's
         own and, for undo, ``nothing_to_undo``: what stands last may be somebody else's. Sent twice, as by who got no
         answer, undo goes back once, and what leaves the photo to others is kept once. What is taken back is the
-        moderator's again for a while. ``key``: as for :meth:`decide_all`.
+        moderator's again for a while. ``key``, ``batch_id``: as for :meth:`decide_all`.
         """
-        (done,) = self.decide_all([item_id], moderator, kind, category, key)
+        batches = [] if batch_id is None else [batch_id]
+        (done,) = self.decide_all([item_id], moderator, kind, category, key, batches)
         if isinstance(done, FaunalensError):
             raise done
         return done
 
     def decide_all(
         self, item_ids: Sequence[int], moderator: Moderator, kind: Kind, category: str | None = None,
-        key: str | None = None,
+        key: str | None = None, batches: Sequence[str] = (),
     ) -> list[Entry | FaunalensError]:  # fmt: skip
         """Decide the same about many photos in one transaction; one that is refused does not hinder the others.
 
         ``key``: names the request, see :mod:`service.store.idempotency`; raises ``idempotency_key_reused``.
+        ``batches``: those of the photos, in their order, or none: another store counts anew, and has other batches.
         """
+        meant = dict(zip(item_ids, batches, strict=bool(batches)))
         done: list[Entry | FaunalensError] = []
         once = None if key is None else Once(moderator.id, key, digest_of(kind, category))
         with self._database.writing() as session:
@@ -89,6 +93,7 @@ class Decisions:
             session.scalars(locked(Review.item_id.in_(item_ids))).all()
             for item_id in item_ids:
                 try:
+                    _check_batch(session, item_id, meant.get(item_id))
                     done.append(kept.get(item_id) or self._decide(session, item_id, moderator, kind, category))
                 except FaunalensError as error:
                     done.append(error)
@@ -155,6 +160,8 @@ class Decisions:
             "sha256": item.sha256, "verdict": record["verdict"], "model": record["model"], "policy": record["policy"],
         })  # fmt: skip
         review.state, review.last_seq, review.claimed_by, review.claimed_until = state, made.seq, None, 0.0
+        decided = state == ReviewState.DECIDED
+        review.answer, review.judge = (category, _judge(record)) if decided else (None, None)
         session.execute(update(ReviewCategory).where(ReviewCategory.item_id == item_id).values(state=state))
         if undone:
             review.claimed_by = holder(moderator.id, moderator.session)
@@ -194,6 +201,13 @@ def _made_before(session: Session, once: Once) -> dict[int, Entry]:
     first, last = map(int, span.split("-"))
     rows = session.scalars(select(Decision).where(Decision.seq.between(first, last)))
     return {row.item_id: Entry(row.seq, row.entry, row.hash) for row in rows}
+
+
+def _check_batch(session: Session, item_id: int, batch_id: str | None) -> None:
+    """Raises ``unknown_item`` for a photo of another batch than was meant."""
+    item = session.get(Item, item_id) if batch_id is not None else None
+    if item is not None and item.batch_id != batch_id:
+        raise unknown_item()
 
 
 def _prolong(session: Session, item_id: int, until: float) -> None:
@@ -245,6 +259,12 @@ def _confirmed(kind: Kind, category: str | None, review: Review, record: dict[st
     if category is not None:
         return category
     return review.sampled_as or str(record["findings"][0]["category"])
+
+
+def _judge(record: dict[str, Any]) -> str:
+    """Which model and policy made a result: the beginnings of their digests; old policies have a version alone."""
+    policy = record["policy"]
+    return f"{record['model']['sha256'][:16]} {str(policy.get('sha256') or policy.get('version'))[:40]}"
 
 
 def _nothing_to_undo() -> FaunalensError:

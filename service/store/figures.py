@@ -1,20 +1,17 @@
-"""What was seen and decided in a span of time, counted from items, findings and decisions."""
+"""What was seen and decided on some days: counted by day as results are written, and from decided photos."""
 
-import json
 from collections import defaultdict
 from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, literal_column, select
 from sqlalchemy.orm import Session
 
+from service.store.daily import FINDING, STRONGEST
 from service.store.database import Database
-from service.store.kinds import Kind
-from service.store.states import ItemState, ReviewState
-from service.store.tables import Batch, Decision, Finding, Item, Review
-from service.store.tallies import RANKS
-
-_Query = TypeVar("_Query", bound=Select[*tuple[Any, ...]])
+from service.store.progress import FAILED
+from service.store.states import ReviewState
+from service.store.tables import Batch, DayCount, Review
+from service.store.tallies import RANKS, Days
 
 
 @dataclass(slots=True)
@@ -53,79 +50,60 @@ class Counted:
     judges: set[str] = field(default_factory=set)
 
 
-def count(database: Database, since: float, until: float, source: str | None = None) -> Counted:
-    """Count the photos judged from ``since`` on, before ``until`` (seconds since the epoch); raises
-    ``store_unavailable``."""
+def count(database: Database, days: Days, source: str | None = None) -> Counted:
+    """Count the photos judged on these days; raises ``store_unavailable``."""
     counted = Counted()
     with database.reading(one_look=True) as session:
-        _photos(session, counted, since, until, source)
-        _findings(session, counted, since, until, source)
-        _decided(session, counted, since, until, source)
+        _judged(session, counted, days, source)
+        _decided(session, counted, days, source)
     return counted
 
 
-def _within(query: _Query, since: float, until: float, source: str | None) -> _Query:
-    query = query.where(Item.judged_at >= since, Item.judged_at < until)
-    return query if source is None else query.where(Batch.source == source)
-
-
-def _photos(session: Session, counted: Counted, since: float, until: float, source: str | None) -> None:
-    query = select(Batch.source, Item.state, Item.rank, func.count()).join(Batch, Batch.id == Item.batch_id)
-    query = _within(query, since, until, source).group_by(Batch.source, Item.state, Item.rank)
-    for name, state, rank, number in session.execute(query).all():
-        figures = counted.sources[name]
-        if state == ItemState.FAILED:
-            figures.failed += number
-        elif rank is not None:
-            figures.seen += number
-            figures.flagged += number if rank else 0
-            figures.priority += number if rank == RANKS["priority"] else 0
-
-
-def _findings(session: Session, counted: Counted, since: float, until: float, source: str | None) -> None:
-    """Findings by category; and photos by their strongest one."""
-    query = select(Batch.source, Finding.category, func.count()).join(Item, Item.id == Finding.item_id)
-    query = _within(query.join(Batch, Batch.id == Item.batch_id), since, until, source).where(Item.rank > 0)
-    for name, category, number in session.execute(query.group_by(Batch.source, Finding.category)).all():
-        counted.categories[name, category].findings += number
-    # the item keeps the probability of its strongest finding; equal ones count for the first by name
-    top = select(Batch.source, func.min(Finding.category).label("category"))
-    top = top.join(Item, (Item.id == Finding.item_id) & (Item.probability == Finding.probability))
-    top = _within(top.join(Batch, Batch.id == Item.batch_id), since, until, source).where(Item.rank > 0)
-    each = top.group_by(Item.id, Batch.source).subquery()
-    of_top = select(each.c.source, each.c.category, func.count()).group_by(each.c.source, each.c.category)
-    for name, category, number in session.execute(of_top).all():
-        counted.categories[name, category].flagged += number
-
-
-def _decided(session: Session, counted: Counted, since: float, until: float, source: str | None) -> None:
-    # what the review says again of its item: an item's row is long, and these lie all over the store
-    top = (Finding.item_id == Review.item_id, Finding.probability == Review.probability)
-    strongest = select(func.min(Finding.category)).where(*top).scalar_subquery()
+def _judged(session: Session, counted: Counted, days: Days, source: str | None) -> None:
+    """Photos by what they were judged to be, findings by category, and photos by their strongest one."""
     query = (
-        select(Review.source, Review.sampled, Decision.entry, strongest)
-        .join(Decision, Decision.seq == Review.last_seq)
-        .where(Review.state == ReviewState.DECIDED, Review.judged_at >= since, Review.judged_at < until)
+        select(Batch.source, DayCount.kind, DayCount.category, func.sum(DayCount.count))
+        .join(Batch, Batch.id == DayCount.batch_id)
+        .where(DayCount.day >= days.numbers[0], DayCount.day < days.numbers[1])
+        .group_by(Batch.source, DayCount.kind, DayCount.category)
     )
     if source is not None:
+        query = query.where(Batch.source == source)
+    for name, kind, category, number in session.execute(query).all():
+        if kind == FINDING:
+            counted.categories[name, category].findings += int(number)
+        elif kind == STRONGEST:
+            counted.categories[name, category].flagged += int(number)
+        elif kind == FAILED:
+            counted.sources[name].failed += int(number)
+        else:
+            rank, figures = RANKS[kind], counted.sources[name]
+            figures.seen += int(number)
+            figures.flagged += int(number) if rank else 0
+            figures.priority += int(number) if rank == RANKS["priority"] else 0
+
+
+def _decided(session: Session, counted: Counted, days: Days, source: str | None) -> None:
+    since, until = days.seconds
+    what = (Review.source, Review.sampled.is_not(None), Review.strongest, Review.answer, Review.judge)
+    # by the state's name as it is, not as a value: so it is known that the index of decided photos has them all
+    decided = Review.state == literal_column(f"'{ReviewState.DECIDED.value}'")
+    query = select(*what, func.count()).where(decided, Review.judged_at >= since, Review.judged_at < until)
+    if source is not None:
         query = query.where(Review.source == source)
-    for name, sampled, text, strongest in session.execute(query).all():
-        entry = json.loads(text)
-        category = entry["category"] if entry["decision"] == Kind.CONFIRM else None
-        figures = counted.sources[name]
-        counted.judges.add(
-            f"{entry['model']['sha256']} {entry['policy'].get('sha256') or entry['policy'].get('version')}"
-        )
-        if sampled is not None:
-            figures.sampled += 1
-            figures.missed += category is not None
-            if category is not None:
-                counted.categories[name, category].missed += 1
+    for name, sampled, strongest, answer, judge, number in session.execute(query.group_by(*what)).all():
+        figures, categories = counted.sources[name], counted.categories
+        counted.judges.add(judge or "")
+        if sampled:
+            figures.sampled += number
+            if answer is not None:
+                figures.missed += number
+                categories[name, answer].missed += number
             continue
-        figures.decided += 1
-        figures.confirmed += category is not None
+        figures.decided += number
+        if answer is not None:
+            figures.confirmed += number
+            categories[name, answer].found += number
         if strongest is not None:
-            counted.categories[name, strongest].decided += 1
-            counted.categories[name, strongest].confirmed += category == strongest
-        if category is not None:
-            counted.categories[name, category].found += 1
+            categories[name, strongest].decided += number
+            categories[name, strongest].confirmed += number if answer == strongest else 0

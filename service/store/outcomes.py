@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from service.answer import Answer
 from service.answer import Finding as AnswerFinding
-from service.store import likenesses, outbox
+from service.store import daily, likenesses, outbox
 from service.store.progress import FAILED
 from service.store.results import Named, spliced
 from service.store.states import BatchState, ItemState, ReviewState
@@ -81,6 +81,7 @@ def enter(session: Session, item: Judged, outcome: Outcome, moment: float) -> No
     ).one()  # fmt: skip
     # the batch's row is locked until the commit, so results become visible in the order of their numbers
     session.execute(update(Item).where(Item.id == item.id).values(seq=batch.finished))
+    daily.count(session, item.batch_id, moment, answer)
     if answer and (answer.findings or outcome.sample):
         _to_review(session, item, answer, outcome.sample, moment)
         likenesses.keep(session, item.id, outcome.fingerprints)
@@ -114,11 +115,14 @@ def _to_review(session: Session, item: Judged, answer: Answer, sample: Sample | 
         shown_with = [finding.category for finding in answer.findings]
     else:
         rank, place, shown_with = RANKS["review"], sample.place, [sample.candidate.category]
-    at: dict[str, Any] = {"state": ReviewState.OPEN, "rank": rank, "probability": place, "judged_at": moment}
+    at: dict[str, Any] = {
+        "state": ReviewState.OPEN, "rank": rank, "probability": place, "judged_at": moment, "batch_id": item.batch_id,
+        "source": item.source,
+    }  # fmt: skip
     review = Review(
         item_id=item.id, **at, claimed_until=0.0, sampled=sample.rate if sample else None,
         sampled_as=sample.candidate.category if sample else None,
-        candidate=sample.candidate.model_dump_json() if sample else None, batch_id=item.batch_id, source=item.source,
+        candidate=sample.candidate.model_dump_json() if sample else None, strongest=daily.strongest(answer),
     )  # fmt: skip
     session.add(review)
     session.flush()

@@ -1,15 +1,15 @@
-"""Which photos of the queue are wanted, in its order: found by the index that leads past the fewest others."""
+"""Which photos of the queue are wanted, in its order: each combination of filters has an index that leads past no
+others, but of days."""
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, false, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from service.store.database import is_postgresql
-from service.store.tables import Item, Review, ReviewCategory
+from service.store.tables import Batch, Item, Review, ReviewCategory
 
-# so many photos that one filter leaves are looked through for what another one wants
-_FEW = 1_000
+_Place = type[Review] | type[ReviewCategory]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,14 @@ class Wanted:
 
 def ordered(session: Session, wanted: Wanted) -> Select[Review]:
     """The photos wanted, the most pressing first: by verdict, probability and age."""
-    query, place = _led(session, wanted)
+    place: _Place = Review
+    if wanted.listing_id is not None:
+        query = _of_listing(session, wanted)
+    elif wanted.category is not None:
+        place = ReviewCategory
+        query = _of_category(session, wanted).where(*_of_batch(session, place, wanted))
+    else:
+        query = select(Review).where(Review.state == wanted.state, *_of_batch(session, Review, wanted))
     if wanted.since is not None:
         query = query.where(place.judged_at >= wanted.since)
     if wanted.until is not None:
@@ -41,45 +48,34 @@ def pressing(review: Review) -> tuple[float, float, float, int]:
     return -review.rank, -review.probability, review.judged_at, review.item_id
 
 
-def _led(session: Session, wanted: Wanted) -> tuple[Select[Review], type[Review] | type[ReviewCategory]]:
-    """The query without its order and span, and where both are read."""
-    lead, others = _lead(session, wanted), list[ColumnElement[bool]]()
-    for column, value in ((Review.batch_id, wanted.batch_id), (Review.source, wanted.source)):
+def _of_category(session: Session, wanted: Wanted) -> Select[Review]:
+    query = select(Review).join(ReviewCategory, ReviewCategory.item_id == Review.item_id)
+    led = (ReviewCategory.category == wanted.category, ReviewCategory.state == wanted.state)
+    # asked of the review too: who locks it must see that another one has just decided
+    return query.where(*led, _not_led(session, Review.state, wanted.state))
+
+
+def _of_batch(session: Session, place: _Place, wanted: Wanted) -> list[ColumnElement[bool]]:
+    """That photos are of a batch, or else of a source; what is of both is all of the batch, or nothing."""
+    if wanted.batch_id is None:
+        return [] if wanted.source is None else [place.source == wanted.source]
+    batch = session.get(Batch, wanted.batch_id) if wanted.source is not None else None
+    if wanted.source is not None and (batch is None or batch.source != wanted.source):
+        return [false()]
+    return [place.batch_id == wanted.batch_id]
+
+
+def _of_listing(session: Session, wanted: Wanted) -> Select[Review]:
+    query = select(Review).where(Review.item_id.in_(select(Item.id).where(Item.listing_id == wanted.listing_id)))
+    for column, value in (
+        (Review.state, wanted.state), (Review.batch_id, wanted.batch_id), (Review.source, wanted.source)
+    ):  # fmt: skip
         if value is not None:
-            others.append(column == value if lead is column else _not_led(session, column, value))
-    if wanted.category is not None and lead is not ReviewCategory.category:
-        shown = select(ReviewCategory).where(ReviewCategory.item_id == Review.item_id)
-        others.append(shown.where(ReviewCategory.category == wanted.category).exists())
-    query = select(Review).where(*others)
-    if wanted.listing_id is not None:
-        theirs = Review.item_id.in_(select(Item.id).where(Item.listing_id == wanted.listing_id))
-        return query.where(theirs, _not_led(session, Review.state, wanted.state)), Review
-    if lead is ReviewCategory.category:
-        led = (ReviewCategory.category == wanted.category, ReviewCategory.state == wanted.state)
-        query = query.join(ReviewCategory, ReviewCategory.item_id == Review.item_id).where(*led)
-        # asked of the review too: who locks it must see that another one has just decided
-        return query.where(_not_led(session, Review.state, wanted.state)), ReviewCategory
-    return query.where(Review.state == wanted.state), Review
-
-
-def _lead(session: Session, wanted: Wanted) -> InstrumentedAttribute[str] | None:
-    """Whose index is read: that of the filter which leaves the fewest; of a state alone, or a listing, None."""
-    if wanted.listing_id is not None:
-        return None
-    given = [
-        (place, column, value)
-        for place, column, value in (
-            (Review, Review.batch_id, wanted.batch_id),
-            (ReviewCategory, ReviewCategory.category, wanted.category),
-            (Review, Review.source, wanted.source),
-        )
-        if value is not None
-    ]
-    sizes = dict[InstrumentedAttribute[str], int]()
-    for place, column, value in given if len(given) > 1 else ():
-        some = select(place.item_id).where(column == value, place.state == wanted.state).limit(_FEW).subquery()
-        sizes[column] = session.scalar(select(func.count()).select_from(some)) or 0
-    return min((column for _, column, _ in given), key=lambda column: sizes.get(column, 0), default=None)
+            query = query.where(_not_led(session, column, value))
+    if wanted.category is None:
+        return query
+    shown = select(ReviewCategory).where(ReviewCategory.item_id == Review.item_id)
+    return query.where(shown.where(ReviewCategory.category == wanted.category).exists())
 
 
 def _not_led(session: Session, column: InstrumentedAttribute[str], value: str) -> ColumnElement[bool]:

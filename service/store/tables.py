@@ -1,7 +1,7 @@
 """The tables. Times are seconds since the epoch (UTC, float); JSON is kept as text.
 
-An item is one picture of a batch. What the review page reads is here too, with the indexes that a queue by verdict,
-probability and age reads: of all photos of a state, and of those of a category, batch or source.
+An item is one picture of a batch. What the review page reads is here too, with the indexes of a queue by verdict,
+probability and age: of all photos of a state, and of those of a category, batch or source.
 """
 
 from typing import Any
@@ -17,8 +17,10 @@ LARGEST = 2**63 - 1
 LEAVING = 0.0
 URL_LENGTH = 2048
 _HOST_LENGTH = 253
-# of the rows whose photo is kept
 _KEPT: dict[str, Any] = {"sqlite_where": text("photo = 1"), "postgresql_where": text("photo")}
+_DECIDED: dict[str, Any] = {f"{kind}_where": text("state = 'decided'") for kind in ("sqlite", "postgresql")}
+_PLACE = ("state", "rank", "probability", "judged_at")
+_ANSWER = ("judged_at", "source", "sampled", "strongest", "answer", "judge")
 _Id = BigInteger().with_variant(Integer, "sqlite")
 
 
@@ -98,8 +100,21 @@ class Item(Base):
         Index("items_lease", "state", "lease_until"),
         Index("items_purge", "purge_at", **_KEPT),
         Index("items_kept", "batch_id", **_KEPT),
-        Index("items_judged", "judged_at", "rank", "state", "batch_id", "probability"),
     )
+
+
+class DayCount(Base):
+    """How many pictures of a batch got which result on a UTC day, see :mod:`service.store.daily`.
+    ``day``: days since 1970; ``kind``: the verdict or ``failed``, of no category; ``finding``, or ``strongest`` one.
+    """
+
+    __tablename__ = "day_counts"
+
+    batch_id: Mapped[str] = mapped_column(ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True)
+    day: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, index=True)
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    category: Mapped[str] = mapped_column(String(64), primary_key=True)
+    count: Mapped[int]
 
 
 class Finding(Base):
@@ -147,6 +162,9 @@ class Review(Base):
 
     A photo of the random sample has no finding: ``sampled`` is the rate at which it was drawn, ``candidate`` the
     finding (JSON) that it is shown with, ``sampled_as`` its category; its ``rank`` and ``probability`` are drawn too.
+
+    To count by: ``strongest``, the category of the strongest finding; of what is decided ``answer``, the category that
+    was confirmed (None: rejected), and ``judge``, which model and policy flagged it.
     """
 
     __tablename__ = "reviews"
@@ -165,18 +183,22 @@ class Review(Base):
     candidate: Mapped[str | None] = mapped_column(Text)
     batch_id: Mapped[str] = mapped_column(String(32))
     source: Mapped[str] = mapped_column(String(LISTING_LENGTH))
+    strongest: Mapped[str | None] = mapped_column(String(64))
+    answer: Mapped[str | None] = mapped_column(String(64))
+    judge: Mapped[str | None] = mapped_column(String(64))
 
     __table_args__ = (
-        Index("reviews_queue", "state", "rank", "probability", "judged_at"),
-        Index("reviews_batch", "batch_id", "state", "rank", "probability", "judged_at"),
-        Index("reviews_source", "source", "state", "rank", "probability", "judged_at"),
+        Index("reviews_queue", *_PLACE),
+        Index("reviews_batch", "batch_id", *_PLACE),
+        Index("reviews_source", "source", *_PLACE),
         Index("reviews_claimed", "claimed_by", "claimed_until"),
+        Index("reviews_decided", "state", *_ANSWER, **_DECIDED),
     )
 
 
 class ReviewCategory(Base):
-    """A category that a photo to review is shown with. It says again where the photo is in the queue, so that photos
-    of a rare category are found without a look at all others."""
+    """A category that a photo to review is shown with. It says again where the photo is in the queue, and whose it is:
+    photos of a rare category, or of what two filters leave, are found without a look at others."""
 
     __tablename__ = "review_categories"
 
@@ -186,8 +208,14 @@ class ReviewCategory(Base):
     rank: Mapped[int]
     probability: Mapped[float] = mapped_column(Double)
     judged_at: Mapped[float] = mapped_column(Double)
+    batch_id: Mapped[str] = mapped_column(String(32))
+    source: Mapped[str] = mapped_column(String(LISTING_LENGTH))
 
-    __table_args__ = (Index("review_categories_queue", "category", "state", "rank", "probability", "judged_at"),)
+    __table_args__ = (
+        Index("review_categories_queue", "category", *_PLACE),
+        Index("review_categories_batch", "batch_id", "category", *_PLACE),
+        Index("review_categories_source", "source", "category", *_PLACE),
+    )
 
 
 class Tally(Base):

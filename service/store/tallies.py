@@ -33,6 +33,7 @@ SOURCES = 500
 OTHER = "(other)"
 _FREE = frozenset({"", OTHER})
 _DAYS_KNOWN = 8
+_FIRST = datetime.date(1970, 1, 1).toordinal()
 Of = tuple[str, str]
 
 
@@ -61,6 +62,11 @@ class Days:
     def seconds(self) -> tuple[float, float]:
         """The same in seconds since the epoch."""
         return _midnight(self.since), _midnight(self.until)
+
+    @property
+    def numbers(self) -> tuple[int, int]:
+        """The same in days since 1970."""
+        return self.since.toordinal() - _FIRST, self.until.toordinal() - _FIRST
 
 
 class Tallies:

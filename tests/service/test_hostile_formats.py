@@ -212,18 +212,6 @@ def test_truncated(kind: str, share: float, decoders: Decoders) -> None:
         assert refused(decoders, data) is TRUNCATED, "tolerance is for one call"
 
 
-def pixels(data: bytes) -> list[int]:
-    return np.asarray(decode(data, Limits()).rgb).ravel().tolist()
-
-
-@pytest.mark.parametrize("transfer", [16, 18])
-def test_high_dynamic_range_of_an_avif_changes_nothing(transfer: int) -> None:
-    plain = encoded(scene(), "AVIF")
-    at = plain.index(b"nclx") + 6
-    tagged = plain[:at] + struct.pack(">H", transfer) + plain[at + 2 :]
-    assert tagged != plain and pixels(tagged) == pixels(plain)
-
-
 def test_ycck_has_its_colours() -> None:
     got = np.asarray(decode(hostile.ycck(scene()), Limits()).rgb).astype(int)
     assert np.abs(got - np.asarray(scene())).mean() < 4

@@ -116,15 +116,15 @@ def _scores(port: int, photo: bytes) -> dict[str, float]:
 
 
 def _post(port: int, data: bytes) -> tuple[int, dict[str, dict[str, float]]]:
-    for _ in range(50):
+    end = time.monotonic() + DEADLINE_SECONDS
+    while True:
         with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
             connection.request("POST", "/v1/detect", data, {"Content-Type": "application/octet-stream"})
             response = connection.getresponse()
             body = json.loads(response.read())
-        if response.status != 503:
-            break
+        if response.status != 503 or time.monotonic() > end:
+            return response.status, body
         time.sleep(0.1)
-    return response.status, body
 
 
 def main() -> None:

@@ -8,7 +8,6 @@ const FIRST_WAIT = 500;
 const LONGEST_WAIT = 15_000;
 const SLOW = 3_000;
 const CARRY_ON = { keepalive: true };
-const GONE = { code: "unknown_item", message: "There is no such photo to review." };
 
 export class Outbox {
   #moderator = null;
@@ -127,31 +126,17 @@ export class Outbox {
   }
 }
 
-/** Send a change; returns the failures of single photos. */
-async function post(change) {
-  const items = change.recovered ? await same(change) : change.items;
-  const others = change.items.filter((item) => !items.includes(item)).map((item) => ({ item, error: GONE }));
-  return items.length ? [...others, ...(await send(items, change))] : others;
-}
-
-async function send(items, { decision, category, session, name }) {
+/** Send a change, with the batches of its photos: another store may be at this address by now, and count anew. Returns
+ *  the failures of single photos. */
+async function post({ items, batches, decision, category, session, name }) {
   const body = { decision, ...(category ? { category } : {}) };
   const options = { ...CARRY_ON, window: session, name };
-  if (items.length > 1) return (await call("POST", "/v1/review/decisions", { items, ...body }, options)).failures;
+  if (items.length > 1) return (await call("POST", "/v1/review/decisions", { items, batches, ...body }, options)).failures;
   try {
-    await call("POST", `/v1/review/items/${items[0]}/decision`, body, options);
+    await call("POST", `/v1/review/items/${items[0]}/decision`, { batch_id: batches[0], ...body }, options);
     return [];
   } catch (error) {
     if (error.status !== 409 && error.status !== 404) throw error;
     return [{ item: items[0], error: { code: error.code, message: error.message } }];
   }
-}
-
-/** The photos of a change that are what they were: another store may be at this address by now, and count anew. */
-async function same({ items, batches }) {
-  const found = await Promise.all(items.map((item) => call("GET", `/v1/review/items/${item}`).catch((error) => {
-    if (error.status !== 404) throw error;
-    return null;
-  })));
-  return items.filter((_, place) => found[place]?.batch_id === batches[place]);
 }

@@ -200,6 +200,13 @@ def test_preferences_counters_and_the_summary(clients: dict[str, httpx.Client]) 
     assert ann.put("/v1/review/me", json={"break_minutes": -1}).json()["error"]["code"] == "invalid_parameter"
 
     items = [item["item"] for item in ann.get("/v1/review/queue").json()["items"]]
+    other = {"decision": "reject", "batch_id": "0" * 32}
+    assert ann.post(f"/v1/review/items/{items[0]}/decision", json=other).json()["error"]["code"] == "unknown_item"
+    many = {"items": items, "decision": "reject", "batches": ["0" * 32] * len(items)}
+    done = ann.post("/v1/review/decisions", json=many).json()
+    assert not done["entries"] and {one["error"]["code"] for one in done["failures"]} == {"unknown_item"}
+    few = ann.post("/v1/review/decisions", json={**many, "batches": ["0" * 32]})
+    assert few.json()["error"]["code"] == "invalid_parameter"
     done = ann.post("/v1/review/decisions", json={"items": [*items, 99], "decision": "reject"}).json()
     assert [entry["item"] for entry in done["entries"]] == items
     assert [(one["item"], one["error"]["code"]) for one in done["failures"]] == [(99, "unknown_item")]

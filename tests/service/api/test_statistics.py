@@ -43,6 +43,8 @@ def http(app: FastAPI) -> Iterator[httpx.Client]:
         files = [("file", (name, (SAMPLES / name).read_bytes())) for name in NAMES]
         batch = client.post("/v1/batches?policy=sensitive&source=uploads", files=files).json()["id"]
         until(lambda: client.get(f"/v1/batches/{batch}").json()["state"] == "done")
+        # the last one is counted a moment later
+        until(lambda: client.get("/v1/stats").json()["total"]["seen"] == len(NAMES))
         yield client
 
 

@@ -125,9 +125,11 @@ def fixed(answer: tuple[int, dict[str, str], dict[str, Any]]) -> tuple[int, dict
 )  # fmt: skip
 def test_the_same_words(
     who: str, more: str, code: str, path: str, line: Line, keys: tuple[Path, dict[str, str]],
-    full: None, seen: list[bool], app: FastAPI,
+    full: None, seen: list[bool], app: FastAPI, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     state = app.state.faunalens
+    moment = time.monotonic()
+    monkeypatch.setattr(state.access.allowances, "_clock", lambda: moment)
     if who == "slow":
         (key,) = (key for key in state.access.store.all_keys() if key.name == "slow")
         state.access.allowances._count(key, 1)
@@ -175,20 +177,40 @@ def test_what_only_the_application_can_tell(
     assert line.answer()[0] == 503 and line.socket.recv(1) == b"" and seen == []
 
 
-def test_a_look_takes_neither_a_place_nor_a_picture(tmp_path: Path) -> None:
+def test_a_look_takes_neither_a_place_nor_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turnstile, "_MOMENT", -1.0)
     store = new_store(tmp_path / "keys.db")
     text = add_key(store, "pipeline", Scope.DETECT, rate=0.001, burst=1, quota=1)
     state = create_app(Settings(auth="on", keys=store.path, queue=2)).state.faunalens
     key = asyncio.run(state.access.ring.identify(text))
     scope = {"type": "http", "method": "POST", "headers": [(b"x-api-key", text.encode())], "client": ("192.0.2.1", 5)}
     state.last_refusal = since = time.monotonic()
-    turnstile = Turnstile(state)
-    assert [turnstile.refusal(b"/v1/detect", dict(scope)) for _ in range(3)] == [None] * 3
+    watched = Turnstile(state)
+    assert [watched.refusal(b"/v1/detect", dict(scope)) for _ in range(3)] == [None] * 3
     assert state.workers.admission.inside == state.access.allowances.used(key.id) == 0 and state.last_refusal == since
     state.access.allowances.take(key)
-    status, rest = turnstile.refusal(b"/v1/detect", dict(scope)) or (0, b"")
+    status, rest = watched.refusal(b"/v1/detect", dict(scope)) or (0, b"")
     assert status == 429 and b"quota_exceeded" in rest
     assert state.last_refusal > since, "the next ones are looked at as well"
+
+
+def test_one_free_place_is_not_found_by_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is let through joins the line a moment later; who comes meanwhile would be refused by the framework."""
+    state = create_app(Settings(auth="off", queue=64, threads=2)).state.faunalens
+    now = [time.monotonic()]
+    monkeypatch.setattr(turnstile.time, "monotonic", lambda: now[0])
+    state.last_refusal = now[0]
+    watched = Turnstile(state)
+
+    def let_in(client: str) -> int:
+        scope = {"type": "http", "method": "POST", "headers": [], "client": (client, 5)}
+        return sum(watched.refusal(b"/v1/detect", dict(scope)) is None for _ in range(12))
+
+    # two run, and three rounds wait
+    assert let_in("192.0.2.1") == 8 and let_in("192.0.2.1") == 0
+    assert let_in("192.0.2.2") == 8, "another client's are not counted"
+    now[0] += 0.0051
+    assert let_in("192.0.2.1") == 8, "what has joined meanwhile is in the line"
 
 
 @pytest.mark.parametrize(("proxies", "refused"), [("", True), ("192.0.2.1", False)])

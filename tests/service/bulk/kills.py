@@ -26,7 +26,7 @@ from typing import Any
 import httpx
 
 from tests.conftest import ROOT, SAMPLES
-from tests.process import COMMAND, free_port
+from tests.process import COMMAND, free_port, wait
 
 HOOK = "https://hooks.faunalens.test/x"
 SECRET = "whsec_" + "c2VjcmV0" * 4
@@ -56,14 +56,7 @@ class Service:
             [*COMMAND, "serve", "--port", str(self.port)], cwd=ROOT, env=environment,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        for _ in range(600):
-            assert self.process.poll() is None, "the service ended"
-            try:
-                if httpx.get(f"{self.url}/readyz", timeout=60).status_code == 200:
-                    return
-            except httpx.HTTPError:
-                time.sleep(0.05)
-        raise AssertionError("the service did not become ready")
+        wait(self.port)
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         assert self.process is not None

@@ -23,7 +23,6 @@ from tests.live import ticks, until
 from tests.service.hostile import flat, many_scans, scene
 
 RULE = Preprocessing.model_validate({"size": 64, "mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)})
-HEADER_FIELDS = ("sha256", "format", "width", "height", "frames", "orientation")
 
 
 def landlock_version() -> int:
@@ -264,22 +263,17 @@ def test_no_process_outlives_its_decoders() -> None:
     assert not Path(f"/proc/{pid}").exists()
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        ({"shape": [64, 64]}, b""),
-        ({"header": {}, "shape": [64, 64]}, bytes(64 * 64 * 3)),
-        ({"error": ["NO_SUCH_CODE", "", {}]}, b""),
-        ({"header": dict.fromkeys(HEADER_FIELDS, 1), "shape": [9, 9]}, b""),
-    ],
-)  # fmt: skip
-def test_a_decoder_that_lies_is_not_believed(
-    answer: tuple[dict[str, object], bytes], decoders: Decoders, monkeypatch: pytest.MonkeyPatch
+def test_a_decoder_that_lies_is_neither_believed_nor_asked_again(
+    decoders: Decoders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.decoding.decoders._Process.ask", lambda *_: answer)
+    before = only_process(decoders)
+    monkeypatch.setattr("service.decoding.decoders._Process.ask", lambda *_: ({"shape": [64, 64]}, bytearray()))
     with pytest.raises(FaunalensError) as caught:
         decoders.prepare(encoded(scene(), "PNG"), RULE)
+    monkeypatch.undo()
     assert caught.value.code is ErrorCode.DECODER_STOPPED
+    assert not Path(f"/proc/{before}").exists()
+    decoders.prepare(encoded(scene(), "PNG"), RULE)
 
 
 def test_a_system_on_which_no_decoder_starts_is_told_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,6 +297,12 @@ def test_a_decoder_that_cannot_start(decoders: Decoders, monkeypatch: pytest.Mon
     assert caught.value.code is ErrorCode.OVERLOADED
     monkeypatch.undo()
     decoders.prepare(encoded(scene(), "PNG"), RULE)
+
+
+def test_on_a_busy_machine_the_first_decoder_has_longer_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service ended with 3 where imports took more than half a minute."""
+    monkeypatch.setattr("service.decoding.decoders._START_SECONDS", 0.0)
+    Decoders(1, Limits(), Bounds()).close()
 
 
 def test_without_a_file_left_to_open_no_decoder_starts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,6 +61,12 @@ def test_sixteen_bits_with_sign_fill_their_range(order: str) -> None:
         assert greys(tiff(3, [strip], order, bits=16, samples=1, photometric=1, format=2)) == expected
 
 
+def test_eight_bits_with_sign_fill_their_range() -> None:
+    for values, expected in (([0, 64, 127], [0, 128, 254]), ([-128, 0, 127], [0, 128, 255])):
+        assert greys(grey(values, 8, "b", format=2)) == expected
+    assert greys(grey([0, 64, 255], 8, "B", format=1)) == greys(grey([0, 64, 255], 8, "B")) == [0, 64, 255]
+
+
 def test_with_sign_they_are_sixteen() -> None:
     assert greys(grey([-5, 0x4000, 0xFFFF, 0x7FFFFFFF], 32, "i", format=2)) == [0, 64, 255, 255]
 

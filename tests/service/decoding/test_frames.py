@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from service.errors import ErrorCode, FaunalensError
 from service.imaging import Limits, decode
 from tests.conftest import encoded
 from tests.service import hostile
+from tests.service.odd import ihdr, png_of, rows
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L", "LA"])
@@ -19,11 +21,21 @@ def test_of_an_apng_the_animation_is_judged_and_not_what_others_are_shown(mode: 
     assert picture.header.frames == 3 and min(picture.rgb.getpixel((4, 4))) >= 250
 
 
-def test_an_apng_whose_animation_is_broken_shows_its_own_picture() -> None:
+def test_an_apng_whose_animation_is_broken_is_refused() -> None:
+    """It showed its own picture, which browsers do not."""
     red, black = Image.new("RGB", (8, 8), (255, 0, 0)), Image.new("RGB", (8, 8))
     data = encoded(red, "PNG", save_all=True, append_images=[black, red], default_image=True)
     end = data.index(b"fcTL") - 4
-    assert decode(data[:end] + hostile.chunk(b"IEND", b""), Limits()).rgb.getpixel((4, 4)) == (255, 0, 0)
+    with pytest.raises(FaunalensError) as caught:
+        decode(data[:end] + hostile.chunk(b"IEND", b""), Limits())
+    assert caught.value.code in (ErrorCode.CORRUPT_IMAGE, ErrorCode.TRUNCATED_IMAGE)
+
+
+@pytest.mark.parametrize(("bits", "levels"), [(2, [0, 255, 170, 255]), (4, [0, 255, 34, 51]), (8, [0, 255, 2, 3])])
+def test_the_clear_level_of_a_png_is_one_of_its_own_bits(bits: int, levels: list[int]) -> None:
+    row = sum(level << 8 * ((4 * bits + 7) // 8) - bits * (at + 1) for at, level in enumerate(range(4)))
+    data = png_of(ihdr(4, 1, bits, 0), (b"tRNS", b"\0\1"), (b"IDAT", rows([row.to_bytes((4 * bits + 7) // 8)])))
+    assert np.asarray(decode(data, Limits()).rgb)[0, :, 0].tolist() == levels
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])

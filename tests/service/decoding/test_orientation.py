@@ -53,10 +53,68 @@ def test_texts_of_a_png_turn_nothing() -> None:
     assert np.array_equal(np.asarray(decode(data, Limits()).rgb), np.asarray(scene()))
 
 
-def test_exif_after_the_pixels_of_a_png_counts() -> None:
+def test_exif_after_the_pixels_of_a_png_does_not_count() -> None:
     data = encoded(scene(), "PNG")
     end = data.rindex(b"IEND") - 4
-    assert facts(data[:end] + chunk(b"eXIf", EXIF) + data[end:]) == (6, (48, 64), (48, 64))
+    assert facts(data[:33] + chunk(b"eXIf", EXIF) + data[33:]) == (6, (48, 64), (48, 64))
+    assert facts(data[:end] + chunk(b"eXIf", EXIF) + data[end:]) == (1, (64, 48), (64, 48))
+
+
+def directory(*entries: tuple[int, int, int, int], start: int = 8, magic: bytes = b"MM\0*") -> bytes:
+    """EXIF of these entries: tag, type, count and a short value."""
+    body = b"".join(struct.pack(">HHIHH", *entry, 0) for entry in entries)
+    return magic + struct.pack(">I", start) + bytes(start - 8) + struct.pack(">H", len(entries)) + body
+
+
+TURNED, OTHER = (0x0112, 3, 1, 6), (0x0100, 3, 1, 8)
+# what Chromium 156 turns by
+READ = {
+    "one": (directory(TURNED), 6), "little end first": (EXIF, 6), "nothing": (b"", 1), "rubbish": (b"what", 1),
+    "behind another": (directory(OTHER, TURNED), 6), "further on": (directory(TURNED, start=21), 6),
+    "the first of two": (directory((0x0112, 3, 1, 3), TURNED), 3), "the highest": (directory((0x0112, 3, 1, 8)), 8),
+    "nine, then six": (directory((0x0112, 3, 1, 9), TURNED), 6),
+    "none, then six": (directory((0x0112, 3, 1, 0), TURNED), 6),
+    "a long number": (directory((0x0112, 4, 1, 6)), 1), "with a sign": (directory((0x0112, 8, 1, 6)), 1),
+    "two numbers": (directory((0x0112, 3, 2, 6)), 1), "no number": (directory((0x0112, 3, 0, 6)), 1),
+    "another magic": (directory(TURNED, magic=b"MM\0+"), 1), "beyond its end": (directory(TURNED)[:7], 1),
+    "an entry that breaks off": (directory(TURNED)[:-1], 1), "no entries": (directory(), 1),
+    "an entry too few": (directory(TURNED)[:8] + b"\0\2" + directory(TURNED)[10:], 6),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize("name", READ)
+def test_exif_is_read_as_browsers_read_it(name: str, kind: str) -> None:
+    """A photo that people see upright would be judged lying down."""
+    exif, orientation = READ[name]
+    data = encoded(scene(), kind)
+    part = chunk(b"eXIf", exif) if kind == "PNG" else segment(b"Exif\0\0" + exif)
+    at = 33 if kind == "PNG" else 2
+    assert facts(data[:at] + part + data[at:])[0] == orientation
+
+
+def segment(content: bytes) -> bytes:
+    return b"\xff\xe1" + struct.pack(">H", 2 + len(content)) + content
+
+
+@pytest.mark.parametrize(
+    ("contents", "orientation"),
+    [
+        ((b"Exif\0\0" + EXIF, b"Exif\0\0" + directory((0x0112, 3, 1, 3))), 6), ((b"Exif\0x" + EXIF,), 6),
+        ((b"Exif\0\0what", b"Exif\0\0" + EXIF), 1), ((b"Exif\0\0", b"Exif\0\0" + EXIF), 6), ((b"Exif" + EXIF,), 1),
+    ],
+)  # fmt: skip
+def test_the_first_exif_of_a_jpeg_counts(contents: tuple[bytes, ...], orientation: int) -> None:
+    data = encoded(scene(), "JPEG")
+    assert facts(data[:2] + b"".join(map(segment, contents)) + data[2:])[0] == orientation
+
+
+def test_the_first_exif_of_a_png_counts_and_has_no_name() -> None:
+    data = encoded(scene(), "PNG")
+    upright, turned = chunk(b"eXIf", directory((0x0112, 3, 1, 1))), chunk(b"eXIf", EXIF)
+    assert facts(data[:33] + upright + turned + data[33:])[0] == 1
+    assert facts(data[:33] + turned + upright + data[33:])[0] == 6
+    assert facts(data[:33] + chunk(b"eXIf", b"Exif\0\0" + EXIF) + data[33:])[0] == 1
 
 
 def test_xmp_after_the_pixels_of_a_png_does_not() -> None:

@@ -1,6 +1,7 @@
 """Tasks go out with predictions, annotations come in as decisions; taking a file twice changes nothing."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -10,6 +11,9 @@ from click.testing import CliRunner, Result
 
 from service.cli import main
 from service.detector import Detector
+from service.exports import label_studio
+from service.store import cases
+from service.store.cases import Case
 from service.store.decision_log import DecisionLog
 from service.store.kinds import Kind
 from tests.conftest import SAMPLES
@@ -50,6 +54,22 @@ def test_tasks_have_photo_and_predictions(
     assert 0 <= value["x"] <= value["x"] + value["width"] <= 100.0 and value["height"] > 0
     names = {element.get("value") for element in ElementTree.parse(tmp_path / "tasks" / "config.xml").iter("Choice")}
     assert names == {*detector.contract.ids, "none", "unsure", "escalate"}
+
+
+def test_tasks_are_written_as_they_come(filled: Filled, tmp_path: Path) -> None:
+    """A year's tasks in one list would fill the memory."""
+    (case, *_) = cases.in_state(filled.database, "open")
+    path, sizes = tmp_path / "out" / "tasks.json", list[int]()
+
+    def read() -> Iterator[Case]:
+        for _ in range(40):
+            yield case
+            sizes.append(path.stat().st_size)
+
+    assert label_studio.write(read(), filled.photos, ["ivory"], tmp_path / "out", "x") == (40, 0)
+    assert 0 < sizes[20] < sizes[-1] and len(json.loads(path.read_text())) == 40
+    assert label_studio.write([], filled.photos, ["ivory"], tmp_path / "none", "x") == (0, 0)
+    assert json.loads((tmp_path / "none" / "tasks.json").read_text()) == []
 
 
 def test_a_folder_whose_name_is_no_text(filled: Filled, tmp_path: Path) -> None:

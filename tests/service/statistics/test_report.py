@@ -25,12 +25,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Days, str | None]]:
     batch."""
     spans = list[tuple[Days, str | None]]()
 
-    def count(_: Database, since: float, until: float, source: str | None) -> Counted:
-        days = [datetime.datetime.fromtimestamp(end, datetime.UTC).date() for end in (since, until)]
-        spans.append((Days(*days), source))
+    def count(_: Database, days: Days, source: str | None) -> Counted:
+        spans.append((days, source))
         made = Counted()
         for name, weeks in (("a", MONDAYS[:2]), ("b", MONDAYS[1:2])):
-            if any(days[0] <= week + datetime.timedelta(days=6) and week < days[1] for week in weeks):
+            if any(days.since <= week + datetime.timedelta(days=6) and week < days.until for week in weeks):
                 made.sources[name].add(WHOLE)
                 made.categories[name, "ivory"].add(IVORY)
                 made.judges.add("m1 p1")

@@ -95,6 +95,7 @@ def test_neither_log_nor_photos_are_read_all_at_once(found: Database, monkeypatc
         ("DELETE FROM decisions WHERE seq = 3", 3),
         ("UPDATE reviews SET state = 'open' WHERE last_seq = 2", 2),
         ("UPDATE reviews SET last_seq = 1 WHERE last_seq = 3", 1),
+        ("UPDATE reviews SET answer = 'ivory' WHERE last_seq = 2", 2),
         ("UPDATE decisions SET decision = 'confirm' WHERE seq = 2", 2),
         ("UPDATE decisions SET item_id = 1000 WHERE seq = 2", 2),
         ("UPDATE decisions SET moderator = 'b' WHERE seq = 3", 3),
@@ -122,7 +123,7 @@ def test_the_log_outlives_removed_batches_and_is_of_no_later_photo(found: Databa
     (statement,) = re.findall(r"^(DELETE FROM batches .*);$", (ROOT / "docs/batches.md").read_text(), re.M)
     with found.writing() as session:
         session.execute(text(statement.replace("1764547200", str(2**40))))
-        for table in ("items", "findings", "reviews", "fingerprints", "deliveries"):
+        for table in ("items", "findings", "reviews", "fingerprints", "deliveries", "day_counts"):
             assert session.execute(text(f"SELECT count(*) FROM {table}")).scalar() == 0, table
     assert log.verify().entries == len(removed) and log.verify().wrong is None
     Batches(found).add(NewBatch("", "sensitive"), [Entry(f"{number}.jpg") for number in range(6)])

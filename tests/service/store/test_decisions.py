@@ -59,6 +59,19 @@ def test_undo(found: Database) -> None:
     assert DecisionLog(found).verify().wrong is None
 
 
+def test_a_photo_of_another_batch_than_was_meant_is_none(found: Database) -> None:
+    """Another store counts anew, and numbers alone would stand for other photos."""
+    decisions, reviews, items = Decisions(found), Reviews(found, 60), ids(found)
+    [one, *_] = reviews.queue(Wanted(), 1)
+    batch, other = one.result.batch_id, "0" * 32
+    for kind in (Kind.REJECT, Kind.UNDO):
+        assert code(decisions, items[0], A, kind, None, None, other) is ErrorCode.UNKNOWN_ITEM
+        decisions.decide(items[0], A, kind, None, None, batch)
+    done = decisions.decide_all(items, A, Kind.REJECT, batches=[batch, other, batch])
+    codes = [one.code if isinstance(one, FaunalensError) else None for one in done]
+    assert codes == [None, ErrorCode.UNKNOWN_ITEM, None] and ids(found) == [items[1]]
+
+
 def test_undoing_the_latest_again_and_again(found: Database) -> None:
     decisions, (first, second, third) = Decisions(found), ids(found)
     decisions.decide(first, A, Kind.REJECT)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime
-import math
 from typing import Any
 
 import pytest
@@ -23,6 +22,8 @@ from service.store.states import ReviewState
 from service.store.tallies import Days, Key, Tallies
 from tests.conftest import SAMPLES
 from tests.service.store.conftest import Clock
+
+EVER = Days(datetime.date(1970, 1, 1), datetime.date(9999, 1, 1))
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ def test_counts(database: Database, answer: Answer, candidate: Finding) -> None:
     decide(a[7], Kind.REJECT)
     decide(b[0], Kind.CONFIRM, "ivory")
     decide(b[0], Kind.UNDO)
-    counted = figures.count(database, 0, math.inf)
+    counted = figures.count(database, EVER)
     assert given(counted.sources["a"]) == some(
         seen=7, failed=1, flagged=4, decided=3, confirmed=2, sampled=2, missed=1
     )  # fmt: skip
@@ -92,8 +93,8 @@ def test_counts(database: Database, answer: Answer, candidate: Finding) -> None:
     assert given(categories["a", candidate.category]).get("missed", 0) == 1 or candidate.category in ("ivory", "shell")
     assert given(categories["b", "ivory"]) == some(flagged=1, findings=1)
     assert len(counted.judges) == 1
-    assert figures.count(database, 0, math.inf, "b").sources.keys() == {"b"}
-    assert figures.count(database, 0, 1.0).sources == {}
+    assert figures.count(database, EVER, "b").sources.keys() == {"b"}
+    assert figures.count(database, Days(EVER.since, datetime.date(1970, 1, 2))).sources == {}
 
 
 def test_a_photo_counts_once_from_its_first_moment_on_and_for_the_first_of_equal_findings(
@@ -105,11 +106,16 @@ def test_a_photo_counts_once_from_its_first_moment_on_and_for_the_first_of_equal
     for kind in (Kind.UNSURE, Kind.REJECT, Kind.UNDO):
         decisions.decide(item, ann, kind)
     decisions.decide(item, ann, Kind.CONFIRM, "shell")
-    counted = figures.count(database, clock.moment, clock.moment + 1)
+    day, one = datetime.date(2026, 1, 1), datetime.timedelta(days=1)
+    counted = figures.count(database, Days(day, day + one))
     assert given(counted.sources["a"]) == some(seen=1, flagged=1, decided=1, confirmed=1)
     assert given(counted.categories["a", "ivory"]) == some(flagged=1, findings=1, decided=1)
     assert given(counted.categories["a", "shell"]) == some(findings=1, found=1)
-    assert figures.count(database, clock.moment - 1, clock.moment) == figures.Counted()
+    assert (
+        figures.count(database, Days(day - one, day))
+        == figures.Counted()
+        == figures.count(database, Days(day + one, EVER.until))
+    )
 
 
 def test_photos_judged_while_it_counts_are_all_in_or_all_out(
@@ -117,14 +123,14 @@ def test_photos_judged_while_it_counts_are_all_in_or_all_out(
 ) -> None:
     ivory = Outcome(judged(answer, ("ivory", 0.9)))
     fill(database, "a", [ivory])
-    count_photos = figures._photos
+    count_judged = figures._judged
 
     def judged_meanwhile(*arguments: Any) -> None:
-        count_photos(*arguments)
+        count_judged(*arguments)
         fill(database, "a", [ivory, ivory])
 
-    monkeypatch.setattr(figures, "_photos", judged_meanwhile)
-    counted = figures.count(database, 0, math.inf)
+    monkeypatch.setattr(figures, "_judged", judged_meanwhile)
+    counted = figures.count(database, EVER)
     assert counted.sources["a"].seen == counted.categories["a", "ivory"].flagged == 1
 
 

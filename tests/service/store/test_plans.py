@@ -1,5 +1,7 @@
 """What is asked all the time finds its rows by an index, so that it takes no longer as the store grows."""
 
+import datetime
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +23,8 @@ from service.store.purge import Sweeper, purge
 from service.store.queues import Wanted
 from service.store.results import page
 from service.store.reviews import Reviews
+from service.store.tables import Decision, Item, Review
+from service.store.tallies import Days
 
 BATCH = "b" * 32
 Asked = list[tuple[str, Any]]
@@ -110,6 +114,22 @@ def test_nothing_is_looked_through(name: str, empty: Database, tmp_path: Path) -
         assert not [step for step in plans if "TEMP B-TREE" in step], plans
 
 
+def test_an_export_makes_no_objects_of_rows(found: Database) -> None:
+    """For a million photos that took longer than to read them."""
+    made = list[object]()
+
+    def note(target: object, _context: object) -> None:
+        made.append(target)
+
+    for table in (Item, Decision, Review):
+        event.listen(table, "load", note)
+    try:
+        assert len(list(in_state(found, None))) == 3 and made == []
+    finally:
+        for table in (Item, Decision, Review):
+            event.remove(table, "load", note)
+
+
 def test_sweeping_many_folders_is_one_question(empty: Database, tmp_path: Path) -> None:
     photos = Photos(tmp_path / "photos", None)
     for number in range(5):
@@ -129,14 +149,17 @@ def test_an_index_of_kept_photos_holds_no_others(database: Database) -> None:
         assert str(indexes[name]["dialect_options"][f"{kind}_where"]) in ("photo = 1", "photo"), indexes[name]
 
 
-def test_a_report_reads_no_results(empty: Database) -> None:
-    """They are long, and lie all over the store."""
+def test_a_report_reads_neither_pictures_nor_the_log(empty: Database) -> None:
+    """There are a thousand times as many as rows of a day, and what is said of each is long."""
     for source in (None, "drop"):
         with listening(empty) as asked:
-            figures.count(empty, 1.0, 2.0, source)
+            figures.count(empty, Days(datetime.date(2026, 1, 5), datetime.date(2026, 1, 12)), source)
         steps = [step for one in asked for step in plan(empty, *one)]
-        of_items = [step for step in steps if "items" in step]
-        assert len(of_items) == 3 and all("COVERING INDEX items_judged" in step for step in of_items), steps
+        assert not [one for one, _ in asked if re.search(r"(items|findings|decisions)\b", one)], asked
+        assert any("day_counts USING INDEX" in step for step in steps), steps
+        assert any("reviews USING COVERING INDEX reviews_decided (state=? AND judged_at>" in step for step in steps), (
+            steps
+        )
 
 
 @pytest.mark.parametrize("wanted", [{}, {"batch_id": BATCH}, {"source": "drop"}, {"since": 1.0, "until": 2.0}], ids=str)
@@ -149,24 +172,28 @@ def test_what_comes_before_a_page_is_passed_in_an_index(wanted: dict[str, Any], 
 
 @pytest.mark.parametrize("name", ["queue", "claim"])
 @pytest.mark.parametrize(
-    ("rare", "index"),
+    ("given", "index"),
     [
-        ({"category": "coral"}, "review_categories_queue"), ({"batch_id": BATCH}, "reviews_batch"),
-        ({"source": "rare"}, "reviews_source"),
+        ("category", "review_categories_queue (category=? AND state=?)"),
+        ("category batch_id", "review_categories_batch (batch_id=? AND category=? AND state=?)"),
+        ("category source", "review_categories_source (source=? AND category=? AND state=?)"),
+        ("category batch_id source", "review_categories_batch (batch_id=? AND category=? AND state=?)"),
+        ("batch_id source", "reviews_batch (batch_id=? AND state=?)"),
     ],
 )  # fmt: skip
-def test_of_three_filters_the_one_that_leaves_the_fewest_leads(
-    rare: dict[str, str], index: str, name: str, found: Database
+def test_filters_lead_past_no_photo_that_only_some_of_them_want(
+    given: str, index: str, name: str, found: Database
 ) -> None:
-    """Rare is what no photo has; the photos there are of one batch, source and category. PostgreSQL reads so few rows
-    without an index; it must be able to look up in its statistics how many rows there are."""
+    """Of two filters that leave many photos each, none may be what both want. PostgreSQL reads so few rows without an
+    index; it must be able to look up in its statistics how many rows there are."""
     reviews = Reviews(found, 60)
     [item] = reviews.queue(Wanted(), 1)
     category = item.fields["findings"][0]["category"]
     every = {"category": category, "batch_id": item.result.batch_id, "source": item.source}
-    wanted = Wanted(**{**every, **rare})
+    wanted = Wanted(**{of: every[of] for of in given.split()})
     with listening(found) as asked:
-        assert (reviews.queue(wanted, 5) if name == "queue" else reviews.claim("a", wanted, 5)) == []
+        taken = reviews.queue(wanted, 5) if name == "queue" else reviews.claim("a", wanted, 5)
+    assert item.id in [one.id for one in taken]
     # one's own claims are found by themselves
     queues = [one for one in asked if "ORDER BY" in one[0] and "claimed_by = " not in one[0]]
     if found.engine.dialect.name == "postgresql":
@@ -174,3 +201,11 @@ def test_of_three_filters_the_one_that_leaves_the_fewest_leads(
         return
     plans = ["; ".join(plan(found, *one)) for one in queues]
     assert len(plans) == 1 and f"INDEX {index}" in plans[0], plans
+
+
+def test_a_batch_is_of_no_other_source(found: Database) -> None:
+    [item] = Reviews(found, 60).queue(Wanted(), 1)
+    with listening(found) as asked:
+        assert Reviews(found, 60).queue(Wanted(batch_id=item.result.batch_id, source="elsewhere"), 5) == []
+    [queue] = [statement for statement, _ in asked if "ORDER BY" in statement]
+    assert "false" in queue or "0 = 1" in queue, "so no photo is looked at"

@@ -4,7 +4,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
 from alembic import command
 from sqlalchemy import select
 
@@ -74,11 +73,7 @@ def test_filters(found: Database, answers: list[Answer]) -> None:
         assert reviews.queue(nothing, 10) == []
 
 
-@pytest.mark.parametrize("few", [0, 2, 1_000])
-def test_a_batch_is_narrowed_down_to_however_large_it_is(
-    few: int, found: Database, answers: list[Answer], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("service.store.queues._FEW", few)
+def test_a_batch_is_narrowed_down_to(found: Database, answers: list[Answer]) -> None:
     other, claims, reviews = NewBatch("", "sensitive", source="drop"), Claims(found, 60), Reviews(found, 60)
     Batches(found).add(other, [Entry("other.jpg", "L-1")])
     while claimed := claims.take():
@@ -129,11 +124,7 @@ def test_the_random_sample_is_found_by_what_it_is_shown_as(database: Database, a
     assert reviews.queue(Wanted(category="coral"), 10) == []
 
 
-@pytest.mark.parametrize("few", [0, 1_000])
-def test_a_category_is_found_in_whatever_state_its_photos_are(
-    few: int, found: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("service.store.queues._FEW", few)
+def test_a_category_is_found_in_whatever_state_its_photos_are(found: Database) -> None:
     reviews, decisions, moderator = Reviews(found, 60), Decisions(found), Moderator("a")
     [first, *_] = reviews.queue(Wanted(), 1)
     category = first.fields["findings"][0]["category"]

@@ -24,13 +24,29 @@ def test_photos_that_are_not_there_any_more_are_taken_off_together(open_page: Vi
     expect(page.locator("#notices .error")).to_have_count(1)
 
 
-def test_photos_of_another_store_do_not_pass_for_those_of_before(open_page: Visit, folder: Path) -> None:
-    page = open_page()
-    by_own_clock(page)
+def take_over(folder: Path) -> None:
+    """Another store is there, whose photos have the same numbers."""
     with stored(folder) as session:
         session.execute(text("PRAGMA defer_foreign_keys = on"))
         for table, column in (("batches", "id"), ("items", "batch_id")):
             session.execute(text(f"UPDATE {table} SET {column} = :id"), {"id": "1" * 32})
+
+
+def test_a_decision_is_about_no_photo_of_another_store(open_page: Visit, folder: Path) -> None:
+    page = open_page()
+    settled(page)
+    in_sight(page)
+    take_over(folder)
+    page.keyboard.press("r")
+    expect(page.locator("#notices .error")).to_contain_text("There is no such photo to review.")
+    wait(page, "!Number(document.body.dataset.waiting)")
+    assert decided(folder) == []
+
+
+def test_photos_of_another_store_do_not_pass_for_those_of_before(open_page: Visit, folder: Path) -> None:
+    page = open_page()
+    by_own_clock(page)
+    take_over(folder)
     (folder / "photos" / ("0" * 32)).rename(folder / "photos" / ("1" * 32))
     with page.expect_request(f"**/v1/review/items/{shown(page)}/photo"):
         page.clock.run_for(101_000)

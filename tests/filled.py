@@ -1,16 +1,22 @@
 """A store with judged photos of two listings, and decisions about them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import delete, select
+
+from service.answer import Answer
 from service.detector import Detector
 from service.store.batches import Batches, Entry, NewBatch
 from service.store.claims import Claims
+from service.store.daily import count
 from service.store.database import Database, open_database
 from service.store.decisions import Decisions, Moderator
 from service.store.kinds import Kind
 from service.store.outcomes import Outcome
 from service.store.photos import Photos
+from service.store.tables import DayCount, Item
 
 SAMPLES = Path(__file__).parent.parent / "docs" / "samples"
 LISTING, OTHER = "L-1", "L-2"
@@ -29,6 +35,15 @@ class Filled:
 
     def decide(self, name: str, moderator: str, kind: Kind, category: str | None = None) -> int:
         return Decisions(self.database).decide(self.ids[name], Moderator(moderator), kind, category).seq
+
+    def judged_earlier(self, names: Collection[str], seconds: float) -> None:
+        """As if these photos, of which nothing was decided, had been judged so much earlier."""
+        with self.database.writing() as session:
+            session.execute(delete(DayCount))
+            for item in session.scalars(select(Item)):
+                assert item.judged_at is not None and item.record is not None
+                item.judged_at -= seconds if item.name in names else 0
+                count(session, item.batch_id, item.judged_at, Answer.model_validate_json(item.record))
 
 
 def fill(folder: Path, detector: Detector) -> Filled:

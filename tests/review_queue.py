@@ -14,6 +14,7 @@ from service.answer import Answer
 from service.detector import Detector
 from service.fingerprint import bands, fingerprints
 from service.store.clock import now
+from service.store.daily import count as count_day
 from service.store.daily import strongest as strongest_of
 from service.store.database import open_database
 from service.store.photos import Photos
@@ -76,6 +77,7 @@ def _insert(
     for number, own in numbers.items():
         picture = pictures[number % len(pictures)]
         answer, item = picture.answer, number + 1
+        count_day(session, batch, moment, answer)
         strongest = answer.findings[0].probability
         rows.append({
             "id": item, "batch_id": batch, "position": number, "name": f"{number}.jpg",

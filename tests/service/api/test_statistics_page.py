@@ -29,8 +29,8 @@ def service(filled: Filled, tmp_path: Path) -> Iterator[tuple[str, str]]:
     """Address and key of a service whose photos were judged in two weeks, and decided."""
     filled.decide("tusk-single.jpg", "ann", Kind.CONFIRM, "ivory")
     filled.decide("tusks.jpg", "ann", Kind.REJECT)
+    filled.judged_earlier(("ivory-bangles.jpg", "bananas.jpg"), 7 * DAY)
     with filled.database.writing() as session:
-        session.execute(text("UPDATE items SET judged_at = judged_at - :week WHERE position > 1"), {"week": 7 * DAY})
         session.execute(text("UPDATE batches SET source = :source"), {"source": "<b>uploads"})
     store = new_store(tmp_path / "keys.db")
     shown = add_key(store, "ann", Scope.REVIEW)

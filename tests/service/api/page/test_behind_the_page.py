@@ -8,7 +8,7 @@ from playwright.sync_api import Route, expect
 from sqlalchemy import text
 
 from tests.browser import in_sight, settled, wait
-from tests.service.api.page.visits import Visit, by_own_clock, decided, shown, stored, until_held
+from tests.service.api.page.visits import Visit, by_own_clock, decided, shown, stored, take_over, until_held
 
 DAY = 86_400
 
@@ -22,14 +22,6 @@ def test_photos_that_are_not_there_any_more_are_taken_off_together(open_page: Vi
     expect(page.locator("#notices .error")).to_have_text(re.compile("^Not kept .*: There is no such photo to review."))
     expect(page.locator("#nothing")).to_be_visible()
     expect(page.locator("#notices .error")).to_have_count(1)
-
-
-def take_over(folder: Path) -> None:
-    """Another store is there, whose photos have the same numbers."""
-    with stored(folder) as session:
-        session.execute(text("PRAGMA defer_foreign_keys = on"))
-        for table, column in (("batches", "id"), ("items", "batch_id")):
-            session.execute(text(f"UPDATE {table} SET {column} = :id"), {"id": "1" * 32})
 
 
 def test_a_decision_is_about_no_photo_of_another_store(open_page: Visit, folder: Path) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from tests.browser import PATIENCE, chromium_path, in_sight, settled, wait
 from tests.live import until
-from tests.service.api.page.visits import Visit, decided, shown, stored, until_held
+from tests.service.api.page.visits import Visit, decided, shown, stored, take_over, until_held
 
 SENDING = re.compile("/decisions?$")
 SAVED = "What was decided before this page was closed is saved now."
@@ -188,10 +188,7 @@ def test_another_store_at_the_same_address_gets_no_decision_of_the_one_before(op
     settled(page)
     decide_unsent(page, "r")
     crash(page)
-    with stored(folder) as session:
-        session.execute(text("PRAGMA defer_foreign_keys = on"))
-        session.execute(text("UPDATE batches SET id = :id"), {"id": "1" * 32})
-        session.execute(text("UPDATE items SET batch_id = :id"), {"id": "1" * 32})
+    take_over(folder)
     after = another(page)
     expect(after.locator("#notices")).to_contain_text("Not kept: There is no such photo to review.")
     wait(after, "!Number(document.body.dataset.waiting)")

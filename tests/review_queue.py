@@ -1,8 +1,8 @@
 """A queue of judged photos, made in the store at once: what thousands of uploads would leave."""
 
 import dataclasses
+import functools
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -44,7 +44,7 @@ def fill(folder: Path, detector: Detector, count: int, width: int | None = None,
     like one another; the others get one by chance, as photos of the same things by different sellers have.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    pictures, random = list(_pictures(detector, width)), Random(count)
+    pictures, random = _pictures(detector, width), Random(count)
     hashes = [
         pictures[number % len(pictures)].hashes
         if alike is None or number < alike
@@ -108,7 +108,9 @@ def _insert(
         session.execute(insert(table), values)
 
 
-def _pictures(detector: Detector, width: int | None) -> Iterator[_Picture]:
+@functools.cache
+def _pictures(detector: Detector, width: int | None) -> list[_Picture]:
+    found = []
     for path in sorted(SAMPLES.glob("*.jpg")):
         data = path.read_bytes()
         if width:
@@ -118,4 +120,5 @@ def _pictures(detector: Detector, width: int | None) -> Iterator[_Picture]:
         decoded = detector.decode(data)
         answer = detector.answer(decoded, "0" * 32, detector.policy("sensitive"))
         if answer.findings:
-            yield _Picture(data, answer, fingerprints(decoded.pixels))
+            found.append(_Picture(data, answer, fingerprints(decoded.pixels)))
+    return found

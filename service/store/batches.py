@@ -75,7 +75,7 @@ class Batches:
             session.add(batch)
             session.flush()
             for start in range(0, len(rows), _ROWS):
-                session.execute(insert(Item), rows[start : start + _ROWS])
+                _insert(session, rows[start : start + _ROWS])
             if once:
                 note(session, once, new.id)
         return batch
@@ -137,6 +137,14 @@ class Batches:
                 outbox.put_finished(session, batch_id, done.webhook, BatchState.CANCELLED, done.total, done.finished)
         cancelled.drop(self._database, batch_id)
         return True
+
+
+def _insert(session: Session, rows: Sequence[dict[str, object]]) -> None:
+    """Put items in. pg8000 would ask the server for each; rows that give something back are asked for together."""
+    if is_postgresql(session.connection()):
+        session.execute(insert(Item).returning(Item.position), rows)
+    else:
+        session.execute(insert(Item), rows)
 
 
 def _number(session: Session, rows: Sequence[dict[str, object]]) -> None:

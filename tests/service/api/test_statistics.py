@@ -168,6 +168,24 @@ def test_csv_has_the_same_numbers(http: httpx.Client) -> None:
     assert "'=SUM(A1)" in {row["source"] for row in rows}, "no spreadsheet takes a source for a formula"
 
 
+@pytest.mark.parametrize(("made", "path"), [("_csv", "/v1/stats?format=csv"), ("stats", "/v1/stats")])
+def test_a_report_is_written_where_nobody_waits_for_it(
+    made: str, path: str, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The intervals of a thousand lines take seconds; on the event loop nothing else was answered meanwhile."""
+    import service.api.statistics as module
+
+    names, original = list[str](), getattr(module, made)
+
+    def noted(*given: object) -> object:
+        names.append(threading.current_thread().name)
+        return original(*given)
+
+    monkeypatch.setattr(module, made, noted)
+    assert http.get(path).status_code == 200
+    assert [name.partition("_")[0] for name in names] == ["reports"]
+
+
 def test_drift_is_a_field_and_a_metric(app: FastAPI, http: httpx.Client) -> None:
     found = http.get("/v1/stats").json()["drift"]
     assert found["until"] == today().isoformat() and found["alert"] is False

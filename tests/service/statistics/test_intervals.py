@@ -29,6 +29,17 @@ def test_recall_by_hand() -> None:
     assert recall(0, 0, Part(80, 100), Part(2, 990)) is None, "no photo was"
 
 
+def test_what_many_lines_have_in_common_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The categories of a source and week share their random sample: a report with a thousand of them drew it anew."""
+    drawn = list[tuple[float, float]]()
+    monkeypatch.setattr(
+        "service.statistics.intervals.jeffreys", lambda *given: drawn.append(given[:2]) or jeffreys(*given)
+    )
+    for right in (41, 42, 43):
+        assert recall(10_000, 100, Part(right, 100), Part(3, 991)) is not None
+    assert sorted(drawn) == [(3, 991), (41, 100), (42, 100), (43, 100)]
+
+
 def test_the_ends_of_recall_by_hand() -> None:
     """Nearly all that is uncertain is the share missed: 5.14 and 17.74 of 10,001, by half of chi-squared with 21."""
     found = recall(1_000_000, 10_000, Part(5_000, 10_000), Part(10, 10_000))

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from sqlalchemy import event, select
 
 from service.answer import Answer
 from service.errors import ErrorCode, FaunalensError
@@ -10,6 +11,7 @@ from service.store.batches import Batches, Entry, NewBatch
 from service.store.claims import Claims
 from service.store.database import Database
 from service.store.outcomes import Outcome
+from service.store.tables import Item
 from tests.service.store.conftest import Clock
 
 
@@ -48,3 +50,21 @@ def test_owners_see_their_own(database: Database) -> None:
         assert caught.value.code is ErrorCode.UNKNOWN_BATCH
     assert [found.id for found in batches.newest("key1", 10, time.time() + 1)] == [new.id]
     assert batches.newest("key2", 10, time.time() + 1) == []
+
+
+def test_pictures_come_in_many_at_a_time(database: Database) -> None:
+    """PostgreSQL is asked over the network: a question for each of 100,000 pictures took two minutes."""
+    asked = list[int]()
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("INSERT INTO items"):
+            asked.append(statement.count("), ("))
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    made = Batches(database).add(NewBatch("", "p"), [Entry(f"{number}.jpg") for number in range(1_200)])
+    event.remove(database.engine, "before_cursor_execute", note)
+    # SQLite's module takes the rows one by one, and nobody is far away
+    assert len(asked) == 3 and (database.engine.dialect.name == "sqlite" or min(asked) > 100)
+    with database.reading() as session:
+        names = session.scalars(select(Item.name).where(Item.batch_id == made.id).order_by(Item.position)).all()
+    assert names == [f"{number}.jpg" for number in range(1_200)]

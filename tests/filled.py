@@ -46,10 +46,13 @@ class Filled:
                 count(session, item.batch_id, item.judged_at, Answer.model_validate_json(item.record))
 
 
-def fill(folder: Path, detector: Detector) -> Filled:
-    """Four photos of which three have findings; their bytes are kept, of the fourth nothing."""
+def fill(folder: Path, detector: Detector, database: Database | None = None) -> Filled:
+    """Four photos of which three have findings; their bytes are kept, of the fourth nothing.
+
+    They are in ``folder``, and so is the database unless another is given.
+    """
     photos = Photos(folder / "photos", None)
-    database = open_database(None, folder)
+    database = database or open_database(None, folder)
     new = NewBatch("", "sensitive", source="uploads")
     for position, (name, _) in enumerate(FILES):
         photos.write(new.id, position, (SAMPLES / name).read_bytes())

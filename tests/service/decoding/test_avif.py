@@ -110,7 +110,7 @@ LONG = {
 
 
 @pytest.mark.parametrize("name", LONG)
-@pytest.mark.parametrize("before", [b"", b"\x12\0", b"\x16\x08\0", b"\x7a\x85\0" + bytes(5)])
+@pytest.mark.parametrize("before", [b"", b"\x12\0", b"\x16\x08\0", b"\x7a\x85\0\x0a\1\xff\0\0"])
 def test_sequence_headers(name: str, before: bytes) -> None:
     header = written(*LONG[name])
     assert colour_description(before + b"\x0a" + bytes([len(header)]) + header + b"\x32\0") == PQ

@@ -176,6 +176,11 @@ def test_tracks_that_disagree_are_refused_wherever_they_say_it() -> None:
     assert code_points(moving(box(b"trak", two))) == PQ, "of several entries the first is shown"
 
 
+def test_the_brand_says_whether_it_moves() -> None:
+    meta, tracks = full(b"meta", inner(iloc(1, 0, (4, 4, 0, 0), START))), box(b"moov", track(colr(*OTHER)))
+    assert code_points(file(meta, tracks)) == PQ and code_points(file(meta, tracks, brand=b"avis")) == OTHER
+
+
 def test_what_is_said_to_move_and_has_no_track_is_still() -> None:
     inside = inner(iloc(1, 0, (4, 4, 0, 0), START))
     assert code_points(file(full(b"meta", inside), brand=b"avis")) == PQ

@@ -13,8 +13,7 @@ CodePoints = tuple[int, int]
 
 # bytes of a box before the boxes in it
 _FIELDS = {b"meta": 4, b"stsd": 8, b"av01": 78}
-_TABLE = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
-_ENTRY = (b"stsd", b"av01", b"colr")
+_TABLE = (b"mdia", b"minf", b"stbl")
 _MOST = 65_536
 
 
@@ -24,19 +23,31 @@ def code_points(data: bytes) -> CodePoints | None:
     Raises ``ValueError``, ``IndexError`` or ``struct.error`` on boxes that are broken, and where tracks disagree.
     """
     whole = (0, len(data))
-    if data[8:12] == b"avis":
-        tables = list(_each(data, whole, *_TABLE))
-        said = {_nclx(data, colour) for table in tables for colour in _each(data, table, *_ENTRY)} - {None}
-        said = said or {colour_description(_first_chunk(data, table)) for table in tables[:1]}
+    if data[8:12] == b"avis" and (said := {_of_track(data, track) for track in _tracks(data, whole)}):
         if len(said) > 1:
             raise ValueError("tracks of several colours")
-        return said.pop() if said else None
+        return said.pop()
     meta = _first(_each(data, whole, b"meta"))
     item = _primary(data, meta)
     for colour in _properties(data, meta, item):
         if (points := _nclx(data, colour)) is not None:
             return points
     return colour_description(_content(data, meta, _first_tile(data, meta, item)))
+
+
+def _tracks(data: bytes, whole: Span) -> Iterator[Span]:
+    """Those that are shown: not those of opacity."""
+    for track in _each(data, whole, b"moov", b"trak"):
+        if not any(_each(data, track, b"tref", b"auxl")):
+            yield track
+
+
+def _of_track(data: bytes, track: Span) -> CodePoints | None:
+    table = _first(_each(data, track, *_TABLE))
+    for colour in _each(data, _first(_each(data, table, b"stsd", b"av01")), b"colr"):
+        if (points := _nclx(data, colour)) is not None:
+            return points
+    return colour_description(_first_chunk(data, table))
 
 
 def _boxes(data: bytes, span: Span) -> Iterator[tuple[bytes, Span]]:
@@ -69,8 +80,8 @@ def _first(spans: Iterator[Span]) -> Span:
 
 
 def _nclx(data: bytes, span: Span) -> CodePoints | None:
-    kind, primaries, transfer = struct.unpack_from(">4sHH", data[slice(*span)].ljust(8, b"\0"))
-    return (primaries, transfer) if kind == b"nclx" else None
+    said = data[slice(*span)]
+    return struct.unpack_from(">HH", said, 4) if said[:4] == b"nclx" else None
 
 
 def _primary(data: bytes, meta: Span) -> int:
@@ -110,6 +121,7 @@ def _content(data: bytes, meta: Span, item: int) -> bytes:
     version = data[at]
     offsets, lengths = divmod(data[at + 4], 16)
     bases, indices = divmod(data[at + 5], 16)
+    widths = (indices if version else 0, offsets, lengths)
     long = 4 if version == 2 else 2
     count = _number(data, at + 6, long)
     at += 6 + long
@@ -118,17 +130,24 @@ def _content(data: bytes, meta: Span, item: int) -> bytes:
         at += long
         inside = bool(version) and _number(data, at, 2) & 15 == 1
         at += 4 if version else 2
-        base = _number(data, at, bases) + (_first(_each(data, meta, b"idat"))[0] if inside else 0)
-        extents = _number(data, at + bases, 2)
+        base, extents = _number(data, at, bases), _number(data, at + bases, 2)
         at += bases + 2
-        step, found = (indices if version else 0) + offsets + lengths, b""
-        for _ in range(extents):
-            start = base + _number(data, at + step - offsets - lengths, offsets)
-            found += data[start : start + min(_number(data, at + step - lengths, lengths), _MOST)]
-            at += step
         if owner == item:
-            return found
+            return _gathered(data, at, extents, base + (_first(_each(data, meta, b"idat"))[0] if inside else 0), widths)
+        at += extents * sum(widths)
     raise ValueError("the picture lies nowhere")
+
+
+def _gathered(data: bytes, at: int, extents: int, base: int, widths: tuple[int, int, int]) -> bytes:
+    """What lies where ``extents``, from ``at`` on, say; ``widths``: of their indices, offsets and lengths."""
+    indices, offsets, lengths = widths
+    found = b""
+    for _ in range(extents):
+        start = base + _number(data, at + indices, offsets)
+        size = _number(data, at + indices + offsets, lengths)
+        found += data[start : start + min(size, _MOST - len(found))]
+        at += sum(widths)
+    return found
 
 
 def _first_chunk(data: bytes, table: Span) -> bytes:

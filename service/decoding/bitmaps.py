@@ -3,6 +3,7 @@
 Pillow guesses where pixels begin that lie over the palette, and fills what run lengths leave out; browsers do not.
 """
 
+import contextlib
 import struct
 
 from PIL import ImageFile, ImagePalette
@@ -10,25 +11,23 @@ from PIL import ImageFile, ImagePalette
 _FILE_HEADER = 14
 _CORE, _INFO = 12, 40
 _RUNS_OF_8, _RUNS_OF_4, _MASKS = 1, 2, 3
-_END_OF_ROW, _END, _MOVE = 0, 1, 2
+_END, _MOVE = 1, 2
 
 
 def check_bitmap(data: bytes) -> None:
     """Raise ``ValueError`` where programs differ; leaves what breaks off, or is of no known kind, to the decoder."""
-    try:
+    with contextlib.suppress(struct.error, IndexError):
         (start, size) = struct.unpack_from("<II", data, 10)
         if size == _CORE:
             _, _, _, bits = struct.unpack_from("<4H", data, 18)
             _check_palette(start, size + _FILE_HEADER, bits, 1 << bits, 3)
-        elif size >= _INFO:
+        else:
             width, height, _, bits, compression, _, _, _, colours = struct.unpack_from("<2i2H5I", data, 18)
             _check_palette(start, size + _FILE_HEADER, bits, colours or 1 << bits, 4)
             _check_masks(data, size, bits, compression)
             if compression in (_RUNS_OF_8, _RUNS_OF_4):
                 _demand(start % 2 == 0 and bits == (8, 4)[compression - 1])
                 _check_runs(data, start, width, abs(height), compression == _RUNS_OF_4)
-    except (struct.error, IndexError):
-        return
 
 
 def read_palette(image: ImageFile.ImageFile, data: bytes) -> None:
@@ -36,7 +35,7 @@ def read_palette(image: ImageFile.ImageFile, data: bytes) -> None:
 
     Pillow takes a palette of greys for levels, of black and white alone for pixels of one bit, whatever they have.
     """
-    if image.format != "BMP" or image.mode not in ("1", "L"):
+    if image.format != "BMP":
         return
     (size,) = struct.unpack_from("<I", data, _FILE_HEADER)
     (bits,) = struct.unpack_from("<H", data, 24 if size == _CORE else 28)

@@ -45,7 +45,7 @@ def breaks_off(data: bytes, kind: str) -> bool:
     check = _CHECKS.get(kind)
     try:
         return check is not None and check(data)
-    except (struct.error, IndexError):
+    except (struct.error, IndexError, OverflowError):
         return True
 
 

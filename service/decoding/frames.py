@@ -49,9 +49,11 @@ def heed_opacity(image: ImageFile.ImageFile, data: bytes) -> None:
     """Before ``image``, read from ``data``, is loaded: have that transparent which browsers show so.
 
     The frames of an animated WebP: Pillow goes by the file's header, in which libwebp's own encoder leaves it out, and
-    what was clear came out black. The level of a PNG in 2 or 4 bits: Pillow looks for it among levels of 8.
+    what was clear came out black. The level of a PNG in 2 or 4 bits, or its colour in 16: Pillow looks for it in 8.
     """
     if isinstance(image, WebPImageFile) and data[12:16] == b"VP8X" and data[20] & _ANIMATED:
         image.rawmode = image._mode = "RGBA"
     elif image.format == "PNG" and image.mode == "L" and "transparency" in image.info:
         image.info["transparency"] *= _STEPS.get(data[24], 1)
+    elif image.format == "PNG" and image.mode == "RGB" and data[24] == 16 and "transparency" in image.info:
+        image.info["transparency"] = tuple(level >> 8 for level in image.info["transparency"])

@@ -9,7 +9,7 @@ from PIL import Image
 from service.decoding.bitmaps import check_bitmap
 from service.decoding.containers import each_png_chunk, gif_colours
 
-_ONCE = (b"IHDR", b"PLTE", b"tRNS", b"acTL")
+_ONCE = (b"IHDR", b"PLTE", b"acTL")
 _BEFORE_PIXELS = (b"PLTE", b"tRNS")
 _ANIMATION = 8
 

@@ -12,7 +12,8 @@ from service.decoding.cost import proven_cheap
 from service.errors import FaunalensError
 from service.imaging import FORMATS, Limits, decode
 from tests.conftest import encoded
-from tests.service.hostile import mpo, scene
+from tests.service.hostile import avif_grid, bmp_rle, mpo, scene
+from tests.service.odd import bmp, untold
 
 SMALL = Limits(max_bytes=200_000, max_pixels=250_000, max_frames=20)
 SEEDS = [
@@ -23,6 +24,13 @@ SEEDS = [
     encoded(scene(), "WEBP", lossless=True),
     encoded(scene(), "GIF", save_all=True, append_images=[scene().rotate(90)]),
     mpo(scene(), scene()),
+    *(encoded(scene(), kind, save_all=True, append_images=[scene().rotate(90)]) for kind in ("WEBP", "AVIF", "TIFF")),
+    encoded(scene(), "PNG", save_all=True, append_images=[scene().rotate(90)], default_image=True),
+    untold(encoded(scene(), "AVIF")),
+    avif_grid(scene(64, 64), 2, 2),
+    bmp_rle(64, 48, 48),
+    bmp(4, bytes(range(64)), 16, 8, palette=bytes(64), colours=16),
+    bmp(16, bytes(range(128)), 8, 8, size=56, kind=3, masks=(0x7C00, 0x3E0, 0x1F, 0)),
 ]
 SIGNATURES = [b"\xff\xd8\xff", b"GIF89a", b"BM", b"II*\0", b"RIFF....WEBP", b"\x89PNG\r\n\x1a\n"]
 edits = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=6)), max_size=8)

@@ -115,12 +115,15 @@ ODD = {
 }  # fmt: skip
 AVIF = encoded(photo(), "AVIF", **LOSSLESS["AVIF"])
 PNG = encoded(photo(), "PNG")
+CLEAR = bytes([18, 80, 52, 0, 86, 0])
+WIDE = CLEAR + bytes([80, 80, 0, 0, 0, 0])
 TWO, GREYS = b"\0\0\0\0\xff\xff\xff\0", bytes([0, 0, 0, 0, 90, 90, 90, 0, 180, 180, 180, 0])
 SMALL = {
     **{
         f"PNG, a clear level of {bits} bits": ("PNG", png_of(ihdr(4, 1, bits, 0), (b"tRNS", b"\0\1"), (b"IDAT", row)))
         for bits, row in ((2, rows([b"\x1b"])), (4, rows([b"\x01\x2f"])))
     },
+    "PNG, a clear colour of 16 bits": ("PNG", png_of(ihdr(2, 1, 16, 2), (b"tRNS", CLEAR), (b"IDAT", rows([WIDE])))),
     "BMP of 8 bits in black and white": ("BMP", bmp(8, bytes([0, 1, 1, 2]), 4, palette=TWO, colours=2)),
     "BMP of 4 bits in black and white": ("BMP", bmp(4, b"\x01\x12\0\0", 4, palette=TWO, colours=2)),
     "BMP of three greys": ("BMP", bmp(8, bytes([0, 1, 2, 200]), 4, palette=GREYS, colours=3)),

@@ -109,8 +109,15 @@ LONG = {
 }  # fmt: skip
 
 
+DECOY = b"\x0a\1\xff"
+BEFORE = [
+    b"", b"\x12\0", b"\x16\x08\0", b"\x7a\x85\0" + DECOY.ljust(5), b"\x7a\x7f" + DECOY.ljust(127),
+    b"\x7a\x80\1" + DECOY.ljust(128), b"\x7a\x81\2" + DECOY.ljust(257),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("name", LONG)
-@pytest.mark.parametrize("before", [b"", b"\x12\0", b"\x16\x08\0", b"\x7a\x85\0" + bytes(5)])
+@pytest.mark.parametrize("before", BEFORE)
 def test_sequence_headers(name: str, before: bytes) -> None:
     header = written(*LONG[name])
     assert colour_description(before + b"\x0a" + bytes([len(header)]) + header + b"\x32\0") == PQ

@@ -30,6 +30,8 @@ def test_what_our_own_says_is_believed() -> None:
     assert np.array_equal(pixels, np.arange(36, dtype=np.uint8).reshape(3, 4, 3))
     at_the_limits = {**HEADER, "width": 100, "height": 100, "frames": 5, "orientation": 8}
     assert read({"header": at_the_limits, "shape": [3, 4]})[0].orientation == 8
+    thin = {**HEADER, "width": 1, "height": 10_000}
+    assert read({"header": thin, "shape": [3, 4]})[0].height == 10_000
 
 
 @pytest.mark.parametrize(
@@ -76,6 +78,7 @@ def test_a_refusal_of_our_own_is_believed() -> None:
         ["CORRUPT_IMAGE", "", {"bytes": float("nan")}], ["CORRUPT_IMAGE", "", {"bytes": float("inf")}],
         ["CORRUPT_IMAGE", "", {"bytes": "\ud800"}], ["CORRUPT_IMAGE", "", {"\ud800": 1}], ["CORRUPT_IMAGE", "", [1]],
         ["CORRUPT_IMAGE", "", {"bytes": 2**53 + 1}], ["CORRUPT_IMAGE", "", {"bytes": -1}],
+        ["CORRUPT_IMAGE", "", {"bytes": 1, "most": -1}], ["CORRUPT_IMAGE", "", {"bytes": 1, "a\nb": 1}],
         ["CORRUPT_IMAGE", ""], "CORRUPT_IMAGE", None,
     ],
 )  # fmt: skip

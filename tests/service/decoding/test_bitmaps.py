@@ -41,6 +41,7 @@ def test_pixels_lie_behind_the_palette() -> None:
     assert refused(bmp(8, ROW, 4, palette=FOUR, start=70)), "no number of colours is 256 of them"
     old = bytes(range(256)) * 3
     assert not refused(bmp(8, ROW, 4, size=12, palette=old)) and refused(bmp(8, ROW, 4, size=12, palette=old, start=26))
+    assert refused(bmp(8, ROW, 4, size=12, palette=old, start=26 + 3 * 256 - 1))
 
 
 def test_pixels_without_palette_lie_behind_the_header() -> None:
@@ -84,6 +85,7 @@ def test_greys_of_a_palette_that_ends_early() -> None:
     assert levels(bmp(8, bytes([0, 1, 2, 200]), 4, palette=greys)) == [0, 1, 2, 200]
     old = bytes(level for level in range(256) for _ in range(3))
     assert levels(bmp(8, bytes([0, 9, 255, 0]), 4, size=12, palette=old)) == [0, 9, 255, 0]
+    assert levels(bmp(4, b"\x01\x2f\0\0", 4, size=12, palette=old[: 3 * 16])) == [0, 1, 2, 15]
 
 
 @pytest.mark.parametrize(
@@ -128,6 +130,17 @@ def test_run_lengths_that_fill_every_row_are_read(stream: bytes) -> None:
 )  # fmt: skip
 def test_run_lengths_that_leave_out_or_go_beyond_are_not(stream: bytes) -> None:
     assert refused(runs(stream))
+    with pytest.raises(ValueError, match="differ"):
+        check_bitmap(runs(stream))
+
+
+def test_every_row_of_run_lengths_is_looked_at() -> None:
+    with pytest.raises(ValueError, match="differ"):
+        check_bitmap(bmp(8, b"\4\1\0\0\3\1\0\0\4\1\0\1", 4, 3, kind=1, palette=FOUR * 64))
+    with pytest.raises(ValueError, match="differ"):
+        check_bitmap(runs(b"\4\1\0\0\5\2"))
+    odd = b"\0\5\x12\x31\x20\0\1\1\0\1"
+    assert not refused(bmp(4, odd, 6, kind=2, palette=FOUR * 4))
 
 
 def test_run_lengths_of_4_bits() -> None:

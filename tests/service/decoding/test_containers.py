@@ -45,6 +45,12 @@ def test_a_large_tiff_that_pillow_cannot_read_is_not_said_to_break_off() -> None
     assert caught.value.code is ErrorCode.CORRUPT_IMAGE
 
 
+def test_a_large_tiff_whose_directory_lies_beyond_all_addresses_breaks_off() -> None:
+    with pytest.raises(FaunalensError) as caught:
+        decode(b"II+\0" + struct.pack("<HHQ", 8, 0, 2**63) + bytes(40), Limits())
+    assert caught.value.code is ErrorCode.TRUNCATED_IMAGE
+
+
 @pytest.mark.parametrize(
     ("rest", "broken"),
     [

@@ -38,6 +38,16 @@ def test_the_clear_level_of_a_png_is_one_of_its_own_bits(bits: int, levels: list
     assert np.asarray(decode(data, Limits()).rgb)[0, :, 0].tolist() == levels
 
 
+def test_the_clear_colour_of_a_png_in_16_bits_is_clear_and_no_other() -> None:
+    """Pillow looked for the lower half of its levels."""
+    levels = [0x1250, 0x3400, 0x5600], [0x5050, 0, 0], [0x1250, 0x3400, 0x5601 + 0x100]
+    row = struct.pack(">9H", *(level for pixel in levels for level in pixel))
+    clear = struct.pack(">3H", *levels[0])
+    data = png_of(ihdr(3, 1, 16, 2), (b"tRNS", clear), (b"IDAT", rows([row])))
+    shown = np.asarray(decode(data, Limits()).rgb)[0].tolist()
+    assert shown == [[255, 255, 255], [0x50, 0, 0], [0x12, 0x34, 0x57]]
+
+
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
 def test_a_first_frame_of_an_apng_that_is_smaller_lies_on_white(mode: str) -> None:
     black, red = Image.new("RGB", (8, 8)).convert(mode), Image.new("RGB", (8, 8), (255, 0, 0)).convert(mode)

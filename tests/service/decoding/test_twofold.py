@@ -77,8 +77,8 @@ def test_animations_have_the_same_colours_and_no_others() -> None:
     assert np.asarray(decode(data, Limits()).rgb)[0, :, 0].tolist() == [0, 255, 170, 255]
 
 
-def grey_gif(colours: int, local: int = 0) -> bytes:
-    """One row of the levels 0 to 3, with so many greys in its tables."""
+def grey_gif(colours: int, local: int = 0, red: int = 0) -> bytes:
+    """One row of the levels 0 to 3, with so many greys in its tables; ``red``: how much more they have of it."""
     image = Image.frombytes("P", (4, 1), bytes(range(4)))
     image.putpalette([level for level in range(256) for _ in range(3)])
     data = encoded(image, "GIF", optimize=False)
@@ -86,7 +86,9 @@ def grey_gif(colours: int, local: int = 0) -> bytes:
     assert data[start] == 0x2C
 
     def table(count: int) -> tuple[int, bytes]:
-        return (0x80 | count.bit_length() - 2 if count else 0), bytes(level for level in range(count) for _ in range(3))
+        return (0x80 | count.bit_length() - 2 if count else 0), bytes(
+            level + more for level in range(count) for more in (red, 0, 0)
+        )
 
     flags, everywhere = table(colours)
     own, here = table(local)
@@ -103,6 +105,12 @@ def test_greys_of_a_gif_are_read(colours: int, local: int) -> None:
 def test_pixels_of_a_gif_beyond_its_greys_are_refused(colours: int, local: int) -> None:
     """Black in browsers; Pillow takes the numbers for levels."""
     assert refusal(grey_gif(colours, local)) is ErrorCode.CORRUPT_IMAGE
+
+
+def test_pixels_of_a_gif_beyond_other_colours_are_black() -> None:
+    """In Pillow as in browsers."""
+    shown = np.asarray(decode(grey_gif(2, red=90), Limits()).rgb)[0].tolist()
+    assert shown == [[90, 0, 0], [91, 1, 1], [0, 0, 0], [0, 0, 0]]
 
 
 def test_a_gif_without_colours_is_refused_and_one_whose_frame_breaks_off_is_not() -> None:

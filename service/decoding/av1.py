@@ -1,13 +1,12 @@
 """The colours that an AV1 stream says itself to have: its sequence header, AV1 specification 5.5."""
 
 _SEQUENCE_HEADER = 1
-_ANY = 2
 
 
 def colour_description(stream: bytes) -> tuple[int, int] | None:
     """Colour primaries and transfer characteristics of the first sequence header; None where it says none.
 
-    Raises ``IndexError`` where ``stream`` ends before.
+    Raises ``IndexError`` where ``stream`` ends before it does.
     """
     at = 0
     while True:
@@ -17,6 +16,8 @@ def colour_description(stream: bytes) -> tuple[int, int] | None:
         if header & 2:
             size, at = _leb128(stream, at)
         if header >> 3 & 15 == _SEQUENCE_HEADER:
+            if at + size > len(stream):
+                raise IndexError("a sequence header breaks off")
             return _described(_Bits(stream[at : at + size]))
         at += size
 
@@ -99,8 +100,7 @@ def _skip_tools(bits: _Bits) -> None:
     order = bits.take(1)
     if order:
         bits.take(2)
-    screen = _ANY if bits.take(1) else bits.take(1)
-    if screen and not bits.take(1):
+    if (bits.take(1) or bits.take(1)) and not bits.take(1):
         bits.take(1)
     if order:
         bits.take(3)

@@ -1,10 +1,13 @@
 """What an AVIF says of its colours without a profile: code points of ITU-T H.273, in its boxes or its AV1 stream.
 
-Boxes by ISO/IEC 14496-12 and 23008-12. Of several items and tracks those count that are shown, as libavif chooses them.
+Boxes by ISO/IEC 14496-12 and 23008-12. Of several items and tracks those count that are shown, as libavif and Chromium
+156 choose them.
 """
 
+import contextlib
 import struct
 from collections.abc import Iterator
+from itertools import islice
 
 from service.decoding.av1 import colour_description
 
@@ -14,40 +17,73 @@ CodePoints = tuple[int, int]
 # bytes of a box before the boxes in it
 _FIELDS = {b"meta": 4, b"stsd": 8, b"av01": 78}
 _TABLE = (b"mdia", b"minf", b"stbl")
-_MOST = 65_536
+# bytes of a place in each kind of list of chunks
+_CHUNKS = {b"stco": 4, b"co64": 8}
+_SHOWN = (b"pict", b"vide")
+# bytes of a stream: Chromium looks for the sequence header no further
+_MOST = 4_032
+# properties that an association can name
+_NAMED = 0x7FFF
 
 
 def code_points(data: bytes) -> CodePoints | None:
     """Colour primaries and transfer characteristics; None where nothing says them.
 
-    Raises ``ValueError``, ``IndexError`` or ``struct.error`` on boxes that are broken, and where tracks disagree.
+    Raises ``ValueError``, ``IndexError`` or ``struct.error`` on boxes that are broken, and where pictures of which
+    programs may show one or the other disagree.
     """
     whole = (0, len(data))
-    if data[8:12] == b"avis" and (said := {_of_track(data, track) for track in _tracks(data, whole)}):
-        if len(said) > 1:
-            raise ValueError("tracks of several colours")
-        return said.pop()
-    meta = _first(_each(data, whole, b"meta"))
+    said = {_of_track(data, *track) for track in _tracks(data)}
+    if not said or (data[8:12] != b"avis" and any(_each(data, whole, b"meta"))):
+        said.add(_of_item(data, _first(_each(data, whole, b"meta"))))
+    if len(said) > 1:
+        raise ValueError("pictures of several colours")
+    return said.pop()
+
+
+def check_tracks(data: bytes) -> None:
+    """Raise ``ValueError`` where libavif may show a track that Chromium 156 passes over."""
+    for _ in _tracks(data):
+        pass
+
+
+def _tracks(data: bytes) -> Iterator[tuple[Span, int]]:
+    """Sample entry of each track that libavif may show, and where its pictures begin: not those of opacity."""
+    for track in () if data[8:12] == b"avif" else _each_track(data):
+        opacity_of = [_number(data, at, 4) for at, _ in _each(data, track, b"tref", b"auxl")]
+        for table in _each(data, track, *_TABLE):
+            chunk = _first_chunk(data, table)
+            for entry in islice(_each(data, table, b"stsd", b"av01"), 1):
+                if chunk is None or (opacity_of and opacity_of[-1]):
+                    continue
+                handlers = [data[at + 8 : at + 12] for at, _ in _each(data, track, b"mdia", b"hdlr")]
+                if opacity_of or not handlers or any(handler not in _SHOWN for handler in handlers):
+                    raise ValueError("a track that not every program shows")
+                yield entry, chunk
+
+
+def _each_track(data: bytes) -> Iterator[Span]:
+    """Those of the first ``moov`` before what is no box: decoders stop reading once they have it."""
+    moov = None
+    with contextlib.suppress(ValueError, struct.error):
+        moov = next(_each(data, (0, len(data)), b"moov"), None)
+    if moov is not None:
+        yield from _each(data, moov, b"trak")
+
+
+def _of_track(data: bytes, entry: Span, chunk: int) -> CodePoints | None:
+    for colour in _each(data, entry, b"colr"):
+        if (points := _nclx(data, colour)) is not None:
+            return points
+    return colour_description(data[chunk : chunk + _MOST])
+
+
+def _of_item(data: bytes, meta: Span) -> CodePoints | None:
     item = _primary(data, meta)
     for colour in _properties(data, meta, item):
         if (points := _nclx(data, colour)) is not None:
             return points
     return colour_description(_content(data, meta, _first_tile(data, meta, item)))
-
-
-def _tracks(data: bytes, whole: Span) -> Iterator[Span]:
-    """Those that are shown: not those of opacity."""
-    for track in _each(data, whole, b"moov", b"trak"):
-        if not any(_each(data, track, b"tref", b"auxl")):
-            yield track
-
-
-def _of_track(data: bytes, track: Span) -> CodePoints | None:
-    table = _first(_each(data, track, *_TABLE))
-    for colour in _each(data, _first(_each(data, table, b"stsd", b"av01")), b"colr"):
-        if (points := _nclx(data, colour)) is not None:
-            return points
-    return colour_description(_first_chunk(data, table))
 
 
 def _boxes(data: bytes, span: Span) -> Iterator[tuple[bytes, Span]]:
@@ -90,19 +126,20 @@ def _primary(data: bytes, meta: Span) -> int:
 
 
 def _properties(data: bytes, meta: Span, item: int) -> Iterator[Span]:
-    """The ``colr`` properties of ``item``."""
-    known = list(_boxes(data, _first(_each(data, meta, b"iprp", b"ipco"))))
+    """The ``colr`` properties of ``item``, by its first list: decoders refuse a second one."""
+    known = list(islice(_boxes(data, _first(_each(data, meta, b"iprp", b"ipco"))), _NAMED))
     for start, _ in _each(data, meta, b"iprp", b"ipma"):
-        wide, long = data[start + 3] & 1, 4 if data[start] else 2
+        size, long = 1 + (data[start + 3] & 1), 4 if data[start] else 2
         at = start + 8
         for _ in range(_number(data, start + 4, 4)):
             owner, count = _number(data, at, long), data[at + long]
             at += long + 1
-            for _ in range(count):
-                index = _number(data, at, 1 + wide) & (0x7FFF if wide else 0x7F)
-                at += 1 + wide
-                if owner == item and index and known[index - 1][0] == b"colr":
-                    yield known[index - 1][1]
+            if owner == item:
+                indices = [_number(data, at + size * place, size) for place in range(count)]
+                named = [known[index - 1] for one in indices if (index := one & (_NAMED if size == 2 else 0x7F))]
+                yield from (span for kind, span in named if kind == b"colr")
+                return
+            at += size * count
 
 
 def _first_tile(data: bytes, meta: Span, item: int) -> int:
@@ -150,12 +187,11 @@ def _gathered(data: bytes, at: int, extents: int, base: int, widths: tuple[int, 
     return found
 
 
-def _first_chunk(data: bytes, table: Span) -> bytes:
-    for kind, size in ((b"stco", 4), (b"co64", 8)):
-        for start, _ in _each(data, table, kind):
-            first = _number(data, start + 8, size)
-            return data[first : first + _MOST]
-    raise ValueError("the pictures lie nowhere")
+def _first_chunk(data: bytes, table: Span) -> int | None:
+    for kind, (start, _) in _boxes(data, table):
+        if kind in _CHUNKS and _number(data, start + 4, 4):
+            return _number(data, start + 8, _CHUNKS[kind])
+    return None
 
 
 def _number(data: bytes, at: int, size: int) -> int:

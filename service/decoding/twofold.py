@@ -6,6 +6,7 @@ see, and the network does not. Each check raises ``ValueError``.
 
 from PIL import Image
 
+from service.decoding.avif import check_tracks
 from service.decoding.bitmaps import check_bitmap
 from service.decoding.containers import each_png_chunk, gif_colours
 
@@ -20,6 +21,8 @@ def check_structure(data: bytes, kind: str) -> None:
         _check_png(data)
     elif kind == "BMP":
         check_bitmap(data)
+    elif kind == "AVIF":
+        check_tracks(data)
 
 
 def check_palette(image: Image.Image, data: bytes) -> None:

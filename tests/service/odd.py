@@ -74,6 +74,22 @@ def untold(avif: bytes) -> bytes:
     return avif.replace(b"colrnclx", b"freenclx")
 
 
+def track_of(avif: bytes) -> bytes:
+    """The first track of an AVIF that moves."""
+    start = avif.index(b"trak") - 4
+    return avif[start : start + int.from_bytes(avif[start : start + 4])]
+
+
+def tracked(avif: bytes, track: bytes) -> bytes:
+    """``avif`` of Pillow, which moves, with another track before its own."""
+    start, whole = avif.index(b"trak") - 4, avif.index(b"moov") - 4
+    grown = bytearray(avif[:start] + track + avif[start:])
+    places = [at + 12 for at in range(start, len(grown)) if grown.startswith(b"stco", at)]
+    for place in (whole, *places):
+        grown[place : place + 4] = (int.from_bytes(grown[place : place + 4]) + len(track)).to_bytes(4)
+    return bytes(grown)
+
+
 def streamed(avif: bytes, primaries: int, transfer: int) -> bytes:
     """``avif`` of Pillow, one picture, with other code points in its AV1 stream.
 

@@ -1,6 +1,7 @@
 """What the network sees beside what people see: pictures decoded here, and drawn by a real browser."""
 
 import base64
+import re
 import zlib
 from collections.abc import Iterator
 
@@ -17,7 +18,7 @@ from tests.service.decoding.test_colour import LOSSLESS, NEGATIVE, SWAPPED, gamm
 from tests.service.decoding.test_orientation import READ, segment
 from tests.service.decoding.test_profiles import CURVES, LEVELS, PROPHOTO, RGB, SRGB, matrix_profile, table, with_curve
 from tests.service.hostile import chunk
-from tests.service.odd import bmp, ihdr, png_of, retold, rows, streamed, untold
+from tests.service.odd import bmp, ihdr, png_of, retold, rows, streamed, track_of, tracked, untold
 
 DRAW = """async ([data, type]) => {
     const image = new Image();
@@ -114,6 +115,9 @@ ODD = {
     "profile and sRGB": ("PNG", png(photo(), (b"sRGB", b"\0"), *profiles(NEGATIVE))),
 }  # fmt: skip
 AVIF = encoded(photo(), "AVIF", **LOSSLESS["AVIF"])
+# in full range Chromium 156 draws its frames as if they were in the other
+MOVING = encoded(photo(), "AVIF", **LOSSLESS["AVIF"], save_all=True, append_images=[photo()], range="limited")
+OTHER = retold(track_of(MOVING), 1, 8)
 PNG = encoded(photo(), "PNG")
 CLEAR = bytes([18, 80, 52, 0, 86, 0])
 WIDE = CLEAR + bytes([80, 80, 0, 0, 0, 0])
@@ -142,6 +146,15 @@ CASES = {
         for one, other in ((9, 13), (10, 13), (1, 8), (1, 5), (2, 2))
     },
     "AVIF, code points of its stream": ("AVIF", streamed(untold(AVIF), 1, 8)),
+    "AVIF that moves": ("AVIF", MOVING),
+    "AVIF that moves, of another brand": ("AVIF", MOVING.replace(b"ftypavis", b"ftypmif1")),
+    **{
+        f"AVIF that moves, with {name}": ("AVIF", tracked(MOVING, other))
+        for name, other in (
+            ("sound", OTHER.replace(b"pict", b"soun").replace(b"av01", b"mp4a")), ("a track twice", track_of(MOVING)),
+            ("no chunk", re.sub(b"(?<=stco....)....", bytes(4), OTHER, flags=re.DOTALL)),
+        )
+    },
     "AVIF, code points before those of its stream": ("AVIF", streamed(AVIF, 1, 8)),
     **{
         f"{kind}, {name} profile": (kind, encoded(photo(), kind, icc_profile=profile, **LOSSLESS[kind]))

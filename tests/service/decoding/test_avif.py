@@ -11,7 +11,7 @@ from service.imaging import Limits, decode
 from tests.conftest import encoded
 from tests.service.decoding.test_colour import NEGATIVE, photo
 from tests.service.hostile import avif_grid, flat, scene
-from tests.service.odd import box, nclx, retold, streamed, untold
+from tests.service.odd import box, nclx, retold, streamed, track_of, tracked, untold
 
 PLAIN = encoded(photo(), "AVIF", quality=100, subsampling="4:4:4")
 MOVING = encoded(photo(), "AVIF", save_all=True, append_images=[flat(96, 72, "RGB")])
@@ -66,13 +66,13 @@ def test_colours_of_another_item_are_not_those_of_the_picture() -> None:
 
 
 def test_tracks_that_disagree_are_refused() -> None:
-    start = MOVING.index(b"trak") - 4
-    track = MOVING[start : start + int.from_bytes(MOVING[start : start + 4])]
-    moved = bytearray(MOVING[:start] + track + retold(track, *PQ) + MOVING[start + len(track) :])
-    place = moved.index(b"moov") - 4
-    moved[place : place + 4] = (int.from_bytes(moved[place : place + 4]) + len(track)).to_bytes(4)
     with pytest.raises(ValueError, match="several"):
-        code_points(bytes(moved))
+        code_points(tracked(MOVING, retold(track_of(MOVING), *PQ)))
+
+
+def test_sound_beside_pictures_that_move_changes_nothing() -> None:
+    sound = retold(track_of(MOVING), *PQ).replace(b"pict", b"soun").replace(b"av01", b"mp4a")
+    assert pixels(tracked(MOVING, sound)) == pixels(MOVING)
 
 
 @pytest.mark.parametrize("name", [b"pitm", b"iloc", b"ipma", b"meta"])
@@ -95,15 +95,20 @@ COLOURS = [(0, 1), (0, 1), (1, 1), (9, 8), (16, 8)]
 LONG = {
     "still": [(0, 3), (1, 1), (1, 1), (8, 5), *SIZES, (0, 3), (0, 3), *COLOURS],
     "profile 1": [(1, 3), (1, 1), (1, 1), (8, 5), *SIZES, (0, 3), (0, 3), (0, 1), (1, 1), (9, 8), (16, 8)],
+    "profile 0, 10 bits": [(0, 3), (1, 1), (1, 1), (8, 5), *SIZES, (0, 3), (0, 3), (1, 1), *COLOURS[1:]],
     "profile 2, 12 bits": [(2, 3), (1, 1), (1, 1), (8, 5), *SIZES, (0, 3), (0, 3), (1, 1), (1, 1), *COLOURS[1:]],
     "plain": [
         (0, 3), (0, 1), (0, 1), (0, 1), (0, 1), (0, 5), (0, 12), (8, 5), (1, 1), *SIZES, (0, 1), (0, 3), (0, 4),
         (0, 1), (0, 1), (0, 1), (0, 3), *COLOURS,
     ],
+    "timed": [
+        (0, 3), (0, 1), (0, 1), (1, 1), (7, 32), (9, 32), (0, 1), (0, 1), (0, 1), (0, 5), (0, 12), (8, 5), (1, 1), *SIZES,
+        (0, 1), (0, 3), (0, 4), (0, 1), (0, 1), (0, 1), (0, 3), *COLOURS,
+    ],
     "everything": [
         (0, 3), (0, 1), (0, 1), (1, 1), (7, 32), (9, 32), (1, 1), (0b00101, 5), (1, 1), (9, 5), (5, 32), (3, 5), (4, 5),
         (1, 1), (1, 5), (1, 12), (9, 5), (1, 1), (1, 1), (1, 21), (1, 1), (3, 4), (2, 12), (7, 5), (0, 1), (0, 1),
-        *SIZES, (1, 1), (3, 4), (2, 3), (7, 3), (15, 4), (1, 1), (3, 2), (0, 1), (1, 1), (0, 1), (1, 1), (5, 3), (7, 3),
+        *SIZES, (1, 1), (3, 4), (2, 3), (7, 3), (15, 4), (1, 1), (0, 2), (0, 1), (1, 1), (0, 1), (1, 1), (5, 3), (7, 3),
         *COLOURS,
     ],
 }  # fmt: skip
@@ -111,8 +116,8 @@ LONG = {
 
 DECOY = b"\x0a\1\xff"
 BEFORE = [
-    b"", b"\x12\0", b"\x16\x08\0", b"\x7a\x85\0" + DECOY.ljust(5), b"\x7a\x7f" + DECOY.ljust(127),
-    b"\x7a\x80\1" + DECOY.ljust(128), b"\x7a\x81\2" + DECOY.ljust(257),
+    b"", b"\x12\0", b"\x13\0", b"\x7a" + b"\x80" * 8, b"\x16\x08\0", b"\x7a\x85\0" + DECOY.ljust(5),
+    b"\x7a\x7f" + DECOY.ljust(127), b"\x7a\x80\1" + DECOY.ljust(128), b"\x7a\x81\2" + DECOY.ljust(257),
 ]  # fmt: skip
 
 
@@ -121,9 +126,10 @@ BEFORE = [
 def test_sequence_headers(name: str, before: bytes) -> None:
     header = written(*LONG[name])
     assert colour_description(before + b"\x0a" + bytes([len(header)]) + header + b"\x32\0") == PQ
-    assert colour_description(before + b"\x08" + header) == PQ
-    with pytest.raises(IndexError):
-        colour_description(before + b"\x0a" + bytes([len(header)]) + header[: len(header) // 2])
+    assert colour_description(before + b"\x08" + header) == colour_description(before + b"\x09" + header) == PQ
+    for length in (0, len(header) // 2, len(header) - 1):
+        with pytest.raises(IndexError):
+            colour_description(before + b"\x0a" + bytes([len(header)]) + header[:length])
 
 
 def test_a_sequence_header_that_says_none() -> None:

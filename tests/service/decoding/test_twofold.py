@@ -1,4 +1,4 @@
-"""PNG and palettes: of each file here Chromium 156 shows people another picture than Pillow would the network."""
+"""PNG, palettes, tracks: of each file here Chromium 156 shows people another picture than Pillow would the network."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,9 @@ from PIL import Image
 from service.errors import ErrorCode, FaunalensError
 from service.imaging import Limits, decode
 from tests.conftest import encoded
+from tests.service.decoding.test_colour import NEGATIVE
 from tests.service.hostile import gif
-from tests.service.odd import Chunk, animation, control, frame, ihdr, png_of, rows
+from tests.service.odd import Chunk, animation, control, frame, ihdr, png_of, rows, track_of, tracked
 
 DARK, LIGHT = rows([[0, 0], [0, 0]]), rows([[250, 250], [250, 250]])
 GREY, PALETTE, PIXELS = ihdr(2, 2, 8, 0), (b"PLTE", b"\x10\x20\x30\x40\x50\x60"), (b"IDAT", rows([[0, 1], [1, 0]]))
@@ -115,3 +116,13 @@ def test_pixels_of_a_gif_beyond_other_colours_are_black() -> None:
 
 def test_a_gif_without_colours_is_refused_and_one_whose_frame_breaks_off_is_not() -> None:
     assert refusal(gif((2, 2), (2, 2))[:30]) is ErrorCode.TRUNCATED_IMAGE
+
+
+@pytest.mark.parametrize("profile", [b"", NEGATIVE])
+def test_a_track_of_pictures_that_is_called_another_kind_is_refused(profile: bytes) -> None:
+    """Pillow would take its pictures, Chromium passes over it."""
+    frames = {"save_all": True, "append_images": [Image.new("RGB", (9, 9), "red")]}
+    moving = encoded(Image.new("RGB", (9, 9)), "AVIF", icc_profile=profile, **frames)
+    assert decode(moving, Limits()).header.frames == 2
+    for kind in (b"soun", b"text"):
+        assert refusal(tracked(moving, track_of(moving).replace(b"pict", kind))) is ErrorCode.CORRUPT_IMAGE

@@ -261,9 +261,9 @@ def test_a_track_that_chromium_passes_over_is_refused(said: bytes) -> None:
         with pytest.raises(ValueError, match="not every program"):
             code_points(moving(*tracks))
         check_tracks(moving(*tracks, brand=b"avif"))
-    for of in ((0,), (1, 0)):
+    for of in (opaque(0), opaque(1, 0), box(b"tref", box(b"auxl", number(0, 4) + b"\1\0\0\0"))):
         with pytest.raises(ValueError, match="not every program"):
-            check_tracks(moving(track(before=opaque(*of)), track()))
+            check_tracks(moving(track(before=of), track()))
     check_tracks(moving(track(said=handler(b"vide")), track(before=opaque(1))))
 
 

@@ -137,6 +137,8 @@ def test_an_item_has_the_properties_that_are_associated(wide: int, long: bool) -
     for index in (first + 2, first + 2 | essential):
         assert code_points(still(associated(0, 1, first + 1, index), lies, item=item, wide=wide)) == PQ
     assert code_points(still(associated(first), lies, item=item, wide=wide)) == OTHER
+    elsewhere = iloc(item + 3, 2, (4, 4, 0, 0), START)
+    assert code_points(still(associated(first), elsewhere, item=item + 3, wide=wide)) == PQ, "by its stream"
     with pytest.raises(IndexError):
         code_points(still(associated(first + 4), lies, item=item, wide=wide))
 

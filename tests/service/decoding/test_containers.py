@@ -74,7 +74,10 @@ def test_a_png_whose_chunk_has_no_name_is_damaged_not_cut() -> None:
 def test_frames_of_a_gif_with_tables_of_colours_and_comments() -> None:
     frames = [scene(), ImageOps.invert(scene()), ImageOps.mirror(scene())]
     data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], comment=b"x" * 600)
-    assert gif_frames(data, 100) == 3
+    assert gif_frames(data, 100) == gif_frames(data + data[data.index(b"\x2c") :], 100) == 3, "up to its end"
+    assert [gif_frames(data, most) for most in (0, 1, 2)] == [1, 2, 3]
+    counted = [gif_frames(data[:length], 100) for length in range(len(data))]
+    assert counted == sorted(counted) and set(counted) == {0, 1, 2, 3}
 
 
 def test_what_a_png_says_before_its_pixels() -> None:

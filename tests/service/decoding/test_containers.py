@@ -3,7 +3,7 @@ import struct
 import pytest
 from PIL import ImageOps
 
-from service.decoding.containers import breaks_off, gif_frames, jpeg_profile, png_chunks
+from service.decoding.containers import breaks_off, each_png_chunk, gif_frames, jpeg_profile, png_chunks
 from service.errors import ErrorCode, FaunalensError
 from service.imaging import Limits, decode
 from tests.conftest import encoded
@@ -86,6 +86,12 @@ def test_what_a_png_says_before_its_pixels() -> None:
     data = whole[:33] + said + whole[33:-12] + chunk(b"cHRM", b"five") + whole[-12:]
     assert png_chunks(data) == {b"gAMA": b"one", b"sRGB": b"four"}
     assert [png_chunks(data[:length]) for length in (0, 20, 33)] == [{}, {}, {}]
+
+
+def test_chunks_of_a_png_are_read_up_to_its_end_and_pixels_are_not_copied() -> None:
+    pixels = chunk(b"IDAT", b"one") + chunk(b"fdAT", b"two") + chunk(b"tEXt", b"said")
+    data = PNG + pixels + chunk(b"IEND", b"") + chunk(b"gAMA", b"after")
+    assert list(each_png_chunk(data)) == [(b"IDAT", b""), (b"fdAT", b""), (b"tEXt", b"said")]
 
 
 def part(number: int, count: int, content: bytes) -> bytes:

@@ -105,6 +105,9 @@ def part(number: int, count: int, content: bytes) -> bytes:
         (part(0, 0, b"a"), b""), (part(2, 1, b"a"), b""), (part(1, 1, b"a") + part(1, 1, b"b"), b"a"),
         (part(1, 2, b"a") + part(2, 3, b"b"), b""), (b"rest\xff\xff\0" + part(1, 1, b"a"), b"a"),
         (b"\xff\xd0" + part(1, 1, b"a"), b"a"), (b"\xff\xe2\0\5ICC" + part(1, 1, b"a"), b"a"), (b"\xff\xe1\0\0", b""),
+        (part(1, 1, b"a").replace(b"\xe2", b"\xe1"), b""), (part(1, 1, b"a").replace(b"ICC", b"MPF"), b""),
+        (b"\xff\xe2\0\x0eICC_PROFILE\0\1\1" + part(1, 1, b"a"), b"a"), (part(1, 2, b"") + part(2, 2, b"b"), b"b"),
+        (part(1, 1, b"a" * 300), b"a" * 300), (b"\xff" + part(1, 1, b"a"), b"a"),
     ],
 )  # fmt: skip
 def test_the_profile_of_a_jpeg_is_put_together(between: bytes, profile: bytes) -> None:

@@ -13,9 +13,8 @@ from sqlalchemy.orm import Session
 from service.answer import Answer
 from service.detector import Detector
 from service.fingerprint import bands, fingerprints
+from service.store import daily
 from service.store.clock import now
-from service.store.daily import count as count_day
-from service.store.daily import strongest as strongest_of
 from service.store.database import open_database
 from service.store.photos import Photos
 from service.store.states import BatchState, ItemState, ReviewState
@@ -77,7 +76,7 @@ def _insert(
     for number, own in numbers.items():
         picture = pictures[number % len(pictures)]
         answer, item = picture.answer, number + 1
-        count_day(session, batch, moment, answer)
+        daily.count(session, batch, moment, answer)
         strongest = answer.findings[0].probability
         rows.append({
             "id": item, "batch_id": batch, "position": number, "name": f"{number}.jpg",
@@ -92,7 +91,7 @@ def _insert(
         reviews.append({
             "item_id": item, "state": ReviewState.OPEN, "rank": _RANKS[answer.verdict], "probability": strongest,
             "judged_at": moment + number / 1e3, "claimed_until": 0.0, "batch_id": batch, "source": _SOURCE,
-            "strongest": strongest_of(answer),
+            "strongest": daily.strongest(answer),
         })  # fmt: skip
         categories += [
             {"category": found.category, **{name: reviews[-1][name] for name in _PLACE}} for found in answer.findings

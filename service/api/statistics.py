@@ -65,17 +65,21 @@ async def statistics(
 def _written(request: Request, days: Days, baseline: Days | None, source: str | None, kind: str) -> str:
     """The whole answer, made by a thread: the intervals of its lines take longer than to count."""
     if kind == "csv":
-        bulk_of(request).count()
-        return _csv(report(bulk_of(request).database, days, source))
+        return _csv(_counted(request, days, source))
     return stats(*_all(request, days, baseline, source)).model_dump_json()
 
 
 def _all(request: Request, days: Days, baseline: Days | None, source: str | None) -> tuple[Report, Fall | None, Drift]:
     bulk, state = bulk_of(request), state_of(request)
-    bulk.count()
-    found = report(bulk.database, days, source)
+    found = _counted(request, days, source)
     fall = fallen(found, report(bulk.database, baseline, source)) if baseline else None
     return found, fall, drifted(bulk.database, state.detector.contract.ids, *bulk.drift_days, state.settings.drift_psi)
+
+
+def _counted(request: Request, days: Days, source: str | None) -> Report:
+    """With what was judged a moment ago."""
+    bulk_of(request).count()
+    return report(bulk_of(request).database, days, source)
 
 
 def _baseline(request: Request, since: datetime.date | None, until: datetime.date | None) -> Days | None:

@@ -52,14 +52,13 @@ def _tracks(data: bytes) -> Iterator[tuple[Span, int]]:
     for track in () if data[8:12] == b"avif" else _each_track(data):
         opacity_of = [_number(data, at, 4) for at, _ in _each(data, track, b"tref", b"auxl")]
         for table in _each(data, track, *_TABLE):
-            chunk = _first_chunk(data, table)
-            for entry in islice(_each(data, table, b"stsd", b"av01"), 1):
-                if chunk is None or (opacity_of and opacity_of[-1]):
-                    continue
-                handlers = [data[at + 8 : at + 12] for at, _ in _each(data, track, b"mdia", b"hdlr")]
-                if opacity_of or not handlers or any(handler not in _SHOWN for handler in handlers):
-                    raise ValueError("a track that not every program shows")
-                yield entry, chunk
+            chunk, entry = _first_chunk(data, table), next(_each(data, table, b"stsd", b"av01"), None)
+            if chunk is None or entry is None or (opacity_of and opacity_of[-1]):
+                continue
+            handlers = [data[at + 8 : at + 12] for at, _ in _each(data, track, b"mdia", b"hdlr")]
+            if opacity_of or not handlers or any(handler not in _SHOWN for handler in handlers):
+                raise ValueError("a track that not every program shows")
+            yield entry, chunk
 
 
 def _each_track(data: bytes) -> Iterator[Span]:
@@ -72,18 +71,13 @@ def _each_track(data: bytes) -> Iterator[Span]:
 
 
 def _of_track(data: bytes, entry: Span, chunk: int) -> CodePoints | None:
-    for colour in _each(data, entry, b"colr"):
-        if (points := _nclx(data, colour)) is not None:
-            return points
-    return colour_description(data[chunk : chunk + _MOST])
+    return _nclx(data, _each(data, entry, b"colr")) or colour_description(data[chunk : chunk + _MOST])
 
 
 def _of_item(data: bytes, meta: Span) -> CodePoints | None:
     item = _primary(data, meta)
-    for colour in _properties(data, meta, item):
-        if (points := _nclx(data, colour)) is not None:
-            return points
-    return colour_description(_content(data, meta, _first_tile(data, meta, item)))
+    said = _nclx(data, _properties(data, meta, item))
+    return said or colour_description(_content(data, meta, _first_tile(data, meta, item)))
 
 
 def _boxes(data: bytes, span: Span) -> Iterator[tuple[bytes, Span]]:
@@ -115,9 +109,13 @@ def _first(spans: Iterator[Span]) -> Span:
     raise ValueError("a box is missing")
 
 
-def _nclx(data: bytes, span: Span) -> CodePoints | None:
-    said = data[slice(*span)]
-    return struct.unpack_from(">HH", said, 4) if said[:4] == b"nclx" else None
+def _nclx(data: bytes, colours: Iterator[Span]) -> CodePoints | None:
+    """Of the first of ``colours`` that says code points."""
+    for span in colours:
+        said = data[slice(*span)]
+        if said[:4] == b"nclx":
+            return struct.unpack_from(">HH", said, 4)
+    return None
 
 
 def _primary(data: bytes, meta: Span) -> int:

@@ -11,6 +11,7 @@ from service.detector import Detector
 from service.store.database import Database
 from service.store.kinds import Kind
 from tests.filled import LISTING, Filled, fill
+from tests.service.exports.test_label_studio import answered
 
 
 @pytest.fixture
@@ -40,9 +41,8 @@ def test_tasks_by_state_there_and_back(filled: Filled, tmp_path: Path) -> None:
         files[state] = [task["data"]["file"] for task in json.loads((out / "tasks.json").read_text())]
     assert files == {"open": ["ivory-bangles.jpg"], "decided": ["tusk-single.jpg", "tusks.jpg"]}
     (task,) = json.loads((tmp_path / "open" / "tasks.json").read_text())
-    result = {"from_name": "category", "to_name": "image", "type": "choices", "value": {"choices": ["ivory"]}}
     back = tmp_path / "back.json"
-    back.write_text(json.dumps([{"id": 1, "data": task["data"], "annotations": [{"result": [result]}]}]))
+    back.write_text(json.dumps([answered(task, "ivory")]))
     run("decisions", "import", "label-studio", str(back))
     run("decisions", "export", "label-studio", "--out", str(tmp_path / "after"), "--state", "decided")
     assert len(json.loads((tmp_path / "after" / "tasks.json").read_text())) == 3
